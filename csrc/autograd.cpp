@@ -1,0 +1,414 @@
+#include "autograd.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/TensorSubclassLikeUtils.h>
+#include <ATen/core/stack.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/engine.h>
+#include <torch/csrc/autograd/function.h>
+#include <torch/csrc/autograd/functions/utils.h>
+#include <torch/csrc/autograd/saved_variable.h>
+
+#include <mutex>
+#include <unordered_map>
+
+#include "ops/all.h"
+
+namespace pyvae {
+
+std::string strip_defaults(std::string args) {
+  size_t at;
+  while ((at = args.find('=')) != std::string::npos)
+    args.erase(at, std::min(args.find(',', at), args.size()) - at);
+  return args;
+}
+
+namespace {
+
+namespace ag = torch::autograd;
+using torch::jit::Stack;
+using Values = std::vector<c10::IValue>;
+using NodePtr = decltype(ag::Edge::function);  // intrusive_ptr from torch 2.13 on, shared_ptr before
+
+template <class N, class Ptr = NodePtr>
+N* make_node(Ptr& owner) {
+  N* node;
+  if constexpr (std::is_same_v<Ptr, std::shared_ptr<ag::Node>>) {
+    node = new N();
+    owner = Ptr(node, [](auto* n) { deleteNode(n); });
+  } else {
+    auto made = c10::make_intrusive<N>();
+    node = made.get();
+    owner = std::move(made);
+  }
+  return node;
+}
+
+// ---- What an op is joined to ----
+
+// Whether value and gradient in one pass moves fewer bytes than doing the forward's work again.
+using OnePass = bool (*)(const Values& args, const std::vector<bool>& mask);
+
+struct Joined {
+  std::string name;
+  size_t args, results;
+  c10::OperatorHandle backward, reference;
+  std::optional<c10::OperatorHandle> value_grad;
+  OnePass one_pass = nullptr;
+};
+
+bool elbo_is_one_pass(const Values& args, const std::vector<bool>& mask) {
+  const size_t n = args.size();  // likelihood operands, mean, logvar, beta, reduction
+  if (args[n - 1].toInt() == 0 || mask[n - 2]) return false;
+  Operands likelihood, kl;
+  for (size_t i = 0; i + 4 < n; ++i) likelihood.push_back(args[i].toTensor());
+  kl = {args[n - 4].toTensor(), args[n - 3].toTensor()};
+  Mask first{}, second{mask[n - 4], mask[n - 3]};
+  for (size_t i = 0; i < likelihood.size(); ++i) first[i] = mask[i];
+  return one_pass(likelihood.size() == 2 ? kBernoulliLogProb : kGaussianLogProb, likelihood, 1, first) &&
+         one_pass(kGaussianKlStandard, kl, 1, second);
+}
+bool bernoulli_is_one_pass(const Values& args, const std::vector<bool>& mask) {
+  const Tensor &x = args[0].toTensor(), &logits = args[1].toTensor();
+  return !mask[0] && x.element_size() >= 4 && x.dim() == logits.dim() &&
+         one_pass(kBernoulliLogProb, {x, logits}, args[2].toInt(), {false, true});
+}
+
+std::unordered_map<std::string, Joined> join_all() {
+  std::unordered_map<std::string, Joined> all;
+  auto& dispatcher = c10::Dispatcher::singleton();
+  const auto find = [&](const std::string& name) {
+    return dispatcher.findSchemaOrThrow(("pyvae::" + name).c_str(), "");
+  };
+  const auto add = [&](const std::string& name) {
+    const auto op = find(name);
+    all.emplace("pyvae::" + name,
+                Joined{name, op.schema().arguments().size(), op.schema().returns().size(),
+                       find(name + "_backward"), find(name + "_reference"), {}});
+  };
+#define PYVAE_ADD(name, ...) add(#name);
+  PYVAE_OPS(PYVAE_ADD)
+#undef PYVAE_ADD
+  const auto one_pass = [&](const std::string& name, OnePass when) {
+    Joined& j = all.at("pyvae::" + name);
+    j.value_grad = find("_" + name + "_value_grad");
+    j.one_pass = when;
+  };
+  one_pass("bernoulli_log_prob", bernoulli_is_one_pass);
+  one_pass("bernoulli_elbo_loss", elbo_is_one_pass);
+  one_pass("gaussian_elbo_loss", elbo_is_one_pass);
+  return all;
+}
+
+const Joined& joined(const std::string& name) {
+  static const auto all = join_all();
+  return all.at(name);
+}
+const Joined& joined_backward(const std::string& name) {
+  return joined(name.substr(0, name.size() - std::string("_backward").size()));
+}
+
+// ---- Small helpers over IValues ----
+
+bool has_tensor(const c10::IValue& v) { return v.isTensor() && v.toTensor().defined(); }
+bool is_float(const Tensor& t) { return at::isFloatingType(t.scalar_type()); }
+
+bool any_tangent(const Values& args) {
+  for (const auto& v : args)
+    if (has_tensor(v) && is_float(v.toTensor()) && v.toTensor()._fw_grad(/*level=*/0).defined())
+      return true;
+  return false;
+}
+bool any_requires_grad(const Values& args) {
+  if (!at::GradMode::is_enabled()) return false;
+  for (const auto& v : args)
+    if (has_tensor(v) && v.toTensor().requires_grad()) return true;
+  return false;
+}
+
+// The op below autograd.
+void redispatch(const c10::OperatorHandle& op, c10::DispatchKeySet keys, Stack* stack) {
+  at::AutoDispatchBelowADInplaceOrView guard;
+  op.redispatchBoxed(keys & c10::after_autograd_keyset, stack);
+}
+
+c10::IValue bools(const std::vector<bool>& mask) {
+  c10::List<bool> list;
+  for (bool b : mask) list.push_back(b);
+  return list;
+}
+
+// Arguments kept for the backward: tensors as saved variables, the rest as they are.
+struct SavedArgs {
+  Values plain;
+  std::vector<std::optional<ag::SavedVariable>> tensors;
+
+  void save(const Values& args) {
+    for (const auto& v : args) {
+      if (has_tensor(v)) {
+        tensors.emplace_back(std::in_place, v.toTensor(), false);
+        plain.emplace_back();
+      } else {
+        tensors.emplace_back();
+        plain.push_back(v);
+      }
+    }
+  }
+  Values unpack() const {
+    Values args;
+    for (size_t i = 0; i < plain.size(); ++i)
+      args.push_back(tensors[i] ? c10::IValue(tensors[i]->unpack()) : plain[i]);
+    return args;
+  }
+  void release() {
+    for (auto& t : tensors)
+      if (t) t->reset_data();
+  }
+};
+
+ag::edge_list edges_of(const Values& args) {
+  ag::edge_list edges;
+  for (const auto& v : args)
+    if (has_tensor(v)) edges.push_back(ag::impl::gradient_edge(v.toTensor()));
+  return edges;
+}
+
+// ---- Derivatives beyond the first: the specification, differentiated ----
+
+// Tensors of the arguments as aliases, so that one tensor in two places has two gradients.
+struct Aliased {
+  Values args;
+  std::vector<size_t> floats;  // positions of floating-point tensors
+
+  explicit Aliased(const Values& given) : args(given) {
+    for (size_t i = 0; i < args.size(); ++i) {
+      if (!has_tensor(args[i]) || !is_float(args[i].toTensor())) continue;
+      Tensor alias = args[i].toTensor().view_as(args[i].toTensor());
+      if (!alias.requires_grad()) alias.requires_grad_();
+      args[i] = alias;
+      floats.push_back(i);
+    }
+  }
+};
+
+// The gradients of the specification, differentiable themselves. `grads` precede `args`.
+ag::variable_list reference_vjp(const Joined& op, const Values& grads, const Values& args,
+                                const std::vector<bool>& wanted) {
+  Stack stack(args.begin(), args.end());
+  op.reference.callBoxed(&stack);
+  ag::variable_list outputs, incoming, inputs;
+  for (size_t k = 0; k < grads.size(); ++k) {
+    if (!has_tensor(grads[k]) || !stack[k].toTensor().requires_grad()) continue;
+    outputs.push_back(stack[k].toTensor());
+    incoming.push_back(grads[k].toTensor());
+  }
+  std::vector<size_t> places;
+  size_t tensor = 0;
+  for (const auto& v : args) {
+    if (!v.isTensor() && !v.isNone()) continue;
+    if (has_tensor(v) && wanted[tensor] && is_float(v.toTensor())) {
+      inputs.push_back(v.toTensor());
+      places.push_back(tensor);
+    }
+    ++tensor;
+  }
+  ag::variable_list result(tensor);
+  if (outputs.empty() || inputs.empty()) return result;
+  auto found = ag::grad(outputs, inputs, incoming, /*retain_graph=*/true, /*create_graph=*/true,
+                        /*allow_unused=*/true);
+  for (size_t i = 0; i < places.size(); ++i)
+    result[places[i]] = found[i].defined() ? found[i] : at::zeros_like(inputs[i]);
+  return result;
+}
+
+std::vector<bool> bools_of(const c10::IValue& mask) {
+  std::vector<bool> out;
+  for (bool b : mask.toBoolList()) out.push_back(b);
+  return out;
+}
+
+// ---- Nodes ----
+
+// The derivative of a backward op.
+struct SecondNode : ag::Node {
+  const Joined* op = nullptr;
+  SavedArgs saved;  // incoming gradients, arguments, mask
+  std::mutex mutex;
+
+  std::string name() const override { return op->name + "_backward_backward"; }
+  void release_variables() override {
+    std::lock_guard<std::mutex> lock(mutex);
+    saved.release();
+  }
+  ag::variable_list apply(ag::variable_list&& grads) override {
+    std::lock_guard<std::mutex> lock(mutex);
+    const bool create_graph = at::GradMode::is_enabled();
+    at::AutoGradMode enable(true);
+    Aliased alias(saved.unpack());
+    const auto first = alias.args.begin() + op->results;
+    const Values incoming(alias.args.begin(), first), args(first, alias.args.end() - 1);
+    const auto g = reference_vjp(*op, incoming, args, bools_of(alias.args.back()));
+    ag::variable_list outputs, weights, inputs;
+    for (size_t i = 0; i < g.size(); ++i) {
+      if (!g[i].defined() || !grads[i].defined() || !g[i].requires_grad()) continue;
+      outputs.push_back(g[i]);
+      weights.push_back(grads[i]);
+    }
+    ag::variable_list result(num_outputs());
+    if (outputs.empty()) return result;
+    std::vector<size_t> places;
+    size_t edge = 0, next = 0;
+    for (size_t i = 0; i < alias.args.size(); ++i) {
+      if (!has_tensor(alias.args[i])) continue;
+      const bool is_alias = next < alias.floats.size() && alias.floats[next] == i;
+      next += is_alias;
+      if (is_alias && task_should_compute_output(edge)) {
+        inputs.push_back(alias.args[i].toTensor());
+        places.push_back(edge);
+      }
+      ++edge;
+    }
+    auto found = ag::grad(outputs, inputs, weights, true, create_graph, true);
+    for (size_t i = 0; i < places.size(); ++i) result[places[i]] = found[i];
+    return result;
+  }
+};
+
+// The derivative of an op: its backward op, or gradients that the forward made already.
+struct FirstNode : ag::Node {
+  const Joined* op = nullptr;
+  SavedArgs saved;
+  std::vector<bool> optional_none;  // by tensor-or-None argument: no edge
+  std::vector<std::optional<ag::SavedVariable>> made;
+  std::mutex mutex;
+
+  std::string name() const override { return op->name + "_backward"; }
+  void release_variables() override {
+    std::lock_guard<std::mutex> lock(mutex);
+    saved.release();
+    for (auto& g : made)
+      if (g) g->reset_data();
+  }
+
+  ag::variable_list apply(ag::variable_list&& grads) override {
+    std::lock_guard<std::mutex> lock(mutex);
+    ag::variable_list result(num_outputs());
+    bool any = false;
+    for (const Tensor& g : grads) any |= g.defined();
+    if (!any) return result;
+    if (!made.empty() && !at::GradMode::is_enabled()) {
+      for (size_t i = 0; i < made.size(); ++i)
+        if (made[i] && task_should_compute_output(i)) result[i] = scaled(made[i]->unpack(), grads[0]);
+      return result;
+    }
+    std::vector<bool> mask;
+    size_t edge = 0;
+    for (bool none : optional_none) {
+      mask.push_back(!none && task_should_compute_output(edge));
+      edge += !none;
+    }
+    Stack stack;
+    for (Tensor& g : grads) stack.push_back(g.defined() ? c10::IValue(std::move(g)) : c10::IValue());
+    for (auto& v : saved.unpack()) stack.push_back(std::move(v));
+    stack.push_back(bools(mask));
+    op->backward.callBoxed(&stack);
+    edge = 0;
+    for (size_t i = 0; i < optional_none.size(); ++i) {
+      if (optional_none[i]) continue;
+      if (stack[i].isTensor()) result[edge] = stack[i].toTensor();
+      ++edge;
+    }
+    return result;
+  }
+
+  // g * grad, in place where nothing else can see g.
+  static Tensor scaled(const Tensor& g, const Tensor& grad) {
+    const bool plain = !at::isTensorSubclassLike(g) && !at::isTensorSubclassLike(grad);
+    if (plain && grad.is_cpu() && grad.numel() > 0) {
+      bool constant = true;
+      for (int64_t s : grad.strides()) constant &= s == 0;
+      if (constant && grad.as_strided({}, {}).item<double>() == 1) return g;
+    }
+    auto sizes = grad.sym_sizes().vec();
+    sizes.resize(g.dim(), 1);
+    const Tensor weight = grad.reshape_symint(sizes).to(g.scalar_type());
+    const bool once = plain && !ag::get_current_graph_task_keep_graph();
+    return once ? Tensor(g).mul_(weight) : g * weight;
+  }
+};
+
+}  // namespace
+
+void autograd_forward(const c10::OperatorHandle& op, c10::DispatchKeySet keys, Stack* stack) {
+  const Joined& join = joined(op.schema().name());
+  const Values args(stack->end() - join.args, stack->end());
+  if (any_tangent(args)) return join.reference.callBoxed(stack);
+  if (!any_requires_grad(args)) return redispatch(op, keys, stack);
+
+  NodePtr owner;
+  FirstNode* node = make_node<FirstNode>(owner);
+  node->op = &join;
+  node->set_next_edges(edges_of(args));
+  node->saved.save(args);
+  std::vector<bool> mask;
+  bool functorch = false;
+  for (const auto& v : args) {
+    if (!v.isTensor() && !v.isNone()) continue;
+    const bool defined = has_tensor(v);
+    node->optional_none.push_back(!defined);
+    mask.push_back(defined && v.toTensor().requires_grad());
+    functorch |= defined && v.toTensor().key_set().has(c10::DispatchKey::FuncTorchGradWrapper);
+  }
+  // torch.func always builds a graph of the backward, which cannot use ready-made gradients.
+  if (join.value_grad && !functorch && join.one_pass(args, mask)) {
+    stack->push_back(bools(mask));
+    {
+      at::AutoDispatchBelowADInplaceOrView guard;
+      join.value_grad->callBoxed(stack);
+    }
+    const size_t grads = mask.size(), first = stack->size() - grads;
+    for (size_t i = 0; i < grads; ++i) {
+      node->made.emplace_back();
+      if (has_tensor((*stack)[first + i]))
+        node->made.back().emplace((*stack)[first + i].toTensor(), false);
+    }
+    torch::jit::drop(*stack, grads);
+  } else {
+    redispatch(op, keys, stack);
+  }
+  for (size_t k = stack->size() - join.results; k < stack->size(); ++k) {
+    Tensor out = (*stack)[k].toTensor();
+    ag::set_history(out, owner);
+  }
+}
+
+void autograd_backward(const c10::OperatorHandle& op, c10::DispatchKeySet keys, Stack* stack) {
+  const Joined& join = joined_backward(op.schema().name());
+  const size_t count = join.results + join.args + 1;
+  const Values args(stack->end() - count, stack->end());
+  if (any_tangent(args)) {
+    at::AutoGradMode enable(true);
+    const Aliased alias(args);
+    const auto first = alias.args.begin() + join.results;
+    const auto g = reference_vjp(join, Values(alias.args.begin(), first),
+                                 Values(first, alias.args.end() - 1), bools_of(args.back()));
+    torch::jit::drop(*stack, count);
+    for (const Tensor& t : g) stack->emplace_back(t);
+    return;
+  }
+  if (!any_requires_grad(args)) return redispatch(op, keys, stack);
+  NodePtr owner;
+  SecondNode* node = make_node<SecondNode>(owner);
+  node->op = &join;
+  node->set_next_edges(edges_of(args));
+  node->saved.save(args);
+  redispatch(op, keys, stack);
+  const size_t results = op.schema().returns().size();
+  for (size_t k = stack->size() - results; k < stack->size(); ++k) {
+    // An undefined gradient keeps its place among the node's inputs.
+    Tensor out = has_tensor((*stack)[k]) ? (*stack)[k].toTensor() : Tensor();
+    ag::set_history(out, owner);
+  }
+}
+
+}  // namespace pyvae

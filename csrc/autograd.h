@@ -1,0 +1,18 @@
+// Joins each op to its backward: two boxed kernels serve every op, by the naming of ops/all.h.
+#pragma once
+
+#include <ATen/core/dispatch/Dispatcher.h>
+
+#include <string>
+
+namespace pyvae {
+
+void autograd_forward(const c10::OperatorHandle& op, c10::DispatchKeySet keys,
+                      torch::jit::Stack* stack);
+void autograd_backward(const c10::OperatorHandle& op, c10::DispatchKeySet keys,
+                       torch::jit::Stack* stack);
+
+// "int batch_ndim=1" -> "int batch_ndim": arguments that have others after them take no default.
+std::string strip_defaults(std::string args);
+
+}  // namespace pyvae

@@ -1,0 +1,54 @@
+// Registers every op of ops/all.h with the dispatcher.
+#include <torch/library.h>
+
+#include "autograd.h"
+#include "ops/all.h"
+
+namespace pyvae {
+namespace {
+
+template <class... Parts>
+c10::FunctionSchema schema(const Parts&... parts) {
+  return torch::schema(c10::str(parts...).c_str());
+}
+
+TORCH_LIBRARY(pyvae, m) {
+  const std::vector<at::Tag> tags = {at::Tag::pt2_compliant_tag};
+#define PYVAE_DEFINE(name, args, results, grads, mask, gradients)                        \
+  m.def(schema(#name "(", args, ") -> ", results), tags);                   \
+  m.def(schema(#name "_reference(", args, ") -> ", results), tags);         \
+  m.def(schema(#name "_backward(", grads, ", ", strip_defaults(args), ", ",  \
+                           mask, ") -> ", gradients),                                   \
+        tags);
+  PYVAE_OPS(PYVAE_DEFINE)
+#undef PYVAE_DEFINE
+#define PYVAE_DEFINE(name, args, results) \
+  m.def(schema("_" #name "_value_grad(", args, ") -> ", results), tags);
+  PYVAE_ONE_PASS_OPS(PYVAE_DEFINE)
+#undef PYVAE_DEFINE
+}
+
+// One function serves both: on meta tensors it stops after the shapes.
+void register_kernels(torch::Library& m) {
+#define PYVAE_IMPLEMENT(name, ...) \
+  m.impl(#name, name);             \
+  m.impl(#name "_backward", name##_backward);
+  PYVAE_OPS(PYVAE_IMPLEMENT)
+#undef PYVAE_IMPLEMENT
+#define PYVAE_IMPLEMENT(name, ...) m.impl("_" #name "_value_grad", name##_value_grad);
+  PYVAE_ONE_PASS_OPS(PYVAE_IMPLEMENT)
+#undef PYVAE_IMPLEMENT
+}
+TORCH_LIBRARY_IMPL(pyvae, CPU, m) { register_kernels(m); }
+TORCH_LIBRARY_IMPL(pyvae, Meta, m) { register_kernels(m); }
+
+TORCH_LIBRARY_IMPL(pyvae, Autograd, m) {
+#define PYVAE_JOIN(name, ...)                                                              \
+  m.impl(#name, torch::CppFunction::makeFromBoxedFunction<&autograd_forward>());           \
+  m.impl(#name "_backward", torch::CppFunction::makeFromBoxedFunction<&autograd_backward>());
+  PYVAE_OPS(PYVAE_JOIN)
+#undef PYVAE_JOIN
+}
+
+}  // namespace
+}  // namespace pyvae

@@ -1,0 +1,80 @@
+// A stream of normals on the CPU: eps[4c .. 4c+3] from counter c, many counters at a time.
+#pragma once
+
+#include "../math/philox.h"
+#include "simd.h"
+
+namespace pyvae {
+inline namespace PYVAE_ISA {
+
+// Lanes 0 .. W-1 of a 32-bit vector come from the 64-bit lanes of two others: even counters in the
+// lower halves, odd ones in the upper.
+PYVAE_FN I32 pack_words(U64 even, U64 odd) {
+  const U64 both((even.v & 0xffffffffull) | (odd.v << 32));
+  return (I32::R)both.v;
+}
+
+PYVAE_FN void box_muller(I32 first, I32 second, F32& a, F32& b) {
+  const I32 half((I32::R)((Raw<uint32_t>::type)first.v >> 1));
+  const F32 u = F32(__builtin_convertvector(half.v, F32::R)) * F32(0x1p-31f) + F32(0x1p-32f);
+  const F32 radius = sqrt(F32(-2.f) * log_positive(u));
+  F32 s, c;
+  sincos_turn(second, s, c);
+  a = radius * c;
+  b = radius * s;
+}
+
+// The normals of `count` counters from `first` on; count a multiple of I32::kLanes.
+inline void fill_normals(uint64_t seed, uint64_t first, int64_t count, float* out) {
+  constexpr int W = I32::kLanes;
+  const U64 even = U64(lane_index<uint64_t>()) + U64(lane_index<uint64_t>());
+  for (int64_t c = 0; c < count; c += W, out += 4 * W) {
+    const U64 ce(even.v + (first + static_cast<uint64_t>(c))), co(ce.v + 1);
+    const Words<U64> e = philox(ce, U64(ce.v >> 32), seed), o = philox(co, U64(co.v >> 32), seed);
+    F32 n[4];
+    box_muller(pack_words(e.x[0], o.x[0]), pack_words(e.x[1], o.x[1]), n[0], n[1]);
+    box_muller(pack_words(e.x[2], o.x[2]), pack_words(e.x[3], o.x[3]), n[2], n[3]);
+    float t[4][W];
+    for (int k = 0; k < 4; ++k) n[k].store(t[k]);
+    for (int i = 0; i < W; ++i)
+      for (int k = 0; k < 4; ++k) out[4 * i + k] = t[k][i];
+  }
+}
+inline void fill_normals(uint64_t seed, uint64_t first, int64_t count, double* out) {
+  for (int64_t c = 0; c < count; ++c, out += 4) {
+    const uint64_t k = first + static_cast<uint64_t>(c);
+    const Words<uint32_t> w =
+        philox(static_cast<uint32_t>(k), static_cast<uint32_t>(k >> 32), seed);
+    box_muller(w.x[0], w.x[1], out[0], out[1]);
+    box_muller(w.x[2], w.x[3], out[2], out[3]);
+  }
+}
+
+// A window on the stream. Rows are read in order, so a refill makes a block ahead of its reader.
+template <class T>
+class NoiseWindow {
+  static constexpr int kGroup = 4 * I32::kLanes;
+  T buffer_[64 * Vec<T>::kLanes + 2 * kGroup];
+  int64_t lo_ = 0, hi_ = 0;
+  uint64_t seed_ = 0;
+
+ public:
+  static constexpr int kBlock = 64 * Vec<T>::kLanes;
+
+  // n <= kBlock normals from `index` on, of a stream of `length`; `ahead`: more will be asked for.
+  const T* at(uint64_t seed, int64_t index, int n, int64_t length, bool ahead) {
+    if (seed != seed_ || index < lo_ || index + n > hi_) {
+      const int64_t start = index & ~int64_t(3);
+      int64_t want = ahead && length - start > n ? kBlock : n;
+      if (want > length - start) want = length - start;
+      if (want < index - start + n) want = index - start + n;
+      const int64_t made = (want + kGroup - 1) / kGroup * kGroup;
+      fill_normals(seed, static_cast<uint64_t>(start) / 4, made / 4, buffer_);
+      seed_ = seed, lo_ = start, hi_ = start + made;
+    }
+    return buffer_ + (index - lo_);
+  }
+};
+
+}  // namespace PYVAE_ISA
+}  // namespace pyvae

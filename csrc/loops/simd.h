@@ -1,0 +1,237 @@
+// SIMD vectors by the compiler's vector extension: one source for every instruction set, the width
+// from PYVAE_VECTOR_BYTES. Includes neither torch nor any header with code of its own.
+#pragma once
+
+#include <stdint.h>
+#include <string.h>
+#if defined(__AVX2__) || defined(__AVX512F__)
+#include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#include "../math/numeric.h"
+
+namespace pyvae {
+inline namespace PYVAE_ISA {
+
+template <class T>
+struct Raw {
+  typedef T type __attribute__((vector_size(PYVAE_VECTOR_BYTES)));
+};
+
+template <class T>
+struct Vec {
+  using R = typename Raw<T>::type;
+  static constexpr int kLanes = PYVAE_VECTOR_BYTES / sizeof(T);
+  R v;
+  Vec() = default;
+  PYVAE_FN Vec(R raw) : v(raw) {}
+  PYVAE_FN explicit Vec(double s) : v(R{} + static_cast<T>(s)) {}
+  PYVAE_FN explicit Vec(float s) : v(R{} + static_cast<T>(s)) {}
+  PYVAE_FN explicit Vec(int s) : v(R{} + static_cast<T>(s)) {}
+  PYVAE_FN explicit Vec(uint32_t s) : v(R{} + static_cast<T>(s)) {}
+
+  PYVAE_FN friend Vec operator+(Vec a, Vec b) { return a.v + b.v; }
+  PYVAE_FN friend Vec operator-(Vec a, Vec b) { return a.v - b.v; }
+  PYVAE_FN friend Vec operator*(Vec a, Vec b) { return a.v * b.v; }
+  PYVAE_FN friend Vec operator/(Vec a, Vec b) { return a.v / b.v; }
+  PYVAE_FN friend Vec operator^(Vec a, Vec b) { return a.v ^ b.v; }
+  PYVAE_FN friend Vec operator-(Vec a) { return -a.v; }
+  PYVAE_FN friend auto operator<(Vec a, Vec b) { return a.v < b.v; }
+  PYVAE_FN friend auto operator>(Vec a, Vec b) { return a.v > b.v; }
+
+  PYVAE_FN static Vec load(const T* p) {
+    Vec r;
+    memcpy(&r.v, p, sizeof(R));
+    return r;
+  }
+  PYVAE_FN void store(T* p) const { memcpy(p, &v, sizeof(R)); }
+  // The first n lanes; the others read as 0.
+  PYVAE_FN static Vec load(const T* p, int n) {
+    Vec r(0);
+    for (int i = 0; i < n; ++i) r.v[i] = p[i];
+    return r;
+  }
+  PYVAE_FN void store(T* p, int n) const {
+    for (int i = 0; i < n; ++i) p[i] = v[i];
+  }
+};
+
+using F32 = Vec<float>;
+using F64 = Vec<double>;
+using I32 = Vec<int32_t>;
+using U64 = Vec<uint64_t>;
+
+#if PYVAE_VECTOR_BYTES == 32 && defined(__AVX2__)
+PYVAE_FN __m256i first_lanes(int n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+template <>
+PYVAE_FN F32 F32::load(const float* p, int n) {
+  return (R)_mm256_maskload_ps(p, first_lanes(n));
+}
+template <>
+PYVAE_FN void F32::store(float* p, int n) const {
+  _mm256_maskstore_ps(p, first_lanes(n), (__m256)v);
+}
+#elif PYVAE_VECTOR_BYTES == 64 && defined(__AVX512F__)
+template <>
+PYVAE_FN F32 F32::load(const float* p, int n) {
+  return (R)_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p);
+}
+template <>
+PYVAE_FN void F32::store(float* p, int n) const {
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), (__m512)v);
+}
+#endif
+
+template <class M, class T>
+PYVAE_FN Vec<T> select(M m, Vec<T> a, Vec<T> b) {
+  return m ? a.v : b.v;
+}
+PYVAE_FN F32 as_float(I32 x) { return (F32::R)x.v; }
+PYVAE_FN I32 as_int(F32 x) { return (I32::R)x.v; }
+
+template <class T>
+PYVAE_FN auto lane_index() {  // 0, 1, 2, ... as T
+  Vec<T> r;
+  for (int i = 0; i < Vec<T>::kLanes; ++i) r.v[i] = static_cast<T>(i);
+  return r;
+}
+template <class T>
+PYVAE_FN T sum_lanes(Vec<T> x) {
+  T a[Vec<T>::kLanes];
+  x.store(a);
+  for (int w = Vec<T>::kLanes / 2; w; w /= 2)
+    for (int i = 0; i < w; ++i) a[i] += a[i + w];
+  return a[0];
+}
+
+// float: polynomials of our own.
+
+PYVAE_FN F32 abs(F32 x) { return as_float(I32((as_int(x).v & 0x7fffffff))); }
+
+// x = n ln 2 + r, |r| <= ln 2 / 2; exp(r) by its minimax polynomial; 2^(n-1) from the bits, doubled
+// last so that the largest finite result is reached.
+PYVAE_FN F32 exp(F32 x) {
+  const F32 magic(12582912.f);
+  F32 c = select(x > F32(89.f), F32(89.f), x);
+  c = select(c < F32(-86.5f), F32(-86.5f), c);
+  const F32 t = c * F32(1.44269504088896341f) + magic;
+  const F32 n = t - magic;
+  F32 r = c - n * F32(0.693359375f);
+  r = r + n * F32(2.12194440e-4f);
+  F32 p(1.9875691500e-4f);
+  p = p * r + F32(1.3981999507e-3f);
+  p = p * r + F32(8.3334519073e-3f);
+  p = p * r + F32(4.1665795894e-2f);
+  p = p * r + F32(1.6666665459e-1f);
+  p = p * r + F32(5.0000001201e-1f);
+  p = p * (r * r) + r + F32(1.f);
+  const F32 half_scale = as_float(I32((as_int(t).v << 23) + 0x3f000000));
+  const F32 y = p * half_scale * F32(2.f);
+  return select(x < F32(-86.5f), F32(0.f), y);
+}
+
+// Cody and Waite's reduction to [sqrt(1/2), sqrt(2)); positive normal x.
+PYVAE_FN F32 log_positive(F32 x) {
+  const I32 bits = as_int(x);
+  I32 e((bits.v >> 23) - 126);
+  F32 m = as_float(I32((bits.v & 0x7fffff) | 0x3f000000));
+  const auto small = m < F32(0.707106781186547524f);
+  e = I32(e.v + (I32::R)small);  // true is -1
+  m = select(small, m + m, m) - F32(1.f);
+  const F32 n(__builtin_convertvector(e.v, F32::R));
+  const F32 square = m * m;
+  F32 p(7.0376836292e-2f);
+  p = p * m + F32(-1.1514610310e-1f);
+  p = p * m + F32(1.1676998740e-1f);
+  p = p * m + F32(-1.2420140846e-1f);
+  p = p * m + F32(1.4249322787e-1f);
+  p = p * m + F32(-1.6668057665e-1f);
+  p = p * m + F32(2.0000714765e-1f);
+  p = p * m + F32(-2.4999993993e-1f);
+  p = p * m + F32(3.3333331174e-1f);
+  F32 y = p * m * square;
+  y = y + n * F32(-2.12194440e-4f);
+  y = y - F32(0.5f) * square;
+  return m + y + n * F32(0.693359375f);
+}
+PYVAE_FN F32 log(F32 x) {
+  const F32 y = log_positive(x);
+  const auto inside = (x.v > 0.f) & (x.v < __builtin_inff());
+  const F32 outside = select(x.v == 0.f, F32(-__builtin_inff()),
+                             select(x.v < 0.f, F32(__builtin_nanf("")), x));
+  return select(inside, y, outside);
+}
+
+#if defined(__AVX512F__) && PYVAE_VECTOR_BYTES == 64
+PYVAE_FN F32 sqrt(F32 x) { return (F32::R)_mm512_sqrt_ps((__m512)x.v); }
+#elif defined(__AVX2__) && PYVAE_VECTOR_BYTES == 32
+PYVAE_FN F32 sqrt(F32 x) { return (F32::R)_mm256_sqrt_ps((__m256)x.v); }
+#else
+PYVAE_FN F32 sqrt(F32 x) {
+  F32 r;
+  for (int i = 0; i < F32::kLanes; ++i) r.v[i] = __builtin_sqrtf(x.v[i]);
+  return r;
+}
+#endif
+
+PYVAE_FN F32 expm1_residual(F32 d) {
+  F32 p(1.f / 40320);
+  p = p * d + F32(1.f / 5040);
+  p = p * d + F32(1.f / 720);
+  p = p * d + F32(1.f / 120);
+  p = p * d + F32(1.f / 24);
+  p = p * d + F32(1.f / 6);
+  p = p * d + F32(1.f / 2);
+  return select(abs(d) > F32(0.5f), exp(d) - F32(1.f) - d, p * (d * d));
+}
+
+// An exact reduction to an eighth of a turn in integers, then sine and cosine on [-pi/4, pi/4].
+PYVAE_FN void sincos_turn(I32 word, F32& s, F32& c) {
+  const I32 quadrant((word.v + 0x20000000) >> 30);
+  const I32 rest(word.v - (quadrant.v << 30));
+  const F32 x = F32(__builtin_convertvector(rest.v, F32::R)) * F32(1.4629180792671596e-9f);
+  const F32 q = x * x;
+  F32 sine = q * F32(-1.9515295891e-4f) + F32(8.3321608736e-3f);
+  sine = (sine * q + F32(-1.6666654611e-1f)) * q * x + x;
+  F32 cosine = q * F32(2.443315711809948e-5f) + F32(-1.388731625493765e-3f);
+  cosine = (cosine * q + F32(4.166664568298827e-2f)) * q * q - F32(0.5f) * q + F32(1.f);
+  const auto swap = (quadrant.v & 1) != 0;
+  const I32 flip_sine((quadrant.v & 2) << 30), flip_cosine(((quadrant.v + 1) & 2) << 30);
+  s = as_float(as_int(select(swap, cosine, sine)) ^ flip_sine);
+  c = as_float(as_int(select(swap, sine, cosine)) ^ flip_cosine);
+}
+
+// double: the C library, lane by lane. Exactness matters more than speed there.
+#define PYVAE_LANEWISE(name, call)                                     \
+  PYVAE_FN F64 name(F64 x) {                                           \
+    F64 r;                                                             \
+    for (int i = 0; i < F64::kLanes; ++i) r.v[i] = call(x.v[i]);       \
+    return r;                                                          \
+  }
+PYVAE_LANEWISE(exp, __builtin_exp)
+PYVAE_LANEWISE(log, __builtin_log)
+PYVAE_LANEWISE(sqrt, __builtin_sqrt)
+PYVAE_LANEWISE(abs, __builtin_fabs)
+PYVAE_LANEWISE(expm1_residual, expm1_residual)
+#undef PYVAE_LANEWISE
+
+// Philox words: 32-bit numbers in 64-bit lanes, the upper half arbitrary.
+PYVAE_FN void multiply_wide(U64 x, uint32_t m, U64& hi, U64& lo) {
+#if defined(__AVX512F__) && PYVAE_VECTOR_BYTES == 64
+  lo = (U64::R)_mm512_mul_epu32((__m512i)x.v, _mm512_set1_epi64(m));
+#elif defined(__AVX2__) && PYVAE_VECTOR_BYTES == 32
+  lo = (U64::R)_mm256_mul_epu32((__m256i)x.v, _mm256_set1_epi64x(m));
+#elif defined(__SSE2__) && PYVAE_VECTOR_BYTES == 16
+  lo = (U64::R)_mm_mul_epu32((__m128i)x.v, _mm_set1_epi64x(m));
+#else
+  lo = U64((x.v & 0xffffffffull) * static_cast<uint64_t>(m));
+#endif
+  hi = U64(lo.v >> 32);
+}
+
+}  // namespace PYVAE_ISA
+}  // namespace pyvae

@@ -1,0 +1,28 @@
+// Bernoulli log-likelihood from logits: x l - log(1 + exp(l)), for x in [0, 1].
+#pragma once
+
+#include "numeric.h"
+
+namespace pyvae {
+inline namespace PYVAE_ISA {
+
+struct BernoulliLogProb : Density {
+  static constexpr int kIn = 2;  // x, logits
+  static constexpr bool kFactor = true;
+
+  // log(1 + exp(l)) = max(l, 0) + log(1 + e), e = exp(-|l|); the slope is x - sigmoid(l).
+  template <class V>
+  PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
+    const V x = c.in[0], l = c.in[1];
+    const V e = exp(-abs(l));
+    const V factor = e + V(1);
+    const V r = V(1) / factor;
+    const V positive = select(l < V(0), V(0), l);  // keeps NaN
+    c.grad[0] = l;
+    c.grad[1] = x - select(l < V(0), e * r, r);
+    return {x * l - positive, factor};
+  }
+};
+
+}  // namespace PYVAE_ISA
+}  // namespace pyvae

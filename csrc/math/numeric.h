@@ -1,0 +1,91 @@
+// The arithmetic every density is written in: one name per function, for float and double here,
+// for SIMD vectors in loops/simd.h (found by argument-dependent lookup).
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#if defined(__CUDACC__)
+#define PYVAE_FN __host__ __device__ __forceinline__
+#else
+#define PYVAE_FN inline __attribute__((always_inline))
+#endif
+
+// Every translation unit of kernels names its instruction set, so that the same template compiled
+// twice is two symbols and never one weak symbol with two bodies.
+#ifndef PYVAE_ISA
+#define PYVAE_ISA portable
+#endif
+
+namespace pyvae {
+inline namespace PYVAE_ISA {
+
+PYVAE_FN float exp(float x) { return ::expf(x); }
+PYVAE_FN double exp(double x) { return ::exp(x); }
+PYVAE_FN float log(float x) { return ::logf(x); }
+PYVAE_FN double log(double x) { return ::log(x); }
+PYVAE_FN float sqrt(float x) { return ::sqrtf(x); }
+PYVAE_FN double sqrt(double x) { return ::sqrt(x); }
+PYVAE_FN float abs(float x) { return ::fabsf(x); }
+PYVAE_FN double abs(double x) { return ::fabs(x); }
+PYVAE_FN float select(bool m, float a, float b) { return m ? a : b; }
+PYVAE_FN double select(bool m, double a, double b) { return m ? a : b; }
+
+// exp(d) - 1 - d without cancellation near 0.
+PYVAE_FN double expm1_residual(double d) {
+  if (::fabs(d) > 0.05) return ::expm1(d) - d;
+  double p = 1. / 3628800;
+  p = p * d + 1. / 362880, p = p * d + 1. / 40320, p = p * d + 1. / 5040, p = p * d + 1. / 720;
+  p = p * d + 1. / 120, p = p * d + 1. / 24, p = p * d + 1. / 6, p = p * d + 1. / 2;
+  return p * d * d;
+}
+PYVAE_FN float expm1_residual(float d) {
+  if (::fabsf(d) > 0.5f) return ::expf(d) - 1.f - d;
+  float p = 1.f / 40320;
+  p = p * d + 1.f / 5040, p = p * d + 1.f / 720, p = p * d + 1.f / 120;
+  p = p * d + 1.f / 24, p = p * d + 1.f / 6, p = p * d + 1.f / 2;
+  return p * d * d;
+}
+
+// sin and cos of 2 pi (word / 2^32), word read as signed.
+PYVAE_FN void sincos_turn(int32_t word, float& s, float& c) {
+#if defined(__CUDA_ARCH__)
+  sincospif(static_cast<float>(word) * 4.6566128730773926e-10f, &s, &c);
+#else
+  const double angle = static_cast<double>(word) * 1.4629180792671596e-9;  // 2 pi / 2^32
+  s = static_cast<float>(::sin(angle)), c = static_cast<float>(::cos(angle));
+#endif
+}
+PYVAE_FN void sincos_turn(int32_t word, double& s, double& c) {
+  const double angle = static_cast<double>(word) * 1.4629180792671596e-9;
+  s = ::sin(angle), c = ::cos(angle);
+}
+
+// What one element adds to its row: sum - log(factor), with factor in [1, 2]. Factors multiply up,
+// so that a row needs one logarithm for many elements.
+template <class V>
+struct Term {
+  V sum;
+  V factor;
+};
+
+// One element as a density sees it. `grad` holds the derivatives of the row's value, `path` those
+// of the sample z; the loop applies the chain rule with the incoming gradients.
+template <class V, int kIn>
+struct Cell {
+  V in[kIn];
+  V eps;
+  V z;
+  V grad[kIn];
+  V path[kIn];
+};
+
+// What a density is, unless it says otherwise.
+struct Density {
+  static constexpr bool kNoise = false;   // draws eps and returns a sample z
+  static constexpr bool kSum = true;      // has a value to sum over the row
+  static constexpr bool kFactor = false;  // uses Term::factor
+};
+
+}  // namespace PYVAE_ISA
+}  // namespace pyvae

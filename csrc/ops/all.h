@@ -1,0 +1,52 @@
+// Table of contents: every op, its schema and its functions.
+//
+// An op `name` has a gradient `name_backward(incoming gradients, arguments, mask)`, which returns one
+// gradient for each tensor argument, and a differentiable specification `name_reference` that Python
+// supplies. Some have `_name_value_grad(arguments, mask)`, value and gradients in one pass.
+#pragma once
+
+#include "bernoulli.h"
+#include "elbo.h"
+#include "gaussian.h"
+
+// X(name, schema of the arguments, schema of the results, masked gradients)
+#define PYVAE_OPS(X)                                                                               \
+  X(gaussian_rsample, "Tensor mean, Tensor logvar, Tensor seed, SymInt[] shape", "Tensor",         \
+    "Tensor? grad_z", "bool[3] mask", "(Tensor, Tensor, Tensor)")                                  \
+  X(gaussian_kl,                                                                                   \
+    "Tensor mean, Tensor logvar, Tensor? prior_mean=None, Tensor? prior_logvar=None, "             \
+    "int batch_ndim=1",                                                                            \
+    "Tensor", "Tensor? grad", "bool[4] mask", "(Tensor, Tensor, Tensor, Tensor)")                  \
+  X(gaussian_rsample_kl, "Tensor mean, Tensor logvar, Tensor seed, int batch_ndim=1",              \
+    "(Tensor, Tensor)", "Tensor? grad_z, Tensor? grad_kl", "bool[3] mask",                         \
+    "(Tensor, Tensor, Tensor)")                                                                    \
+  X(gaussian_rsample_log_ratio,                                                                    \
+    "Tensor mean, Tensor logvar, Tensor? prior_mean, Tensor? prior_logvar, Tensor seed, "          \
+    "SymInt num_samples, bool path_derivative, int batch_ndim=1",                                  \
+    "(Tensor, Tensor)", "Tensor? grad_z, Tensor? grad_log_ratio", "bool[5] mask",                  \
+    "(Tensor, Tensor, Tensor, Tensor, Tensor)")                                                    \
+  X(gaussian_log_prob, "Tensor x, Tensor mean, Tensor logvar, int batch_ndim=1", "Tensor",         \
+    "Tensor? grad", "bool[3] mask", "(Tensor, Tensor, Tensor)")                                    \
+  X(bernoulli_log_prob, "Tensor x, Tensor logits, int batch_ndim=1", "Tensor", "Tensor? grad",     \
+    "bool[2] mask", "(Tensor, Tensor)")                                                            \
+  X(bernoulli_elbo_loss,                                                                           \
+    "Tensor x, Tensor logits, Tensor mean, Tensor logvar, Tensor beta, int reduction", "Tensor",   \
+    "Tensor? grad", "bool[5] mask", "(Tensor, Tensor, Tensor, Tensor, Tensor)")                    \
+  X(gaussian_elbo_loss,                                                                            \
+    "Tensor x, Tensor decoded_mean, Tensor decoded_logvar, Tensor mean, Tensor logvar, "           \
+    "Tensor beta, int reduction",                                                                  \
+    "Tensor", "Tensor? grad", "bool[6] mask",                                                      \
+    "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)")
+
+// X(name, schema of the arguments with the mask, schema of value and gradients)
+#define PYVAE_ONE_PASS_OPS(X)                                                                      \
+  X(bernoulli_log_prob, "Tensor x, Tensor logits, int batch_ndim, bool[2] mask",                   \
+    "(Tensor, Tensor, Tensor)")                                                                    \
+  X(bernoulli_elbo_loss,                                                                           \
+    "Tensor x, Tensor logits, Tensor mean, Tensor logvar, Tensor beta, int reduction, "            \
+    "bool[5] mask",                                                                                \
+    "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)")                                            \
+  X(gaussian_elbo_loss,                                                                            \
+    "Tensor x, Tensor decoded_mean, Tensor decoded_logvar, Tensor mean, Tensor logvar, "           \
+    "Tensor beta, int reduction, bool[6] mask",                                                    \
+    "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)")

@@ -1,0 +1,28 @@
+// What an op asks of a device. Each device registers one table; ops know nothing else of it.
+#pragma once
+
+#include <c10/core/DeviceType.h>
+
+#include "../loops/rows.h"
+#include "kernel.h"
+
+namespace pyvae {
+
+struct Backend {
+  void (*run)(Kernel kernel, bool is_double, Mode mode, const Rows& rows);
+
+  // out[i] = sum of `group` consecutive partial sums, in order; out in double or float.
+  void (*sum_groups)(const double* partial, int64_t count, int64_t group, bool is_double, void* out);
+
+  // out[i] = sum over s of partial[s * count + i], in order.
+  void (*sum_splits)(const double* partial, int64_t splits, int64_t count, double* out);
+
+  // out[..] += each (row, chunk) partial, by the strides of gradient `operand`, in order.
+  void (*scatter_rows)(const Rows& rows, int operand, const double* partial, double* out);
+};
+
+// Null where the device has no kernels in this build.
+const Backend* backend(c10::DeviceType device);
+void set_backend(c10::DeviceType device, const Backend* table);
+
+}  // namespace pyvae

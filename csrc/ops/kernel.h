@@ -1,0 +1,21 @@
+// The names that ops and devices share. No torch: kernels are compiled without it.
+#pragma once
+
+namespace pyvae {
+
+// The densities of the row loop. One line here and one where a device lists its kernels adds one.
+enum class Kernel : int {
+  gaussian_log_prob,
+  bernoulli_log_prob,
+  gaussian_kl_standard,
+  gaussian_kl,
+  gaussian_rsample,
+  gaussian_rsample_kl,
+  gaussian_log_ratio_standard,
+  gaussian_log_ratio_standard_path,
+  gaussian_log_ratio,
+  gaussian_log_ratio_path,
+  count
+};
+
+}  // namespace pyvae

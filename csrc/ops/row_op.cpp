@@ -1,0 +1,302 @@
+#include "row_op.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+
+namespace pyvae {
+namespace {
+
+using Ints = c10::ArrayRef<int64_t>;
+
+int64_t product(Ints sizes) {
+  int64_t n = 1;
+  for (int64_t s : sizes) n *= s;
+  return n;
+}
+
+// Where the event of some operands lies in another order than that of the rest (channels_last
+// beside NCHW), those operands are copied; broadcast ones are still read in place.
+Operands tidy(Ints shape, int64_t batch_ndim, const Operands& in) {
+  Plan plan(shape, batch_ndim, true);
+  for (size_t i = 0; i < in.size(); ++i) plan.add(kInput + i, in[i]);
+  if (!plan.event_is_split()) return in;
+  Operands out = in;
+  const int64_t event = static_cast<int64_t>(shape.size()) - batch_ndim;
+  for (Tensor& t : out) {
+    int64_t inner = 1;
+    bool dense = t.dim() >= event;
+    for (int64_t d = 1; dense && d <= event; ++d) {
+      dense = t.size(-d) == shape[shape.size() - d];
+      inner *= t.size(-d) == 1 || t.stride(-d) == inner ? t.size(-d) : 0;
+    }
+    if (dense && inner == 0) t = t.contiguous();
+  }
+  return out;
+}
+
+// One call of the row loop being put together.
+class Call {
+ public:
+  Call(const RowOp& op, const Operands& in, Ints shape, int64_t batch_ndim, bool sums)
+      : op_(op), originals_(in), in_(sums ? tidy(shape, batch_ndim, in) : in),
+        plan_(shape, batch_ndim, sums), batch_(shape.slice(0, batch_ndim)),
+        device_(backend(in[0].device().type())), double_(compute_dtype(in) == at::kDouble), empty_(product(shape) == 0) {
+    for (size_t i = 0; i < in_.size(); ++i) plan_.add(kInput + i, in_[i]);
+  }
+
+  Plan& plan() { return plan_; }
+
+  // Allocates the gradients that are wanted.
+  void want(const Mask& mask, double scale = 1, const Grads& into = {}) {
+    scale_ = scale;
+    grads_.resize(in_.size());
+    for (size_t i = 0; i < in_.size(); ++i) {
+      if (!mask[i]) continue;
+      const bool given = i < into.size() && into[i].defined();
+      grads_[i] = given ? into[i] : empty_ ? at::zeros_like(in_[i]) : at::empty_like(in_[i]);
+      plan_.add(kGrad + i, grads_[i]);
+    }
+  }
+
+  Tensor value_tensor() const {
+    const auto options = in_[0].options().dtype(double_ ? at::kDouble : at::kFloat);
+    return empty_ ? at::zeros(batch_, options) : at::empty(batch_, options);
+  }
+
+  // The value (if `value` is defined), the sample and the gradients that need no sum, in one pass.
+  void forward(const Tensor& value, Mode mode) {
+    if (empty_) return;
+    Rows r = plan_.rows();
+    r.scale = scale_;
+    if (!value.defined()) return run(mode, r);
+    const int64_t group = plan_.group(r);
+    if (group == 1) {
+      r.value = value.data_ptr();
+      return run(mode, r);
+    }
+    const Tensor partial = scratch({r.rows * r.chunks()});
+    r.value = partial.data_ptr();
+    r.partial = true;
+    run(mode, r);
+    device_->sum_groups(partial.const_data_ptr<double>(), value.numel(), group, double_, value.data_ptr());
+  }
+
+  Grads backward() {
+    if (!empty_) {
+      Rows r = plan_.rows();
+      r.scale = scale_;
+      Rows full = r;
+      bool any = false, done[kMaxIn] = {};
+      for (size_t i = 0; i < grads_.size(); ++i) {
+        if (!grads_[i].defined()) continue;
+        const GradKind kind = grad_kind(r, i);
+        if (kind == GradKind::full) any = true;
+        else full.view[kGrad + i].data = nullptr;
+        if (kind == GradKind::columns && !done[i]) {
+          const Rows group = reduced_last(r, i);
+          for (int k = 0; k < kMaxIn; ++k) done[k] |= group.view[kGrad + k].data != nullptr;
+          columns(r, i);
+        }
+        if (kind == GradKind::row_sums) row_sums(r, i);
+      }
+      if (any) run(Mode::grad, full);
+    }
+    return finish();
+  }
+
+  // Gradients in the layout of the operands as they were given.
+  Grads finish() {
+    for (size_t i = 0; i < grads_.size(); ++i) {
+      if (!grads_[i].defined() || in_[i].is_same(originals_[i])) continue;
+      const Tensor own = at::empty_like(originals_[i]);
+      if (own.strides() != grads_[i].strides()) grads_[i] = own.copy_(grads_[i]);
+    }
+    return std::move(grads_);
+  }
+
+  bool all_full() const {
+    const Rows r = plan_.rows();
+    for (size_t i = 0; i < grads_.size(); ++i)
+      if (grads_[i].defined() && grad_kind(r, i) != GradKind::full) return false;
+    return true;
+  }
+
+ private:
+  void run(Mode mode, const Rows& r) const { device_->run(op_.kernel, double_, mode, r); }
+  Tensor scratch(Ints sizes) const { return at::empty(sizes, in_[0].options().dtype(at::kDouble)); }
+
+  // The gradients that are summed over the same dimensions as that of operand i.
+  void columns(const Rows& all, int i) {
+    Rows r = reduced_last(all, i);
+    int64_t kept = 1;
+    for (int d = 0; d < r.kept; ++d) kept *= r.sizes[d];
+    const int64_t summed = r.rows / kept, columns = kept * r.cols;
+    // Few sums over many rows: cut the rows into parts, fixed by the shape alone.
+    if (columns <= 4096) r.splits = std::min<int64_t>(8, (summed + 255) / 256);
+    c10::SmallVector<int, kMaxIn> targets;
+    for (int k = 0; k < kMaxIn; ++k)
+      if (r.view[kGrad + k].data) targets.push_back(k);
+    if (r.splits <= 1) return run(Mode::columns, r);
+    const Tensor partial = scratch({static_cast<int64_t>(targets.size()), r.splits, columns});
+    r.value = partial.data_ptr();
+    run(Mode::columns, r);
+    for (size_t t = 0; t < targets.size(); ++t) {
+      const Tensor total = scratch({columns});
+      device_->sum_splits(partial.const_data_ptr<double>() + t * r.splits * columns, r.splits, columns,
+                          total.data_ptr<double>());
+      // `total` runs over (kept dimensions, columns): the order of the gradient's own elements.
+      const View& g = r.view[kGrad + targets[t]];
+      c10::SmallVector<int64_t, 8> sizes(r.sizes, r.sizes + r.kept);
+      c10::SmallVector<int64_t, 8> strides(g.strides, g.strides + r.kept);
+      sizes.push_back(r.cols);
+      strides.push_back(g.step);
+      grads_[targets[t]].as_strided(sizes, strides).copy_(total.view(sizes));
+    }
+  }
+
+  void row_sums(const Rows& all, int i) {
+    Rows r = all;
+    r.target = i;
+    for (int k = 0; k < kMaxIn; ++k)
+      if (k != i) r.view[kGrad + k].data = nullptr;
+    const Tensor partial = scratch({r.rows * r.chunks()});
+    r.value = partial.data_ptr();
+    r.partial = true;
+    run(Mode::row_sums, r);
+    const Tensor sum = at::zeros_like(grads_[i], grads_[i].options().dtype(at::kDouble));
+    device_->scatter_rows(r, i, partial.const_data_ptr<double>(), sum.data_ptr<double>());
+    grads_[i].copy_(sum);
+  }
+
+  const RowOp& op_;
+  Operands originals_, in_;
+  Plan plan_;
+  Ints batch_;
+  const Backend* device_;
+  bool double_, empty_;
+  double scale_ = 1;
+  Grads grads_;
+};
+
+Grads meta_grads(const Operands& in, const Mask& mask) {
+  Grads g(in.size());
+  for (size_t i = 0; i < in.size(); ++i)
+    if (mask[i]) g[i] = at::empty_like(in[i]);
+  return g;
+}
+
+at::ScalarType sample_dtype(const Operands& in) {
+  return c10::promoteTypes(in[0].scalar_type(), in[1].scalar_type());
+}
+
+Tensor empty_sample(const Operands& in, c10::SymIntArrayRef shape) {
+  return at::empty_symint(shape, in[0].options().dtype(sample_dtype(in)));
+}
+
+}  // namespace
+
+Tensor row_value(const RowOp& op, const Operands& in, int64_t batch_ndim) {
+  if (in[0].is_meta()) {
+    const auto shape = broadcast<c10::SymInt>(op, in, batch_ndim);
+    return at::empty_symint(c10::SymIntArrayRef(shape).slice(0, batch_ndim),
+                            in[0].options().dtype(compute_dtype(in)));
+  }
+  const auto shape = broadcast<int64_t>(op, in, batch_ndim);
+  Call call(op, in, shape, batch_ndim, true);
+  const Tensor value = call.value_tensor();
+  call.forward(value, Mode::value);
+  return value;
+}
+
+Grads row_backward(const RowOp& op, const Tensor& grad, const Operands& in, int64_t batch_ndim,
+                   const Mask& mask) {
+  if (in[0].is_meta()) return meta_grads(in, mask);
+  const auto shape = broadcast<int64_t>(op, in, batch_ndim);
+  Call call(op, in, shape, batch_ndim, true);
+  call.want(mask);
+  call.plan().add_per_row(kGradValue, grad);
+  return call.backward();
+}
+
+bool one_pass(const RowOp& op, const Operands& in, int64_t batch_ndim, const Mask& mask) {
+  const auto shape = broadcast<c10::SymInt>(op, in, batch_ndim);
+  for (size_t i = 0; i < in.size(); ++i) {
+    if (!mask[i]) continue;
+    if (in[i].sym_sizes() != c10::SymIntArrayRef(shape)) return false;
+    const auto dtype = in[i].scalar_type();
+    if (dtype != at::kFloat && dtype != at::kDouble) return false;
+  }
+  return true;
+}
+
+Tensor row_value_grad(const RowOp& op, const Operands& in, int64_t batch_ndim, const Mask& mask,
+                      const Tensor& weight, double scale, Grads& grads, const Grads& into) {
+  if (in[0].is_meta()) {
+    grads = meta_grads(in, mask);
+    return row_value(op, in, batch_ndim);
+  }
+  const auto shape = broadcast<int64_t>(op, in, batch_ndim);
+  Call call(op, in, shape, batch_ndim, true);
+  call.want(mask, scale, into);
+  if (weight.defined()) call.plan().add_per_row(kGradValue, weight);
+  TORCH_CHECK(call.all_full(), op.name, ": a broadcast operand has no gradient in one pass");
+  const Tensor value = call.value_tensor();
+  call.forward(value, Mode::value_grad);
+  grads = call.finish();
+  return value;
+}
+
+Tensor row_sample(const RowOp& op, const Operands& in, const Tensor& seed,
+                  c10::SymIntArrayRef shape) {
+  check_sample(op, in, seed, shape);
+  Tensor z = empty_sample(in, shape);
+  if (z.is_meta() || z.numel() == 0) return z;
+  Call call(op, in, z.sizes(), 0, false);
+  call.plan().add_noise(seed);
+  call.plan().add(kSample, z);
+  call.forward(Tensor(), Mode::value);
+  return z;
+}
+
+Grads row_sample_backward(const RowOp& op, const Tensor& grad_z, const Operands& in,
+                          const Tensor& seed, const Mask& mask) {
+  if (in[0].is_meta()) return meta_grads(in, mask);
+  Call call(op, in, grad_z.sizes(), 0, false);
+  call.plan().add_noise(seed);
+  call.plan().add(kGradSample, grad_z);
+  call.want(mask);
+  return call.backward();
+}
+
+std::tuple<Tensor, Tensor> row_sample_value(const RowOp& op, const Operands& in, const Tensor& seed,
+                                            c10::SymIntArrayRef shape, int64_t batch_ndim) {
+  check_sample(op, in, seed, shape);
+  if (batch_ndim < 0 || batch_ndim > static_cast<int64_t>(shape.size()))
+    C10_THROW_ERROR(ValueError, c10::str(op.name, ": batch_ndim must be between 0 and ", shape.size(),
+                    ", the dimensions of the sample, got ", batch_ndim));
+  Tensor z = empty_sample(in, shape);
+  if (z.is_meta())
+    return {z, at::empty_symint(shape.slice(0, batch_ndim), z.options().dtype(compute_dtype(in)))};
+  Call call(op, in, z.sizes(), batch_ndim, true);
+  call.plan().add_noise(seed);
+  call.plan().add(kSample, z);
+  const Tensor value = call.value_tensor();
+  call.forward(value, Mode::value);
+  return {z, value};
+}
+
+Grads row_sample_value_backward(const RowOp& op, const Tensor& grad_z, const Tensor& grad_value,
+                                const Operands& in, const Tensor& seed, c10::SymIntArrayRef shape,
+                                int64_t batch_ndim, const Mask& mask) {
+  if (in[0].is_meta()) return meta_grads(in, mask);
+  Call call(op, in, C10_AS_INTARRAYREF_SLOW(shape), batch_ndim, true);
+  call.plan().add_noise(seed);
+  if (grad_z.defined()) call.plan().add(kGradSample, grad_z);
+  if (grad_value.defined()) call.plan().add_per_row(kGradValue, grad_value);
+  call.want(mask, grad_value.defined() ? 1 : 0);
+  return call.backward();
+}
+
+}  // namespace pyvae

@@ -1,0 +1,36 @@
+// The ops of the row loop: check, allocate, run. They know neither density nor device.
+#pragma once
+
+#include "plan.h"
+
+namespace pyvae {
+
+using Grads = c10::SmallVector<Tensor, kMaxIn>;
+using Mask = std::array<bool, kMaxIn>;
+
+// sum over the event of the density's value: (*batch).
+Tensor row_value(const RowOp& op, const Operands& in, int64_t batch_ndim);
+
+// Gradients of the operands in `mask`, given that of the value; undefined where not wanted.
+Grads row_backward(const RowOp& op, const Tensor& grad, const Operands& in, int64_t batch_ndim,
+                   const Mask& mask);
+
+// Value and gradients times scale (and times the number `weight`, where defined), in one pass;
+// operands in `mask` must not be broadcast. `into`: the tensor that gradient i is written to, where defined (an operand itself, say).
+Tensor row_value_grad(const RowOp& op, const Operands& in, int64_t batch_ndim, const Mask& mask,
+                      const Tensor& weight, double scale, Grads& grads, const Grads& into = {});
+// Whether row_value_grad can give these gradients.
+bool one_pass(const RowOp& op, const Operands& in, int64_t batch_ndim, const Mask& mask);
+
+// A sample of `shape`, from mean and logvar that broadcast to it.
+Tensor row_sample(const RowOp& op, const Operands& in, const Tensor& seed, c10::SymIntArrayRef shape);
+Grads row_sample_backward(const RowOp& op, const Tensor& grad_z, const Operands& in,
+                          const Tensor& seed, const Mask& mask);
+// A sample and a value of it: z (*shape), value (*shape[:batch_ndim]).
+std::tuple<Tensor, Tensor> row_sample_value(const RowOp& op, const Operands& in, const Tensor& seed,
+                                            c10::SymIntArrayRef shape, int64_t batch_ndim);
+Grads row_sample_value_backward(const RowOp& op, const Tensor& grad_z, const Tensor& grad_value,
+                                const Operands& in, const Tensor& seed, c10::SymIntArrayRef shape,
+                                int64_t batch_ndim, const Mask& mask);
+
+}  // namespace pyvae

@@ -1,0 +1,37 @@
+"""Fused C++/CUDA operations for variational autoencoders in PyTorch, and parts to build with."""
+
+from importlib import metadata
+
+from pyvae import (
+    decoders,
+    distributions,
+    encoders,
+    functional,
+    likelihoods,
+    models,
+    objectives,
+    posteriors,
+    priors,
+    registry,
+)
+from pyvae.models import VAE
+
+try:
+    __version__ = metadata.version("pyvae-fused")
+except metadata.PackageNotFoundError:  # a source tree that is on the path but not installed
+    __version__ = "0+unknown"
+
+__all__ = [
+    "VAE",
+    "__version__",
+    "decoders",
+    "distributions",
+    "encoders",
+    "functional",
+    "likelihoods",
+    "models",
+    "objectives",
+    "posteriors",
+    "priors",
+    "registry",
+]
