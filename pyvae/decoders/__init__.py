@@ -1,0 +1,7 @@
+"""Networks from latents to the parameters of p(x|z)."""
+
+from pyvae.decoders.base import Decoder
+from pyvae.decoders.conv import ConvDecoder
+from pyvae.decoders.mlp import MLPDecoder
+
+__all__ = ["ConvDecoder", "Decoder", "MLPDecoder"]

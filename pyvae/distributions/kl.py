@@ -1,0 +1,45 @@
+"""A sample and its KL divergence together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+from torch.distributions import Distribution, kl_divergence
+
+from pyvae.distributions.gaussian import DiagonalGaussian, StandardNormal
+from pyvae.functional import gaussian_rsample_kl
+
+__all__ = ["rsample_kl"]
+
+
+def rsample_kl(
+    q: Distribution, p: Distribution, sample_shape: Sequence[int] = ()
+) -> tuple[Tensor, Tensor]:
+    """A reparameterized sample z of q and KL(q || p), in one pass where there is an op for both.
+
+    The values are those of ``q.rsample(sample_shape)`` and ``kl_divergence(q, p)``.
+
+    Args:
+        q, p: distributions over one event shape, the batch shape of p () or that of q
+        sample_shape: leading dimensions of z
+
+    Raises:
+        NotImplementedError: no closed form of the divergence is known, or q has no rsample.
+
+    >>> import torch
+    >>> q = DiagonalGaussian(torch.zeros(3, 2), torch.zeros(3, 2))
+    >>> z, kl = rsample_kl(q, StandardNormal((2,)))
+    >>> z.shape, kl
+    (torch.Size([3, 2]), tensor([0., 0., 0.]))
+    """
+    if (
+        isinstance(q, DiagonalGaussian)
+        and isinstance(p, StandardNormal)
+        and not sample_shape
+        and q.event_shape == p.event_shape
+        and p.batch_shape in ((), q.batch_shape)
+    ):
+        z, kl = gaussian_rsample_kl(q.mean, q._logvar, batch_ndim=len(q.batch_shape))
+        return z, kl
+    return q.rsample(tuple(sample_shape)), kl_divergence(q, p)

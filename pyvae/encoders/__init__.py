@@ -1,0 +1,7 @@
+"""Networks from data to features."""
+
+from pyvae.encoders.base import Encoder
+from pyvae.encoders.conv import ConvEncoder
+from pyvae.encoders.mlp import MLPEncoder
+
+__all__ = ["ConvEncoder", "Encoder", "MLPEncoder"]

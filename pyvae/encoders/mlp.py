@@ -1,0 +1,44 @@
+"""Fully connected encoder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from pyvae.encoders.base import Encoder
+from pyvae.networks import mlp_layers
+from pyvae.registry import encoders
+
+__all__ = ["MLPEncoder"]
+
+
+@encoders.register("mlp")
+class MLPEncoder(Encoder):
+    """A fully connected network over the flattened datum (Kingma & Welling 2014, appendix C).
+
+    Args:
+        data_shape: the shape of one datum
+        hidden: the width of each hidden layer; none gives the flattened datum itself
+        activation: the name of the function after each layer
+
+    >>> import torch
+    >>> MLPEncoder((1, 28, 28), hidden=(500,), activation="tanh")(torch.zeros(3, 1, 28, 28)).shape
+    torch.Size([3, 500])
+    """
+
+    def __init__(
+        self,
+        data_shape: Sequence[int],
+        hidden: Sequence[int] = (256, 256),
+        activation: str = "relu",
+    ) -> None:
+        super().__init__(data_shape)
+        sizes = [math.prod(data_shape), *hidden]
+        self.layers = nn.Sequential(*mlp_layers(sizes, activation))
+        self.out_features = sizes[-1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        features: Tensor = self.layers(x.flatten(1))
+        return features

@@ -1,0 +1,86 @@
+"""What every likelihood is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+__all__ = ["Likelihood"]
+
+
+class Likelihood(nn.Module, ABC):
+    """A layer from a decoder's output to the distribution p(x|z).
+
+    The distributions do not validate what the networks give (that would wait for the device at
+    each step): NaN propagates. Data are checked once, with :meth:`check`.
+
+    Args:
+        data_shape: the shape of one datum.
+    """
+
+    #: The data that it takes, for messages: "[0, 1]", "real", "0..255", "counts", ...
+    data_range: ClassVar[str] = "real"
+    #: Names of what ``forward`` needs besides the decoder's output (a library size, say).
+    side_inputs: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, data_shape: Sequence[int]) -> None:
+        super().__init__()
+        self.data_shape = tuple(data_shape)
+
+    @property
+    def param_shape(self) -> tuple[int, ...]:
+        """The shape of what the decoder must give for one datum; the default is the data's own."""
+        return self.data_shape
+
+    @abstractmethod
+    def forward(self, params: Tensor, **side: Tensor) -> Distribution:
+        """p(x|z) with batch_shape (*batch,) and event_shape data_shape.
+
+        Args:
+            params: (*batch, *param_shape)
+            side: one tensor (*batch, ...) for each name in ``side_inputs``
+        """
+
+    def as_input(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        """Data as the encoder sees them: in its dtype, and on a scale fit for a network."""
+        return x.to(dtype)
+
+    def init_from_mean(self, data_mean: Tensor) -> Tensor | None:
+        """Parameters (*param_shape) whose distribution has this mean (*data_shape), or None.
+
+        A decoder whose output starts there learns faster (Burda et al. 2016 start so).
+        """
+        return None
+
+    def check(self, x: Tensor) -> None:
+        """Look at the shape and the values of data x (B, *data_shape). This waits for the device.
+
+        Raises:
+            ValueError: the shape is another, or a value lies outside of what the likelihood takes.
+        """
+        if tuple(x.shape[1:]) != self.data_shape:
+            raise ValueError(
+                f"{type(self).__name__} likelihood: x must have shape "
+                f"(B, {', '.join(map(str, self.data_shape))}), got {tuple(x.shape)}"
+            )
+        if x.numel() and not bool(self.contains(x).all()):
+            raise ValueError(
+                f"{type(self).__name__} likelihood: x must be {self.data_range}, "
+                f"got values from {x.min().item():g} to {x.max().item():g}"
+            )
+
+    def contains(self, x: Tensor) -> Tensor:
+        """Which of the data x (B, *data_shape) the likelihood can explain: bool (B,)."""
+        with torch.no_grad():
+            params = torch.zeros(self.param_shape, device=x.device)
+            side = {name: torch.ones((), device=x.device) for name in self.side_inputs}
+            constraint = self(params, **side).support
+            if constraint is None:
+                return torch.ones(len(x), dtype=torch.bool, device=x.device)
+            inside: Tensor = constraint.check(x)
+            return inside

@@ -1,0 +1,84 @@
+"""What every objective is: a formula over q(z|x), p(x|z) and p(z)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+from pyvae.models.base import Model
+
+__all__ = ["Batch", "Objective", "Phase", "Result"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Data and what comes with them.
+
+    Args:
+        x: data (B, *data_shape)
+        y: labels (B,), where there are any
+        extras: side inputs by name, each (B, ...): a library size, a clean target, ...
+    """
+
+    x: Tensor
+    y: Tensor | None = None
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, batch: Tensor | Batch) -> Batch:
+        """A batch as it is; a tensor as the x of one."""
+        return batch if isinstance(batch, Batch) else cls(batch)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an objective gives.
+
+    Args:
+        loss: a scalar to minimise
+        terms: named scalars for the records, detached
+    """
+
+    loss: Tensor
+    terms: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One optimizer step of a training step.
+
+    Args:
+        name: what the objective is called with
+        parameters: what this step changes
+    """
+
+    name: str
+    parameters: list[nn.Parameter]
+
+
+class Objective(nn.Module, ABC):
+    """A loss of a model and a batch, in one or several phases.
+
+    A training step goes through the phases in order: for each it calls the objective with the
+    phase's name, differentiates the loss, and lets that phase's own optimizer step. Only a phase's
+    parameters are changed by it, so an objective may own networks (a discriminator) and train them
+    against the model.
+    """
+
+    def bind(self, model: Model) -> None:
+        """Build own networks, once, when the model's shapes are known; the default builds none."""
+
+    def phases(self, model: Model) -> list[Phase]:
+        """The optimizer steps of a training step; the default is one, over all parameters."""
+        both = [*model.parameters(), *self.parameters()]
+        return [Phase("model", list(dict.fromkeys(p for p in both if p.requires_grad)))]
+
+    def step_begin(self, step: int, epoch: int) -> None:
+        """Called before each training step, both counted from 0: the place for schedules."""
+
+    @abstractmethod
+    def forward(self, model: Model, batch: Tensor | Batch, *, phase: str | None = None) -> Result:
+        """The loss of a phase; None stands for the first one."""

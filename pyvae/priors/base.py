@@ -1,0 +1,34 @@
+"""What every prior is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from torch import nn
+from torch.distributions import Distribution
+
+__all__ = ["Prior"]
+
+
+class Prior(nn.Module, ABC):
+    """The distribution p(z), which may have parameters to learn.
+
+    Args:
+        latent_dim: the number of latents.
+    """
+
+    def __init__(self, latent_dim: int) -> None:
+        super().__init__()
+        self.latent_dim = latent_dim
+
+    @abstractmethod
+    def forward(self) -> Distribution:
+        """p(z) with batch_shape () and event_shape (latent_dim,)."""
+
+    def bind(self, model: Any) -> None:
+        """Called once by the model when all its parts exist; the default does nothing.
+
+        A prior that is made of the model's own parts takes them here. Assigned as they are they
+        would be registered as parts of the prior too; held in a tuple they are not.
+        """

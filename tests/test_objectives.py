@@ -1,0 +1,257 @@
+"""Laws of the ELBO, and objectives of other kinds through the same interface."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from pyvae import VAE
+from pyvae.distributions import DiagonalGaussian
+from pyvae.likelihoods import Likelihood
+from pyvae.objectives import ELBO, Batch, Objective, Phase, Result
+
+D, N = 2, 5
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def x():
+    return torch.randn(6, N, dtype=torch.float64)
+
+
+def test_with_the_true_posterior_the_bound_is_tight(linear_gaussian, x):
+    model, truth = linear_gaussian()
+    log_p = truth.log_prob(x)
+    sampled = ELBO(estimator="sampled")(model, x)  # each sample gives log p(x), without variance
+    torch.testing.assert_close(sampled.terms["elbo"], log_p.mean())
+    torch.testing.assert_close(sampled.loss, -log_p.mean())
+    analytic = ELBO(num_samples=20_000)(model, x)
+    torch.testing.assert_close(analytic.terms["elbo"], log_p.mean(), atol=0.03, rtol=0)
+
+
+def test_with_another_posterior_the_bound_lies_below_by_the_kl(linear_gaussian, x):
+    model, truth = linear_gaussian()
+    with torch.no_grad():
+        model.posterior.linear.bias[:D] += 0.3  # a shift costs 0.3^2 / 2 v in KL per dimension
+        variance = model.posterior.linear.bias[D:].exp()
+    gap = (0.3**2 / (2 * variance)).sum()
+    for estimator in ("analytic", "sampled"):
+        terms = ELBO(num_samples=20_000, estimator=estimator)(model, x).terms
+        torch.testing.assert_close(terms["elbo"], truth.log_prob(x).mean() - gap, atol=0.05, rtol=0)
+
+
+def test_the_two_estimators_agree_in_expectation(linear_gaussian, x):
+    model, _ = linear_gaussian(exact=False)
+    parameters = list(model.parameters())
+
+    def loss_and_gradient(estimator):
+        torch.manual_seed(1)  # the same samples, so that only the KL's terms differ
+        result = ELBO(num_samples=30_000, estimator=estimator)(model, x)
+        grads = torch.autograd.grad(result.loss, parameters)
+        return result, torch.cat([g.flatten() for g in grads])
+
+    (analytic, grad_b), (sampled, grad_a) = map(loss_and_gradient, ("analytic", "sampled"))
+    for name in ("elbo", "kl", "log_likelihood"):
+        torch.testing.assert_close(analytic.terms[name], sampled.terms[name], rtol=0.01, atol=0.02)
+    torch.testing.assert_close(grad_b, grad_a, rtol=0.02, atol=0.02)
+
+
+def test_the_analytic_estimator_varies_less(linear_gaussian, x):
+    model, _ = linear_gaussian(exact=False)
+    kl = {}
+    for estimator in ("analytic", "sampled"):
+        objective = ELBO(estimator=estimator)
+        kl[estimator] = torch.stack([objective(model, x).terms["kl"] for _ in range(20)])
+    assert kl["analytic"].std() == 0 < kl["sampled"].std()
+
+
+@pytest.mark.parametrize("estimator", ["analytic", "sampled"])
+@pytest.mark.parametrize("num_samples", [1, 3])
+@pytest.mark.parametrize("beta", [0.0, 1.0, 4.0])
+def test_the_loss_is_beta_kl_minus_log_likelihood(linear_gaussian, x, beta, num_samples, estimator):
+    model, _ = linear_gaussian()
+    result = ELBO(beta, num_samples, estimator)(model, x)
+    terms = result.terms
+    torch.testing.assert_close(result.loss, beta * terms["kl"] - terms["log_likelihood"])
+    torch.testing.assert_close(terms["elbo"], terms["log_likelihood"] - terms["kl"])
+    assert result.loss.requires_grad and not any(t.requires_grad for t in terms.values())
+
+
+def test_events_are_summed_and_the_batch_is_averaged(linear_gaussian, x):
+    model, _ = linear_gaussian()
+    torch.testing.assert_close(
+        ELBO()(model, x).terms["kl"], ELBO()(model, x.repeat(3, 1)).terms["kl"]
+    )
+    q = model.encode(x)
+    normal = torch.distributions.Normal
+    kl = torch.distributions.kl_divergence(normal(q.mean, q.stddev), normal(0.0, 1.0))
+    torch.testing.assert_close(ELBO()(model, x).terms["kl"], kl.sum(1).mean())
+
+
+def test_the_seed_governs_the_loss(linear_gaussian, x):
+    model, _ = linear_gaussian()
+    losses = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        losses.append(ELBO(num_samples=2)(model, x).loss)
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_a_tensor_is_a_batch(linear_gaussian, x):
+    model, _ = linear_gaussian()
+    for batch in (x, Batch(x), Batch(x, torch.zeros(6), {"unused": x})):
+        torch.manual_seed(1)
+        loss = ELBO()(model, batch).loss
+        torch.manual_seed(1)
+        assert loss == ELBO()(model, x).loss
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"estimator": "best"}, "must be 'analytic' or 'sampled', got 'best'"),
+        ({"num_samples": 0}, "num_samples must be at least 1, got 0"),
+        ({"beta": -1.0}, "beta must not be negative, got -1.0"),
+    ],
+)
+def test_bad_options_raise(options, message):
+    with pytest.raises(ValueError, match=message):
+        ELBO(**options)
+
+
+class Mixed(nn.Module):
+    """A prior whose divergence from a Gaussian has no closed form."""
+
+    latent_dim = D
+
+    def forward(self):
+        laplace = torch.distributions.Laplace(torch.zeros(D), torch.ones(D))
+        return torch.distributions.Independent(laplace, 1)
+
+
+def test_without_a_closed_form_the_error_names_the_way_out():
+    model = VAE((N,), D, prior=Mixed(), likelihood="gaussian")
+    x = torch.randn(3, N)
+    with pytest.raises(TypeError, match=r"KL\(DiagonalGaussian \|\| Independent\).*'sampled'"):
+        ELBO()(model, x)
+    assert ELBO(estimator="sampled")(model, x).loss.isfinite()
+
+
+class PlainPosterior(nn.Module):
+    """A posterior that cannot be differentiated through its samples."""
+
+    def forward(self, features):
+        return torch.distributions.Independent(torch.distributions.Bernoulli(logits=features), 1)
+
+
+def test_a_posterior_without_rsample_raises():
+    model = VAE((N,), 256, posterior=PlainPosterior())
+    with pytest.raises(TypeError, match="posterior with rsample, got Independent"):
+        ELBO()(model, torch.rand(3, N))
+
+
+class Adversarial(Objective):
+    """Makhzani et al. 2015: a discriminator tells q(z) from p(z). Two phases, a network, labels."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight, self.seen = 0.0, None
+
+    def bind(self, model):
+        self.discriminator = nn.Linear(model.latent_dim, 1)
+
+    def phases(self, model):
+        return [
+            Phase("model", list(model.parameters())),
+            Phase("discriminator", list(self.discriminator.parameters())),
+        ]
+
+    def step_begin(self, step, epoch):
+        self.weight = min(1.0, step / 10)
+
+    def forward(self, model, batch, *, phase=None):
+        batch = Batch.of(batch)
+        self.seen = batch.y
+        q = model.encode(batch.x)
+        if phase == "discriminator":
+            fake, real = q.sample(), model.prior().sample(q.batch_shape)
+            fake, real = self.discriminator(fake), self.discriminator(real)
+            loss = nn.functional.softplus(fake).mean() + nn.functional.softplus(-real).mean()
+            return Result(loss, {"discriminator": loss.detach()})
+        z = q.rsample()
+        fit = model.decode(z).log_prob(batch.x).mean()
+        fool = nn.functional.softplus(-self.discriminator(z)).mean()
+        return Result(self.weight * fool - fit, {"log_likelihood": fit.detach()})
+
+
+def step(objective, model, batch, optimizers):
+    """A training step, as the interface promises it."""
+    for phase in objective.phases(model):
+        loss = objective(model, batch, phase=phase.name).loss
+        grads = torch.autograd.grad(loss, phase.parameters)
+        for parameter, grad in zip(phase.parameters, grads, strict=True):
+            parameter.grad = grad
+        optimizers[phase.name].step()
+
+
+def test_an_objective_may_own_networks_and_have_phases():
+    model, objective = VAE((N,), D), Adversarial()
+    objective.bind(model)
+    phases = objective.phases(model)
+    optimizers = {p.name: torch.optim.SGD(p.parameters, 0.1) for p in phases}
+    names = {p.name: [q.detach().clone() for q in p.parameters] for p in phases}
+    objective.step_begin(5, 0)
+    assert objective.weight == 0.5
+    step(objective, model, Batch(torch.rand(8, N), torch.arange(8)), optimizers)
+    for phase in phases:
+        assert any(
+            not torch.equal(a, b) for a, b in zip(names[phase.name], phase.parameters, strict=True)
+        )
+    assert objective.seen is not None and "discriminator.weight" in objective.state_dict()
+
+
+def test_shared_parameters_are_trained_once():
+    class Owner(ELBO):
+        def bind(self, model):
+            self.encoder = model.encoder
+            self.own = nn.Parameter(torch.zeros(()))
+
+    model, objective = VAE((N,), D), Owner()
+    objective.bind(model)
+    model.decoder.output.bias.requires_grad_(False)
+    (phase,) = objective.phases(model)
+    assert len({id(p) for p in phase.parameters}) == len(phase.parameters)
+    assert len(phase.parameters) == len(list(model.parameters())) - 1 + 1
+
+
+class Scaled(Likelihood):
+    """A likelihood whose mean is scaled by a side input."""
+
+    side_inputs = ("size",)
+
+    def forward(self, params, **side):
+        return DiagonalGaussian(params * side["size"], 0.0, event_ndim=1, validate_args=False)
+
+
+@pytest.mark.parametrize("num_samples", [1, 4])
+def test_side_inputs_reach_the_likelihood(num_samples):
+    model = VAE((N,), D, likelihood=Scaled((N,)))
+    x, size = torch.randn(6, N), torch.full((6, 1), 3.0)
+    batch = Batch(x, extras={"size": size, "target": x})
+    losses = []
+    for scale in (size, 0 * size):
+        torch.manual_seed(1)
+        extras = {**batch.extras, "size": scale}
+        losses.append(ELBO(num_samples=num_samples)(model, Batch(x, extras=extras)).terms)
+    expected = -0.5 * (math.log(2 * math.pi) + x.square()).sum(1).mean()
+    torch.testing.assert_close(losses[1]["log_likelihood"], expected)
+    assert losses[0]["log_likelihood"] != losses[1]["log_likelihood"]
+    with pytest.raises(ValueError, match="likelihood Scaled needs size, got no side inputs"):
+        ELBO()(model, x)
+    assert model.log_marginal(x, 5, size=size).shape == (6,)
+    assert model.sample(2, size=size[:2]).shape == (2, N)

@@ -1,0 +1,268 @@
+"""One contract, and every registered part keeps it."""
+
+import itertools
+import json
+
+import pytest
+import torch
+from torch.distributions import kl_divergence
+
+from pyvae import VAE, registry
+from pyvae.decoders import Decoder
+from pyvae.encoders import Encoder
+from pyvae.likelihoods import Likelihood
+from pyvae.objectives import Batch, Objective
+from pyvae.posteriors import Posterior
+from pyvae.priors import Prior
+
+IMAGES = [(1, 8, 8), (3, 7, 5), (2, 1, 1)]
+D = 3
+
+
+def own_names(kind):
+    parts = registry.registries[kind]
+    return [name for name in parts.names() if not parts.is_plugin(name)]
+
+
+def sweep(argument, kind):
+    return pytest.mark.parametrize(argument, own_names(kind))
+
+
+images = pytest.mark.parametrize("shape", IMAGES, ids=str)
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+def create(kind, name, **options):
+    return registry.registries[kind].create(name, **options)
+
+
+def check_module(module, forward):
+    """What holds for every part: all parameters learn, float64 works, the state is complete."""
+    out = forward(module)
+    parameters = list(module.parameters())
+    if parameters:
+        grads = torch.autograd.grad(out.square().sum(), parameters)
+        assert all(g.isfinite().all() for g in grads)
+        assert all(g.abs().sum() > 0 for g in grads)
+    state = {name: value.clone() for name, value in module.state_dict().items()}
+    module.load_state_dict(state)
+    torch.manual_seed(1)
+    first = forward(module)
+    torch.manual_seed(1)
+    assert torch.equal(first, forward(module))
+    module.double()
+    assert forward(module).dtype == torch.float64
+
+
+def weights(module):
+    return next((p.dtype for p in module.parameters()), torch.get_default_dtype())
+
+
+@sweep("name", "encoders")
+@images
+def test_encoder(name, shape):
+    encoder = create("encoders", name, data_shape=shape)
+    assert isinstance(encoder, Encoder) and encoder.data_shape == shape
+    x = torch.randn(4, *shape)
+    features = encoder(x)
+    assert features.shape == (4, encoder.out_features)
+    torch.testing.assert_close(encoder(x[1:2])[0], features[1])  # each row for itself
+    assert encoder(x[:0]).shape == (0, encoder.out_features)
+    check_module(encoder, lambda m: m(x.to(weights(m))))
+
+
+@sweep("name", "decoders")
+@images
+def test_decoder(name, shape):
+    decoder = create("decoders", name, latent_dim=D, out_shape=shape)
+    assert isinstance(decoder, Decoder) and decoder.out_shape == shape
+    z = torch.randn(2, 5, D)
+    out = decoder(z)
+    assert out.shape == (2, 5, *shape)
+    for batch in [(), (4,), (0,), (2, 0), (2, 2, 2)]:
+        assert decoder(torch.randn(*batch, D)).shape == (*batch, *shape)
+    torch.testing.assert_close(decoder(z[1, 3]), out[1, 3])
+    torch.testing.assert_close(decoder(z.transpose(0, 1)), out.transpose(0, 1))
+    check_module(decoder, lambda m: m(z.to(weights(m))))
+    decoder.init_output(torch.zeros(shape, dtype=torch.float64))
+
+
+@sweep("name", "posteriors")
+def test_posterior(name):
+    posterior = create("posteriors", name, in_features=6, latent_dim=D)
+    assert isinstance(posterior, Posterior)
+    for batch in [(5,), (2, 5), (0,)]:
+        q = posterior(torch.randn(*batch, 6))
+        assert (q.batch_shape, q.event_shape) == (batch, (D,))
+        z = q.sample((7,))
+        assert z.shape == (7, *batch, D) and q.log_prob(z).shape == (7, *batch)
+    features = torch.randn(5, 6, requires_grad=True)
+    q = posterior(features)
+    out = q.rsample() if q.has_rsample else q.log_prob(q.sample())
+    (grad,) = torch.autograd.grad(out.sum(), features)
+    assert grad.abs().sum() > 0
+    check_module(
+        posterior,
+        lambda m: (
+            m(features.to(weights(m))).sample().sum()
+            + m(features.to(weights(m))).log_prob(torch.ones(5, D, dtype=weights(m)))
+        ),
+    )
+
+
+@sweep("name", "priors")
+def test_prior(name):
+    prior = create("priors", name, latent_dim=D)
+    prior.bind(VAE((1, 4, 4), D))
+    assert isinstance(prior, Prior)
+    p = prior()
+    assert (p.batch_shape, p.event_shape) == ((), (D,))
+    z = p.sample((2, 5))
+    assert z.shape == (2, 5, D) and p.log_prob(z).shape == (2, 5)
+    assert p.log_prob(z).isfinite().all()
+    check_module(prior, lambda m: m().log_prob(m().sample((4,))))
+
+
+@sweep("name", "likelihoods")
+@images
+def test_likelihood(name, shape):
+    likelihood = create("likelihoods", name, data_shape=shape)
+    assert isinstance(likelihood, Likelihood) and likelihood.data_shape == shape
+    params = torch.randn(2, 5, *likelihood.param_shape, requires_grad=True)
+    side = {key: torch.ones(2, 5) for key in likelihood.side_inputs}
+    p = likelihood(params, **side)
+    assert (p.batch_shape, p.event_shape) == ((2, 5), shape)
+    x = p.sample()
+    assert x.shape == p.mean.shape == (2, 5, *shape)
+    likelihood.check(x.flatten(0, 1))
+    log_prob = p.log_prob(x[0])  # data of the second batch dimension alone
+    assert log_prob.shape == (2, 5) and log_prob.isfinite().all()
+    (grad,) = torch.autograd.grad(log_prob.sum(), params)
+    assert grad.isfinite().all() and grad.abs().sum() > 0
+    start = likelihood.init_from_mean(x[0].mean(0))
+    if start is not None:
+        assert start.shape == likelihood.param_shape
+        mean = likelihood(start, **side).mean
+        torch.testing.assert_close(mean, x[0].mean(0), atol=2e-3, rtol=0)
+    with pytest.raises(ValueError, match="x must have shape"):
+        likelihood.check(torch.zeros(2, 9, 9, 9))
+    assert likelihood.as_input(x, torch.float64).dtype == torch.float64
+
+
+@sweep("name", "objectives")
+def test_objective(name):
+    objective = create("objectives", name)
+    assert isinstance(objective, Objective)
+    model = VAE((1, 4, 4), D)
+    objective.bind(model)
+    x = torch.rand(6, 1, 4, 4)
+    objective.step_begin(0, 0)
+    phases = objective.phases(model)
+    trained = set()
+    for phase in phases:
+        result = objective(model, Batch(x, torch.zeros(6)), phase=phase.name)
+        assert result.loss.shape == () and result.loss.isfinite()
+        assert all(t.shape == () and not t.requires_grad for t in result.terms.values())
+        grads = torch.autograd.grad(result.loss, phase.parameters)
+        assert all(g.isfinite().all() for g in grads)
+        trained |= set(phase.parameters)
+    assert trained == {*model.parameters(), *objective.parameters()}
+    assert len({phase.name for phase in phases}) == len(phases) >= 1
+
+
+COMBINATIONS = list(
+    itertools.product(*(own_names(k) for k in ("encoders", "decoders", "priors", "posteriors")))
+)
+
+
+@sweep("likelihood", "likelihoods")
+@pytest.mark.parametrize(("encoder", "decoder", "prior", "posterior"), COMBINATIONS)
+def test_every_combination_learns(encoder, decoder, prior, posterior, likelihood):
+    model = VAE((1, 6, 5), D, encoder, decoder, prior, posterior, likelihood)
+    json.dumps(model.config)
+    objective = registry.objectives.create("elbo", estimator="sampled", num_samples=4)
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    x = (torch.rand(16, 1, 6, 5) < 0.2).float()
+    losses = []
+    for _ in range(12):
+        loss = objective(model, x).loss
+        optimizer.zero_grad()
+        loss.backward()
+        assert all(p.grad is not None for p in model.parameters())
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+    assert model.sample(2).shape == (2, 1, 6, 5)
+    assert model.log_marginal(x, 3).isfinite().all()
+    assert kl_divergence(model.encode(x), model.prior()).shape == (16,)
+
+
+@pytest.mark.parametrize("kind", ["encoders", "decoders"])
+def test_conv_takes_only_images(kind):
+    fit = {"data_shape": (7,)} if kind == "encoders" else {"latent_dim": 2, "out_shape": (7,)}
+    with pytest.raises(ValueError, match=r"takes images \(channels, height, width\), got \(7,\)"):
+        create(kind, "conv", **fit)
+
+
+@pytest.mark.parametrize("shape", [(7,), (3, 5), (2, 3, 4, 5)])
+def test_mlp_takes_any_shape(shape):
+    model = VAE(shape, 2, likelihood="gaussian", likelihood_args={"variance": "per_pixel"})
+    x = torch.randn(4, *shape)
+    assert model.reconstruct(x).shape == x.shape
+    assert model.sample(3, mean=False).shape == (3, *shape)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (8, 8), (13, 7), (28, 20)])
+def test_conv_sizes_mirror(size, depth):
+    channels = (4,) * depth
+    encoder = create("encoders", "conv", data_shape=(2, *size), channels=channels, hidden=(8,))
+    decoder = create("decoders", "conv", latent_dim=8, out_shape=(3, *size), channels=channels)
+    assert decoder(encoder(torch.zeros(2, 2, *size))).shape == (2, 3, *size)
+
+
+@pytest.mark.parametrize("kind", ["encoders", "decoders"])
+def test_activations(kind):
+    fit = {"data_shape": (4,)} if kind == "encoders" else {"latent_dim": 4, "out_shape": (4,)}
+    with pytest.raises(ValueError, match=r"unknown activation 'tanhh'\. Choices: relu"):
+        create(kind, "mlp", **fit, activation="tanhh")
+    tanh = create(kind, "mlp", **fit, activation="tanh", hidden=(5,))
+    layer = tanh.layers[0]
+    x = torch.randn(3, 4)
+    torch.testing.assert_close(tanh.layers(x), torch.tanh(x @ layer.weight.T + layer.bias))
+
+
+def test_gaussian_variances():
+    x = torch.randn(6, 3, 4, 4)
+    normal = torch.distributions.Normal
+    fixed = create("likelihoods", "gaussian", data_shape=(3, 4, 4), sigma=0.5)
+    learned = create("likelihoods", "gaussian", data_shape=(3, 4, 4), variance="learned", sigma=0.5)
+    pixel = create("likelihoods", "gaussian", data_shape=(3, 4, 4), variance="per_pixel")
+    mean, logvar = torch.randn(2, 6, 3, 4, 4)
+    expected = normal(mean, 0.5).log_prob(x).sum((1, 2, 3))
+    torch.testing.assert_close(fixed(mean).log_prob(x), expected)
+    torch.testing.assert_close(learned(mean).log_prob(x), expected)
+    assert [p.shape for p in learned.parameters()] == [()] and not list(fixed.parameters())
+    expected = normal(mean, (logvar / 2).exp()).log_prob(x).sum((1, 2, 3))
+    torch.testing.assert_close(pixel(torch.cat([mean, logvar], 1)).log_prob(x), expected)
+    # the learned variance has its optimum at the mean square
+    mse = (x - mean).square().mean()
+    learned.logvar.data.fill_(mse.log())
+    (grad,) = torch.autograd.grad(learned(mean).log_prob(x).mean(), learned.logvar)
+    torch.testing.assert_close(grad, torch.zeros(()), atol=1e-3, rtol=0)
+    for options in ({"variance": "free"}, {"sigma": 0.0}, {"variance": "per_pixel", "sigma": 1.0}):
+        with pytest.raises(ValueError, match="gaussian likelihood"):
+            create("likelihoods", "gaussian", data_shape=(3, 4, 4), **options)
+
+
+def test_data_out_of_range_raise():
+    likelihood = create("likelihoods", "bernoulli", data_shape=(1, 2, 2))
+    likelihood.check(torch.rand(3, 1, 2, 2))
+    likelihood.check(torch.ones(3, 1, 2, 2, dtype=torch.bool))
+    likelihood.check(torch.zeros(0, 1, 2, 2))
+    with pytest.raises(ValueError, match=r"x must be in \[0, 1\], got values from 0 to 255"):
+        likelihood.check(torch.tensor([[[[0, 255], [1, 1]]]], dtype=torch.uint8))

@@ -1,0 +1,197 @@
+"""Parts are found by name, built with checked options, and added by other packages."""
+
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+import pyvae
+from pyvae import registry
+from pyvae.registry import Registry, UnknownPartError
+
+PLUGIN = Path(__file__).parent / "plugin"
+
+
+@pytest.fixture
+def shapes():
+    shapes = Registry("shape", "pyvae.test_shapes")
+
+    @shapes.register("square")
+    class Square:
+        def __init__(self, side, color="red"):
+            self.side, self.color = side, color
+
+    @shapes.register("anything")
+    class Anything:
+        def __init__(self, **options):
+            self.options = options
+
+    return shapes
+
+
+def entry_points(monkeypatch, **points):
+    """Pretend that some installed package announces these parts."""
+    found = [EntryPoint(name, value, "pyvae.test_shapes") for name, value in points.items()]
+    monkeypatch.setattr(registry, "entry_points", lambda group: found)
+
+
+def test_create_and_names(shapes):
+    assert shapes.names() == ["anything", "square"]
+    square = shapes.create("square", side=2)
+    assert (type(square), square.side, square.color) == (shapes.get("square"), 2, "red")
+    assert shapes.create("anything", x=1).options == {"x": 1}
+    assert "square" in shapes and "circle" not in shapes
+
+
+def test_a_duplicate_raises_and_changes_nothing(shapes):
+    before = shapes.get("square")
+    with pytest.raises(ValueError, match="'square' is already registered"):
+        shapes.register("square")(dict)
+    assert shapes.get("square") is before
+    shapes.register("square")(before)  # the same once more, as a module reloaded by import does
+
+
+def test_bad_registrations_raise(shapes):
+    with pytest.raises(ValueError, match="non-empty string"):
+        shapes.register("")
+    with pytest.raises(TypeError, match="class or a function"):
+        shapes.register("three")(3)
+
+
+def test_an_unknown_name_lists_the_nearest_and_all(shapes):
+    with pytest.raises(UnknownPartError) as error:
+        shapes.create("sqare")
+    message = str(error.value)
+    assert "unknown shape 'sqare'" in message
+    assert "did you mean 'square'?" in message
+    assert "Choices: anything, square" in message
+    assert isinstance(error.value, KeyError)
+
+
+def test_an_unknown_option_names_part_option_and_choices(shapes):
+    with pytest.raises(TypeError) as error:
+        shapes.create("square", side=2, colour="blue")
+    message = str(error.value)
+    for expected in ("'square'", "'colour'", "did you mean 'color'?", "Choices: side, color"):
+        assert expected in message
+    with pytest.raises(TypeError, match="'square' needs the option"):
+        shapes.create("square")
+
+
+def test_entry_points_are_loaded_only_when_they_are_needed(shapes, monkeypatch):
+    entry_points(monkeypatch, tree="collections:OrderedDict", broken="no_such_module_at_all:X")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # the broken one is not touched
+        assert shapes.get("square") is not None
+        assert shapes.get("tree").__name__ == "OrderedDict"
+    assert shapes.broken == {}
+    assert shapes.is_plugin("tree")
+
+
+def test_a_broken_entry_point_is_reported_once_and_harms_nobody(shapes, monkeypatch):
+    entry_points(monkeypatch, tree="collections:OrderedDict", broken="no_such_module_at_all:X")
+    with pytest.warns(UserWarning, match="no_such_module_at_all"):
+        assert shapes.names() == ["anything", "square", "tree"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert shapes.names() == ["anything", "square", "tree"]
+        with pytest.raises(UnknownPartError, match=r"'broken' is broken.*no_such_module_at_all"):
+            shapes.get("broken")
+    assert list(shapes.broken) == ["broken"]
+
+
+def test_a_plugin_cannot_take_the_name_of_another_part(shapes, monkeypatch):
+    before = shapes.get("square")
+    entry_points(monkeypatch, square="collections:OrderedDict")
+    fresh = Registry("encoder", "pyvae.encoders")
+    fresh.register("mlp")(pyvae.encoders.MLPEncoder)
+    entry_points(monkeypatch, mlp="collections:OrderedDict")
+    with pytest.warns(UserWarning, match="taken by pyvae's own encoder"):
+        assert fresh.names() == ["mlp"]
+    assert fresh.get("mlp") is pyvae.encoders.MLPEncoder
+    assert shapes.get("square") is before
+
+
+def test_of_two_plugins_with_one_name_the_first_stays(shapes, monkeypatch):
+    values = ["collections:OrderedDict", "collections:OrderedDict", "collections:Counter"]
+    found = [EntryPoint("tree", value, "pyvae.test_shapes") for value in values]
+    monkeypatch.setattr(registry, "entry_points", lambda group: found)
+    with pytest.warns(UserWarning, match="Counter.*taken by collections:OrderedDict") as caught:
+        assert shapes.get("tree").__name__ == "OrderedDict"
+    assert len(caught) == 1
+
+
+def test_the_parts_that_ship():
+    shipped = {
+        "encoders": {"mlp", "conv"},
+        "decoders": {"mlp", "conv"},
+        "priors": {"standard_normal", "diagonal_gaussian"},
+        "posteriors": {"diagonal_gaussian"},
+        "likelihoods": {"bernoulli", "gaussian"},
+        "objectives": {"elbo"},
+    }
+    for kind, names in shipped.items():
+        parts = registry.registries[kind]
+        assert names <= set(parts.names())
+        assert all(parts.origin(name) == "pyvae" and not parts.is_plugin(name) for name in names)
+
+
+SCRIPT = """
+import warnings
+import torch
+from pyvae import VAE, registry
+
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    names = registry.encoders.names()
+    registry.encoders.names()
+assert len(caught) == 1 and "a_module_that_nobody_has" in str(caught[0].message), caught
+assert "random_projection" in names and "mlp" in names and "broken" not in names, names
+assert list(registry.encoders.broken) == ["broken"]
+assert registry.encoders.origin("random_projection") == "pyvae-plugin-example"
+assert registry.encoders.is_plugin("random_projection") and not registry.encoders.is_plugin("mlp")
+
+vae = VAE((1, 4, 4), 2, encoder="random_projection", encoder_args={"features": 8},
+          posterior="laplace", prior="wide_laplace", prior_args={"scale": 3})
+objective = registry.objectives.create("penalized_elbo", weight=0.1)
+result = objective(vae, torch.rand(5, 1, 4, 4))
+result.loss.backward()
+terms = result.terms
+assert torch.allclose(result.loss, -terms["elbo"] + 0.1 * terms["penalty"]), terms
+vae.save_pretrained("saved")
+again = VAE.from_pretrained("saved")
+assert again.config == vae.config
+assert torch.equal(again.encoder.weight, vae.encoder.weight)
+try:
+    VAE(encoder="broken")
+except KeyError as error:
+    assert "a_module_that_nobody_has" in str(error), error
+else:
+    raise AssertionError("a broken plugin was used")
+print("used")
+"""
+
+
+def test_parts_of_an_installed_package_work_by_name(tmp_path):
+    source, target = tmp_path / "source", tmp_path / "site"
+    shutil.copytree(PLUGIN, source)  # building leaves files beside the sources
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    install += ["--no-build-isolation", "--disable-pip-version-check"]
+    done = subprocess.run(
+        [*install, "--target", str(target), str(source)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    home = str(Path(pyvae.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(target), home])},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == "used", done.stderr
