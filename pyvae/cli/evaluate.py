@@ -1,0 +1,40 @@
+"""``pyvae evaluate``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from pyvae.cli.run_arguments import add_run_arguments, nonnegative, open_run
+from pyvae.cli.show import table
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    add_run_arguments(parser)
+    parser.add_argument("--split", choices=("valid", "test"), default="test")
+    parser.add_argument(
+        "--samples", type=nonnegative, metavar="N", help="importance samples (default: the run's)"
+    )
+    parser.add_argument(
+        "--subset", type=nonnegative, default=0, metavar="N", help="random rows; 0: all"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the figures of a run. With the run's own settings they equal its ``results.json``."""
+    config, model, view = open_run(arguments)
+    from pyvae.training import evaluate_split
+
+    samples = config.eval_samples if arguments.samples is None else arguments.samples
+    split = view.held_out(arguments.split)
+    figures = evaluate_split(model, view, split, num_samples=samples, rows=arguments.subset)
+    if arguments.json:
+        content = {"dataset": config.dataset, "split": arguments.split, **figures.to_dict()}
+        print(json.dumps(content, indent=2))
+    else:
+        print(table(figures, config.dataset, arguments.split))
+    return 0

@@ -1,0 +1,58 @@
+"""``pyvae info``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import platform
+from typing import Any
+
+__all__ = ["add_arguments", "facts", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def facts() -> dict[str, Any]:
+    """Versions, and what the kernels of this machine are."""
+    import torch
+
+    import pyvae
+
+    found: dict[str, Any] = {
+        "pyvae": pyvae.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "cuda device": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
+    }
+    return found | _kernels()
+
+
+def _kernels() -> dict[str, Any]:
+    try:
+        native: Any = importlib.import_module("pyvae._C")
+    except ImportError as error:
+        return {"kernels": f"not built ({error}); operations run in plain PyTorch"}
+    found = {"kernels": "built"}
+    if hasattr(native, "instruction_set"):
+        found["instruction set"] = native.instruction_set()
+    if hasattr(native, "build_info"):
+        found |= {f"build {name}": value for name, value in native.build_info().items()}
+    return found
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the facts."""
+    found = facts()
+    if arguments.json:
+        print(json.dumps(found, indent=2, default=str))
+    else:
+        width = max(map(len, found))
+        for name, value in found.items():
+            print(f"{name:<{width}}  {value}")
+    return 0

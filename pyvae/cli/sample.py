@@ -1,0 +1,36 @@
+"""``pyvae sample``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pyvae.cli.pictures import check_target, write
+from pyvae.cli.run_arguments import add_run_arguments, nonnegative, open_run, positive
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    add_run_arguments(parser)
+    parser.add_argument("-n", "--number", type=positive, default=100, metavar="N")
+    parser.add_argument("--draw", action="store_true", help="draw from p(x|z), not its mean")
+    parser.add_argument("--seed", type=nonnegative, default=0, metavar="N")
+    parser.add_argument("--out", metavar="FILE", help=".png or .npy (default: RUN/samples.png)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Draw z from the prior, and show what the decoder makes of it."""
+    _, model, view = open_run(arguments)
+    from pyvae import plots
+    from pyvae.metrics import seeded
+    from pyvae.training.report import samples
+
+    target = check_target(
+        arguments.out or str(Path(arguments.run) / "samples.png"), model.data_shape
+    )
+    with seeded(arguments.seed, view.data.test.x.device):
+        values = samples(model, arguments.number, draw=arguments.draw)
+    png = target.suffix == ".png"
+    return write(target, values, plots.image_grid(values / view.white, 10) if png else None)

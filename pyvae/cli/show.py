@@ -1,0 +1,34 @@
+"""Figures as a table for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyvae.metrics import Evaluation
+
+__all__ = ["table"]
+
+
+def table(figures: Evaluation, dataset: str, split: str = "test") -> str:
+    """The figures of an evaluation, one to a line."""
+    rows = [
+        ("ELBO", f"{figures.elbo:.2f}"),
+        ("E log p(x|z)", f"{figures.reconstruction:.2f}"),
+        ("KL(q(z|x) || p(z))", f"{figures.kl:.2f}"),
+    ]
+    if figures.log_likelihood is not None:
+        name = f"log p(x), {figures.num_samples} samples"
+        rows.append((name, f"{figures.log_likelihood:.2f} +- {figures.log_likelihood_error:.2f}"))
+    if figures.bits_per_dim is not None:
+        rows.append(("bits per dimension", f"{figures.bits_per_dim:.4f}"))
+    if figures.active_units is not None:
+        of = f" of {len(figures.kl_per_dim)}" if figures.kl_per_dim is not None else ""
+        rows.append(("active units", f"{figures.active_units}{of}"))
+    if figures.kl_per_dim is not None:
+        largest = sorted(figures.kl_per_dim, reverse=True)[:8]
+        more = ", ..." if len(figures.kl_per_dim) > len(largest) else ""
+        rows.append(("KL per latent", ", ".join(f"{kl:.2f}" for kl in largest) + more))
+    width = max(len(name) for name, _ in rows)
+    title = f"{dataset}, {split} ({figures.count} data, nats per datum)"
+    return "\n".join([title, *(f"  {name:<{width}}  {value}" for name, value in rows)])

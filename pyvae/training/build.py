@@ -1,0 +1,157 @@
+"""From settings to parts. What a user can get wrong is found here, before anything is written."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+
+from pyvae import registry
+from pyvae.config import TrainConfig
+from pyvae.data import DataSplits, View, load, view
+from pyvae.data.binarize import Binarize
+from pyvae.errors import UserError
+from pyvae.models import VAE
+from pyvae.models.base import Model
+from pyvae.objectives import Batch, Objective
+from pyvae.training.evaluation import default_device
+from pyvae.training.optimizers import build_optimizer
+
+__all__ = ["Parts", "build", "build_data", "build_view", "said_plainly"]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What training needs, on its device."""
+
+    view: View
+    model: Model
+    objective: Objective
+    device: torch.device
+
+
+@contextmanager
+def said_plainly() -> Iterator[None]:
+    """What parts raise about names, options and values becomes a message for the user."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (registry.UnknownPartError, TypeError, ValueError, NotImplementedError) as error:
+        raise UserError(str(error)) from error
+
+
+def build_data(config: TrainConfig) -> DataSplits:
+    """The data set of a run.
+
+    Raises:
+        UserError: unknown data, or files that are missing or damaged.
+    """
+    with said_plainly():
+        return load(config.dataset, config.data_dir, **config.dataset_args)
+
+
+def build_view(config: TrainConfig, data: DataSplits, likelihood: object) -> View:
+    """Data as a likelihood sees them.
+
+    Raises:
+        UserError: the data's levels do not fit.
+    """
+    return view(
+        data,
+        str(getattr(likelihood, "data_range", "real")),
+        cast(Binarize, config.binarize),
+        binary=config.likelihood == "bernoulli",
+        seed=config.seed,
+    )
+
+
+def build(config: TrainConfig) -> Parts:
+    """Data, model and objective of a run; torch's random state is set to its seed.
+
+    Raises:
+        UserError: whatever in the settings does not exist or does not fit, by name.
+    """
+    device = default_device(config.device)
+    with said_plainly():
+        _check_names(config)
+        data = build_data(config)
+        torch.manual_seed(config.seed)
+        model = VAE(
+            data.data_shape,
+            config.latent_dim,
+            encoder=config.encoder,
+            decoder=config.decoder,
+            prior=config.prior,
+            posterior=config.posterior,
+            likelihood=config.likelihood,
+            encoder_args=_options(config, "encoder"),
+            decoder_args=_options(config, "decoder"),
+            prior_args=_options(config, "prior"),
+            posterior_args=_options(config, "posterior"),
+            likelihood_args=_options(config, "likelihood"),
+        )
+        shown = build_view(config, data, model.likelihood)
+        _check_values(model, shown)
+        if config.init_output:
+            model.init_output(_mean(shown))
+        objective: Objective = registry.objectives.create(
+            config.objective, **_options(config, "objective")
+        )
+        objective.bind(model)
+        for phase in objective.phases(model):
+            build_optimizer(config.optimizer, phase.parameters, config.lr, config.optimizer_args)
+        _try(model, objective, shown)
+    model.to(device)
+    objective.to(device)
+    return Parts(shown.to(device), model, objective, device)
+
+
+def _options(config: TrainConfig, kind: str) -> dict[str, Any]:
+    """A part's options; a lone value for one that takes a sequence becomes a sequence of one."""
+    part = registry.registries[f"{kind}s"].get(getattr(config, kind))
+    options: dict[str, Any] = dict(getattr(config, f"{kind}_args"))
+    for name, parameter in inspect.signature(part).parameters.items():
+        takes_many = str(parameter.annotation).startswith(("Sequence", "tuple", "list"))
+        if takes_many and name in options and not isinstance(options[name], (list, tuple)):
+            options[name] = [options[name]]
+    return options
+
+
+def _check_names(config: TrainConfig) -> None:
+    for kind in ("dataset", "encoder", "decoder", "prior", "posterior", "likelihood", "objective"):
+        registry.registries[f"{kind}s"].get(getattr(config, kind))
+
+
+def _check_values(model: VAE, shown: View) -> None:
+    """The likelihood looks at all data once, which no training step does again."""
+    check = getattr(model.likelihood, "check", None)
+    if check is None:
+        return
+    generator = torch.Generator().manual_seed(0)
+    for part in torch.split(shown.data.train.x, 10_000):
+        check(shown.train_values(part, generator))
+    for split in (shown.data.valid, shown.data.test):
+        for part in torch.split(split.x, 10_000):
+            check(shown.held_out_values(part))
+
+
+def _mean(shown: View) -> torch.Tensor:
+    """The mean of the training data (*data_shape) as the likelihood sees them."""
+    mean = shown.data.train.x.double().mean(0)
+    return (mean / (1 if shown.train_mode == "stored" else shown.data.levels or 1)).float()
+
+
+def _try(model: Model, objective: Objective, shown: View) -> None:
+    """One forward pass of each phase on a few data, of copies: nothing is changed or drawn."""
+    few = shown.data.train.map(lambda values: values[:4])
+    batch = Batch(shown.train_values(few.x, torch.Generator().manual_seed(0)), few.y, few.extras)
+    model, objective = copy.deepcopy((model, objective))
+    with torch.random.fork_rng(devices=[]):
+        for phase in objective.phases(model):
+            objective(model, batch, phase=phase.name)

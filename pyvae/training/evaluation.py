@@ -1,0 +1,92 @@
+"""Evaluate a model on a split: which rows, in which batches, under which seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from pyvae.data import Split, View
+from pyvae.errors import UserError
+from pyvae.metrics import Evaluation, evaluate, seeded
+from pyvae.models.base import Model
+
+__all__ = ["check_shape", "evaluate_split", "is_discrete"]
+
+ROWS = 250  # data at a time: part of what fixes the noise
+SEED = 2**31 - 1  # of every evaluation, whatever the run's
+
+
+def check_shape(model: Model, data_shape: tuple[int, ...], name: str) -> None:
+    """Whether a data set fits a model.
+
+    Raises:
+        UserError: its images have another size.
+    """
+    if tuple(model.data_shape) != tuple(data_shape):
+        raise UserError(
+            f"{name} has data of shape {data_shape}, the model takes {tuple(model.data_shape)}"
+        )
+
+
+def is_discrete(model: Model, x: Tensor) -> bool:
+    """Whether log p(x) is a probability's: integers under a discrete likelihood."""
+    data_range = getattr(getattr(model, "likelihood", None), "data_range", "real")
+    return data_range != "real" and not x.is_floating_point()
+
+
+def evaluate_split(
+    model: Model,
+    view: View,
+    split: Split,
+    *,
+    num_samples: int,
+    rows: int = 0,
+    tick: Callable[[], None] = lambda: None,
+) -> Evaluation:
+    """The figures of a model on held-out data, the same for the same model and data.
+
+    Torch's own random state is left as it was.
+
+    Args:
+        model: in any mode; evaluated in eval mode
+        view: how the likelihood sees the data
+        split: held-out data, on the model's device
+        num_samples: importance samples for log p(x); 0: none
+        rows: a random subset of so many rows; 0: all
+        tick: called before each batch; what it raises ends the evaluation
+    """
+    split = split.subset(rows) if rows else split
+    training = model.training
+
+    def batches() -> Iterator[tuple[Tensor, Mapping[str, Tensor]]]:
+        for start in range(0, len(split), ROWS):
+            tick()
+            part = split.map(lambda values, s=start: values[s : s + ROWS])  # type: ignore[misc]
+            yield view.held_out_values(part.x), part.extras
+
+    discrete = is_discrete(model, split.x) and view.held_out_mode == "stored"
+    model.eval()
+    try:
+        with seeded(SEED, split.x.device):
+            return evaluate(model, batches(), num_samples=num_samples, discrete=discrete)
+    finally:
+        model.train(training)
+
+
+def default_device(name: str) -> torch.device:
+    """The device of a name; "auto" is CUDA where there is one.
+
+    Raises:
+        UserError: no such device here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UserError(f"unknown device {name!r}: expected auto, cpu or cuda") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda: this machine, or this build of torch, has no CUDA")
+    return device

@@ -1,0 +1,43 @@
+"""Optimizers by name, one for each phase of an objective."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from torch import nn, optim
+
+from pyvae.errors import UserError
+
+__all__ = ["OPTIMIZERS", "build_optimizer"]
+
+OPTIMIZERS: dict[str, type[optim.Optimizer]] = {
+    "adagrad": optim.Adagrad,
+    "adam": optim.Adam,
+    "adamw": optim.AdamW,
+    "rmsprop": optim.RMSprop,
+    "sgd": optim.SGD,
+}
+
+
+def build_optimizer(
+    name: str, parameters: Iterable[nn.Parameter], lr: float, options: Mapping[str, Any]
+) -> optim.Optimizer:
+    """An optimizer of ``torch.optim`` by its name in lower case.
+
+    Raises:
+        UserError: no such optimizer, no such option, or a value that it refuses.
+    """
+    if name not in OPTIMIZERS:
+        raise UserError(f"unknown optimizer {name!r}. Choices: {', '.join(OPTIMIZERS)}")
+    accepted = [*inspect.signature(OPTIMIZERS[name]).parameters][2:]
+    for option in options:
+        if option not in accepted:
+            raise UserError(
+                f"optimizer {name!r} has no option {option!r}. Choices: {', '.join(accepted)}"
+            )
+    try:
+        return OPTIMIZERS[name](parameters, lr=lr, **options)  # type: ignore[call-arg]
+    except (TypeError, ValueError) as error:
+        raise UserError(f"optimizer {name!r}: {error}") from error

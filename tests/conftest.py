@@ -1,0 +1,59 @@
+"""Fixtures that several test files share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from pyvae import VAE
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of real data sets; a test that needs it is skipped where there is none."""
+    folder = os.environ.get("PYVAE_DATA_DIR")
+    if not folder:
+        pytest.skip("needs real data sets: set PYVAE_DATA_DIR to their folder")
+    path = Path(folder)
+    if not path.is_dir():
+        pytest.skip(f"needs real data sets: PYVAE_DATA_DIR={folder} is no folder")
+    return path
+
+
+@pytest.fixture
+def linear_gaussian():
+    """Builds a VAE whose marginal likelihood and posterior are known in closed form."""
+    return build_linear_gaussian
+
+
+def build_linear_gaussian(exact=True, latents=2, pixels=5, sigma=0.7):
+    """p(z) = N(0, I), p(x|z) = N(W z + b, s^2 I) with orthogonal columns in W: then
+
+    p(x) = N(b, W W^T + s^2 I) and p(z|x) = N(V W^T (x - b) / s^2, V), V = (I + W^T W / s^2)^-1
+    diagonal. With ``exact`` the encoder is that posterior.
+    """
+    no_hidden = {"hidden": ()}
+    model = VAE(
+        (pixels,),
+        latents,
+        likelihood="gaussian",
+        likelihood_args={"sigma": sigma},
+        encoder_args=no_hidden,
+        decoder_args=no_hidden,
+    ).double()
+    w = torch.linalg.qr(torch.randn(pixels, latents, dtype=torch.float64)).Q
+    w = w * torch.linspace(2.0, 0.5, latents)
+    b = torch.randn(pixels, dtype=torch.float64)
+    variance = 1 / (1 + w.square().sum(0) / sigma**2)
+    with torch.no_grad():
+        model.decoder.output.weight.copy_(w)
+        model.decoder.output.bias.copy_(b)
+        if exact:
+            gain = variance[:, None] * w.T / sigma**2
+            model.posterior.linear.weight.copy_(torch.cat([gain, torch.zeros(latents, pixels)]))
+            model.posterior.linear.bias.copy_(torch.cat([-gain @ b, variance.log()]))
+    covariance = w @ w.T + sigma**2 * torch.eye(pixels, dtype=torch.float64)
+    return model, torch.distributions.MultivariateNormal(b, covariance)

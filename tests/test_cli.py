@@ -1,0 +1,350 @@
+"""The command line: what it writes, prints and returns; each error is one sentence and code 2."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import pyvae
+from pyvae.cli import info, main
+from pyvae.registry import priors
+
+SMALL = ["--encoder-args", "hidden=16", "--decoder-args", "hidden=16", "--quiet"]
+SMALL += ["--steps", "20", "--eval-samples", "3"]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small run on the digits."""
+    out = tmp_path_factory.mktemp("runs") / "digits"
+    assert main(["train", "--out", str(out), *SMALL]) == 0
+    return out
+
+
+@pytest.fixture
+def copy(run: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be damaged."""
+    return Path(shutil.copytree(run, tmp_path / "copy"))
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The message of a command that must fail."""
+    capsys.readouterr()
+    assert main(list(arguments)) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("pyvae: error: ")
+    assert said.err.count("\n") == 1
+    return said.err
+
+
+# What it does
+
+
+def test_run_folder_is_complete(run: Path) -> None:
+    names = {path.name for path in run.iterdir()}
+    pictures = {"samples.png", "reconstructions.png", "manifold.png", "curve.png"}
+    files = {"config.json", "model.safetensors", "train.json", "metrics.csv", "results.json"}
+    assert names >= pictures | files | {"checkpoint.safetensors"}
+    assert any(name.startswith("events.out.tfevents") for name in names)
+    assert not any(name.startswith(".") for name in names)
+    for name in pictures:
+        assert (run / name).read_bytes()[:4] == b"\x89PNG"
+    assert not any(b"pickle" in path.read_bytes()[:200] for path in run.iterdir())
+    vae = pyvae.VAE.from_pretrained(run)
+    assert vae.sample(2).shape == (2, 1, 8, 8)
+
+
+def test_evaluate_equals_what_training_said(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main(["evaluate", str(run), "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    kept = json.loads((run / "results.json").read_text())
+    assert kept.pop("step") == 20
+    assert figures == kept
+    assert main(["evaluate", str(run), "--split", "valid", "--samples", "0"]) == 0
+    table = capsys.readouterr().out
+    assert "digits, valid (180 data" in table
+    assert "ELBO" in table
+    assert "log p(x)," not in table
+
+
+def test_sample_and_reconstruct(run: Path, tmp_path: Path) -> None:
+    for command, name in (("sample", "a.png"), ("reconstruct", "b.png")):
+        assert main([command, str(run), "-n", "7", "--out", str(tmp_path / name)]) == 0
+        assert (tmp_path / name).read_bytes()[:4] == b"\x89PNG"
+    out = tmp_path / "values.npy"
+    assert main(["sample", str(run), "-n", "7", "--out", str(out), "--seed", "3"]) == 0
+    values = np.load(out)
+    assert values.shape == (7, 1, 8, 8)
+    assert 0 < values.min() < values.max() < 1
+    assert main(["sample", str(run), "-n", "7", "--out", str(out), "--seed", "3"]) == 0
+    assert np.array_equal(values, np.load(out))
+    assert main(["sample", str(run), "-n", "7", "--out", str(out), "--draw"]) == 0
+    assert set(np.unique(np.load(out))) == {0.0, 1.0}
+    assert main(["reconstruct", str(run), "-n", "5", "--out", str(out)]) == 0
+    assert np.load(out).shape == (5, 1, 8, 8)
+
+
+def test_list_names_every_part_and_plugins(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    capsys.readouterr()
+    monkeypatch.setitem(priors.broken, "bad", "the plugin bad:Prior could not be loaded")
+    monkeypatch.setattr(priors, "is_plugin", lambda name: name == "standard_normal")
+    monkeypatch.setattr(priors, "origin", lambda name: "some-package")
+    assert main(["list"]) == 0
+    said = capsys.readouterr()
+    for name in ("mlp", "conv", "bernoulli", "elbo", "binarized_mnist", "digits"):
+        assert f"  {name} " in said.out
+    assert said.out.count("[plugin of some-package]") == 1
+    assert "could not be loaded" in said.err
+    assert main(["list", "priors"]) == 0
+    assert "encoders" not in capsys.readouterr().out
+    assert "Choices: encoders" in refused(capsys, "list", "prior")
+
+
+def test_info_with_and_without_kernels(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Native:
+        @staticmethod
+        def instruction_set() -> str:
+            return "AVX2"
+
+        @staticmethod
+        def build_info() -> dict[str, Any]:
+            return {"torch": "2.13.0", "cuda": False}
+
+    capsys.readouterr()
+    monkeypatch.setitem(sys.modules, "pyvae._C", Native)
+    assert main(["info", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["instruction set"] == "AVX2"
+    assert found["build cuda"] is False
+    assert found["torch"] == torch.__version__
+    monkeypatch.setitem(sys.modules, "pyvae._C", None)
+    assert "not built" in info.facts()["kernels"]
+    assert main(["info"]) == 0
+
+
+def test_help_and_no_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert "evaluate" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as left:
+        main(["train", "--help"])
+    assert left.value.code == 0
+    assert "--encoder-args" in capsys.readouterr().out
+
+
+def test_default_folder_is_a_free_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", *SMALL]) == 0
+    assert main(["train", *SMALL]) == 0
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {"digits", "digits-2"}
+
+
+def test_other_parts_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    more = ["--likelihood", "gaussian", "--likelihood-args", "variance=learned", "sigma=0.5"]
+    more += ["--prior", "diagonal_gaussian", "--encoder", "conv", "--decoder", "conv"]
+    more += ["--objective-args", "estimator=sampled", "num_samples=2", "--latent-dim", "3"]
+    out = tmp_path / "run"
+    small = ["--steps", "5", "--eval-samples", "0", "--quiet", "--init-output"]
+    assert main(["train", "--out", str(out), *small, *more]) == 0
+    results = json.loads((out / "results.json").read_text())
+    assert results["bits_per_dim"] is None  # a density has no bits
+    assert results["log_likelihood"] is None
+    assert not (out / "manifold.png").exists()
+    config = json.loads((out / "config.json").read_text())
+    assert (config["encoder"], config["likelihood_args"]["sigma"]) == ("conv", 0.5)
+
+
+def test_ctrl_c_in_a_real_process(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "pyvae", "train", "--out", str(out), "--steps", "1000000"]
+    process = subprocess.Popen(
+        [*command, "--log-every", "1"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        cwd=Path(pyvae.__file__).parents[1],
+    )
+    deadline = time.monotonic() + 60
+    while not (out / "metrics.csv").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"continue with: pyvae train --resume {out}" in said
+    assert "Traceback" not in said
+    assert (out / "checkpoint.safetensors").exists()
+    assert main(["evaluate", str(out), "--samples", "0"]) == 0
+
+
+def test_evaluate_on_other_data_of_the_same_size(
+    tmp_path: Path, data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    where = ["--dataset", "binarized_mnist", "--data-dir", str(data_dir)]
+    assert main(["train", "--out", str(out), *SMALL, *where, "--batch-size", "64"]) == 0
+    small = ["--subset", "50", "--json", "--samples", "2"]
+    capsys.readouterr()
+    assert main(["evaluate", str(out), *small, "--dataset", "mnist"]) == 0
+    assert json.loads(capsys.readouterr().out)["dataset"] == "mnist"
+    said = refused(capsys, "evaluate", str(out), "--dataset", "freyface")
+    assert "freyface has data of shape (1, 28, 20), the model takes (1, 28, 28)" in said
+
+
+# What it refuses
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--encoder", "mpl"], "unknown encoder 'mpl'; did you mean 'mlp'"),
+        (["--dataset", "mnits"], "unknown dataset 'mnits'; did you mean"),
+        (["--objective", "x"], "unknown objective 'x'"),
+        (["--prior", "x"], "unknown prior 'x'"),
+        (["--optimizer", "adamm"], "unknown optimizer 'adamm'"),
+        (
+            ["--encoder-args", "hiden=3"],
+            "encoder 'mlp' has no option 'hiden'; did you mean 'hidden'",
+        ),
+        (["--encoder-args", "hidden"], "--encoder-args takes name=value pairs, got 'hidden'"),
+        (["--encoder-args", "activation=rleu"], "unknown activation 'rleu'"),
+        (["--objective-args", "beta=-1"], "beta must not be negative"),
+        (["--likelihood-args", "sigma=1"], "likelihood 'bernoulli' has no option 'sigma'"),
+        (["--optimizer-args", "centered=true"], "optimizer 'adam' has no option 'centered'"),
+        (["--latent-dimension", "3"], "unrecognized arguments: --latent-dimension 3"),
+        (["--latent-dim", "two"], "argument --latent-dim: invalid int value: 'two'"),
+        (["--latent-dim", "0"], "--latent-dim must be positive, got 0"),
+        (["--epochs", "1"], "give --epochs or --steps, not both"),
+        (["--binarize", "maybe"], "argument --binarize: invalid choice: 'maybe'"),
+        (["--device", "abacus"], "unknown device 'abacus'"),
+    ],
+)
+def test_bad_settings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    out = tmp_path / "run"
+    assert said in refused(capsys, "train", "--out", str(out), *SMALL, *arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_cuda(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    said = refused(capsys, "train", "--out", str(tmp_path / "run"), "--device", "cuda")
+    assert "has no CUDA" in said
+
+
+def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "invalid choice: 'trian'" in refused(capsys, "trian")
+    assert "the following arguments are required: RUN" in refused(capsys, "evaluate")
+
+
+def test_bad_data_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    path = folder / "train-images-idx3-ubyte.gz"
+    path.write_bytes(gzip.compress(bytes(100))[:-5])
+    out = tmp_path / "run"
+    train = ["train", "--out", str(out), "--data-dir", str(folder), *SMALL]
+    said = refused(capsys, *train, "--dataset", "mnist")
+    assert str(path) in said
+    assert "expected md5 f68b3c2dcbeaaa9fbdd348bbdeb94873" in said
+    assert "freyface.npz is neither in" in refused(capsys, *train, "--dataset", "freyface")
+    assert not out.exists()
+
+
+def test_a_run_is_not_overwritten(
+    copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (copy / "model.safetensors").read_bytes()
+    train = ["train", "--out", str(copy), *SMALL]
+    assert "holds a run already" in refused(capsys, *train)
+    assert (copy / "model.safetensors").read_bytes() == before
+    assert main([*train, "--overwrite", "--seed", "5"]) == 0
+    assert (copy / "model.safetensors").read_bytes() != before
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.tex").write_text("years of work")
+    for more in ([], ["--overwrite"]):
+        said = refused(capsys, "train", "--out", str(mine), *SMALL, *more)
+        assert "exists and is not a run folder" in said
+    assert [path.name for path in mine.iterdir()] == ["thesis.tex"]
+
+
+def test_no_permission_to_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    for out in (file, file / "run", Path("/proc/pyvae/run")):
+        said = refused(capsys, "train", "--out", str(out), *SMALL)
+        assert str(out) in said
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_pictures_that_cannot_be_written(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "must end in .png or .npy" in refused(capsys, "sample", str(run), "--out", "x.jpg")
+    target = str(tmp_path / "missing" / "x.png")
+    assert "is not a folder" in refused(capsys, "sample", str(run), "--out", target)
+    (tmp_path / "x.npy").mkdir()
+    said = refused(capsys, "reconstruct", str(run), "--out", str(tmp_path / "x.npy"))
+    assert "cannot write" in said
+
+
+def test_a_run_folder_that_is_missing_or_cut_short(
+    copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in (["evaluate"], ["sample"], ["reconstruct"], ["train", "--resume"]):
+        said = refused(capsys, *command, str(tmp_path / "nowhere"))
+        assert f"{tmp_path / 'nowhere'} is not a run folder: it does not exist" in said
+    assert "has no train.json" in refused(capsys, "evaluate", str(tmp_path))
+    names = ("model.safetensors", "config.json", "train.json")
+    for name in names:
+        whole = (copy / name).read_bytes()
+        (copy / name).write_bytes(whole[: len(whole) // 2])
+        said = refused(capsys, "evaluate", str(copy))
+        assert name in said
+        assert "damaged" in said
+        (copy / name).unlink()
+        assert name in refused(capsys, "sample", str(copy))
+        (copy / name).write_bytes(whole)
+    checkpoint = copy / "checkpoint.safetensors"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-10])
+    said = refused(capsys, "train", "--resume", str(copy), "--steps", "40")
+    assert "checkpoint.safetensors is cut short" in said
+
+
+def test_extras_that_are_not_installed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("sklearn.datasets", "lightning_fabric", "tensorboard", "matplotlib.image"):
+        monkeypatch.setitem(sys.modules, module, None)
+        said = refused(capsys, "train", "--out", str(tmp_path / "run"), *SMALL)
+        assert 'pip install "pyvae-fused[train]"' in said
+        assert list(tmp_path.iterdir()) == []
+        monkeypatch.undo()

@@ -1,0 +1,379 @@
+"""Training: what a run's numbers depend on, and what they do not; stopping and taking up again."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from pyvae.cli import main
+from pyvae.config import TrainConfig, parse_pairs
+from pyvae.errors import RunError, UserError
+from pyvae.models.base import Model
+from pyvae.objectives import ELBO, Batch, Phase, Result
+from pyvae.registry import objectives
+from pyvae.training import RunFolder, StopRequest, Trainer, build, checkpoint
+from pyvae.training.loggers import CsvLog
+from pyvae.training.means import Means
+from pyvae.training.optimizers import OPTIMIZERS, build_optimizer
+
+SMALL = ["--encoder-args", "hidden=16", "--decoder-args", "hidden=16", "--quiet"]
+SMALL += ["--eval-samples", "3", "--log-every", "4"]
+
+
+class Stopping(ELBO):
+    """The ELBO, which asks to stop at a step, or at the n-th encoding after it."""
+
+    at: int | None = None
+
+    def step_begin(self, step: int, epoch: int) -> None:
+        if step == Stopping.at:
+            Stopping.at = None
+            signal.raise_signal(signal.SIGINT)
+
+
+class TwoPlayers(Stopping):
+    """The ELBO, and a network of its own that learns, in turn, to predict the labels."""
+
+    def bind(self, model: Model) -> None:
+        self.player = nn.Linear(model.latent_dim, 10)
+
+    def phases(self, model: Model) -> list[Phase]:
+        own = list(self.player.parameters())
+        return [Phase("model", list(model.parameters())), Phase("player", own)]
+
+    def forward(self, model: Model, batch: Tensor | Batch, *, phase: str | None = None) -> Result:
+        if phase != "player":
+            return super().forward(model, batch)
+        assert isinstance(batch, Batch)
+        assert batch.y is not None
+        logits = self.player(
+            model.encode(batch.x).rsample()
+        )  # the gradient reaches the encoder too
+        loss = nn.functional.cross_entropy(logits, batch.y)
+        return Result(loss, {"cross_entropy": loss.detach()})
+
+
+for name, part in (("test_stopping", Stopping), ("test_two_players", TwoPlayers)):
+    if name not in objectives.names():
+        objectives.register(name)(part)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+    Stopping.at = None
+
+
+def train(out: Path, *more: str) -> int:
+    return main(["train", "--out", str(out), *SMALL, *more])
+
+
+def weights(run: Path) -> dict[str, Tensor]:
+    return load_file(run / "model.safetensors")
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    with (run / "metrics.csv").open(newline="") as file:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+def same_run(a: Path, b: Path) -> bool:
+    first, second = weights(a), weights(b)
+    assert first.keys() == second.keys()
+    equal = all(torch.equal(first[name], second[name]) for name in first)
+    figures = [json.loads((run / "results.json").read_text()) for run in (a, b)]
+    return equal and rows(a) == rows(b) and figures[0] == figures[1]
+
+
+# The same seed gives the same numbers
+
+
+def test_a_run_depends_on_its_seed_alone(tmp_path: Path) -> None:
+    for name, seed, noise in (("a", "1", 0), ("b", "1", 7), ("c", "2", 0)):
+        torch.manual_seed(noise)
+        assert train(tmp_path / name, "--steps", "20", "--seed", seed) == 0
+    assert same_run(tmp_path / "a", tmp_path / "b")
+    assert not torch.equal(*(weights(tmp_path / n)["decoder.layers.0.weight"] for n in ("a", "c")))
+
+
+def test_evaluating_in_between_changes_nothing(tmp_path: Path) -> None:
+    assert train(tmp_path / "a", "--steps", "20", "--eval-every", "100") == 0
+    assert train(tmp_path / "b", "--steps", "20", "--eval-every", "3") == 0
+    a, b = weights(tmp_path / "a"), weights(tmp_path / "b")
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("stop_at", [0, 7, 15, 22])
+@pytest.mark.parametrize(
+    "more",
+    [
+        "--objective test_stopping",
+        "--objective test_two_players --lr-milestones 1 --optimizer rmsprop "
+        "--optimizer-args centered=true momentum=0.5",
+    ],
+    ids=["adam", "two players with rmsprop"],
+)
+def test_a_resumed_run_equals_one_in_one_go(
+    tmp_path: Path, more: str, stop_at: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--steps", "34", *more.split()]  # 15 steps are an epoch
+    assert train(tmp_path / "whole", *options) == 0
+    Stopping.at = stop_at
+    assert train(tmp_path / "parts", *options) == 130
+    said = capsys.readouterr().err
+    assert f"pyvae train --resume {tmp_path / 'parts'}" in said
+    assert not (tmp_path / "parts" / "results.json").exists()
+    torch.manual_seed(99)
+    assert main(["train", "--resume", str(tmp_path / "parts"), "--quiet"]) == 0
+    assert same_run(tmp_path / "whole", tmp_path / "parts")
+    assert int(rows(tmp_path / "parts")[-1]["step"]) == 34
+
+
+def test_stopping_during_an_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert train(tmp_path / "whole", "--steps", "20") == 0
+    from pyvae.training import loop
+
+    evaluate = loop.evaluate_split
+
+    def interrupted(*args: Any, **kwargs: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return evaluate(*args, **kwargs)
+
+    monkeypatch.setattr(loop, "evaluate_split", interrupted)
+    assert train(tmp_path / "parts", "--steps", "20") == 130
+    monkeypatch.undo()
+    assert main(["train", "--resume", str(tmp_path / "parts"), "--quiet"]) == 0
+    assert same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_a_run_that_was_killed_before_any_checkpoint(tmp_path: Path) -> None:
+    assert train(tmp_path / "whole", "--steps", "20") == 0
+    Stopping.at = 9
+    assert train(tmp_path / "parts", "--steps", "20", "--objective", "test_stopping") == 130
+    (tmp_path / "parts" / "checkpoint.safetensors").unlink()
+    assert main(["train", "--resume", str(tmp_path / "parts"), "--quiet"]) == 0
+    a, b = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    assert rows(tmp_path / "whole") == rows(tmp_path / "parts")
+
+
+def test_a_finished_run_can_be_trained_further(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(tmp_path / "whole", "--steps", "30") == 0
+    assert train(tmp_path / "parts", "--steps", "15") == 0
+    again = ["train", "--quiet", "--resume", str(tmp_path / "parts")]
+    assert main(again) == 2
+    assert "is complete (15 steps)" in capsys.readouterr().err
+    assert main([*again, "--lr", "0.5"]) == 2
+    assert "--lr is 0.001 in the run that is resumed" in capsys.readouterr().err
+    assert main([*again, "--steps", "30"]) == 0
+    a, b = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+# Phases, schedules, records
+
+
+def test_each_phase_changes_its_own_parameters_only(tmp_path: Path) -> None:
+    def model_after(objective: str) -> tuple[dict[str, Tensor], Trainer]:
+        config = TrainConfig(objective=objective, steps=5, encoder_args={"hidden": [16]})
+        parts = build(config)
+        folder = RunFolder(tmp_path / objective)
+        folder.create(config, parts.model, {})
+        trainer = Trainer(config, parts, folder, quiet=True)
+        before = [p.detach().clone() for p in parts.objective.parameters()]
+        trainer.fit(StopRequest())
+        after = list(parts.objective.parameters())
+        assert all(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
+        return dict(parts.model.state_dict()), trainer
+
+    _, trainer = model_after("test_two_players")
+    assert list(trainer.optimizers) == ["model", "player"]
+    assert set(rows(tmp_path / "test_two_players")[-1]) >= {
+        "train/loss_model",
+        "train/loss_player",
+        "train/cross_entropy",
+        "train/elbo",
+    }
+
+
+def test_learning_rate_falls_at_milestones(tmp_path: Path) -> None:
+    more = ["--epochs", "3", "--lr", "0.01", "--lr-milestones", "1", "2", "--lr-gamma", "0.5"]
+    assert train(tmp_path / "run", *more) == 0
+    rates = {float(row["epoch"]): float(row["lr"]) for row in rows(tmp_path / "run")}
+    assert rates[1.0] == 0.01
+    assert rates[2.0] == 0.005
+    assert rates[3.0] == 0.0025
+
+
+def test_training_raises_the_bound_and_is_recorded(tmp_path: Path) -> None:
+    assert train(tmp_path / "run", "--epochs", "12", "--lr", "3e-3") == 0
+    run = tmp_path / "run"
+    bounds = [float(row["valid/elbo"]) for row in rows(run) if row["valid/elbo"]]
+    assert len(bounds) == 12
+    assert bounds[-1] > bounds[0] + 5
+    results = json.loads((run / "results.json").read_text())
+    assert results["elbo"] <= results["log_likelihood"]
+    assert results["count"] == 180
+    assert results["elbo"] == pytest.approx(results["reconstruction"] - results["kl"])
+    assert sum(results["kl_per_dim"]) == pytest.approx(results["kl"], rel=1e-4)
+    assert 0 < results["bits_per_dim"] < 1
+    last = rows(run)[-1]
+    assert (last["step"], last["epoch"], last["samples"]) == ("180", "12.0", str(12 * 1437))
+    assert float(last["train/elbo"]) == pytest.approx(-float(last["train/loss"]))
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run))
+    events.Reload()
+    assert [e.step for e in events.Scalars("valid/elbo")] == list(range(15, 181, 15))
+
+
+def test_log_likelihood_on_the_way(tmp_path: Path) -> None:
+    more = ["--steps", "20", "--eval-every", "10", "--eval-split", "test", "--eval-subset", "50"]
+    assert train(tmp_path / "run", *more) == 0
+    found = [row for row in rows(tmp_path / "run") if row["test/log_likelihood"]]
+    assert [row["step"] for row in found] == ["10", "20"]
+    assert all(float(row["test/log_likelihood"]) >= float(row["test/elbo"]) - 1 for row in found)
+
+
+def test_no_step_waits_for_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = TrainConfig(optimizer="sgd", steps=50)
+    parts = build(config)
+    folder = RunFolder(tmp_path / "run")
+    folder.create(config, parts.model, {})
+    trainer = Trainer(config, parts, folder, quiet=True)
+    trainer._train_step()
+
+    def waits(*_: object) -> None:
+        raise AssertionError("a step reads a value")
+
+    for name in ("item", "tolist", "__bool__", "__float__", "__int__", "numpy"):
+        monkeypatch.setattr(Tensor, name, waits)
+    for _ in range(20):  # past the end of an epoch
+        trainer._train_step()
+    monkeypatch.undo()
+    assert trainer.means.count == 21
+
+
+def test_a_loss_that_explodes_stops_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ["--steps", "40", "--optimizer", "sgd", "--lr", "1e30"]
+    assert train(tmp_path / "run", *more) == 2
+    assert "the loss is no longer finite" in capsys.readouterr().err
+
+
+# Pieces
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizer_states_survive_a_checkpoint(name: str, tmp_path: Path) -> None:
+    options = {"momentum": 0.9} if name in ("sgd", "rmsprop") else {}
+
+    def start() -> tuple[nn.Parameter, torch.optim.Optimizer]:
+        parameter = nn.Parameter(torch.linspace(-1, 1, 5))
+        return parameter, build_optimizer(name, [parameter], 0.1, options)
+
+    def step(parameter: nn.Parameter, optimizer: torch.optim.Optimizer) -> None:
+        parameter.grad = parameter.detach() ** 2 + 0.1
+        optimizer.step()
+
+    whole, first = start()
+    for _ in range(3):
+        step(whole, first)
+    tensors, facts = checkpoint.flatten_optimizer(first)
+    checkpoint.save(tmp_path / "c", {**tensors, "p": whole}, facts)
+    tensors, facts = checkpoint.load(tmp_path / "c")
+    again, second = start()
+    with torch.no_grad():
+        again.copy_(tensors.pop("p"))
+    checkpoint.load_optimizer(second, tensors, facts)
+    for _ in range(3):
+        step(whole, first)
+        step(again, second)
+    assert torch.equal(whole, again)
+
+
+def test_a_checkpoint_that_is_cut_short(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    checkpoint.save(path, {"a": torch.zeros(100)}, {"step": 1})
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(RunError, match="cut short or not a checkpoint"):
+        checkpoint.load(path)
+    with pytest.raises(RunError, match="missing"):
+        checkpoint.load(tmp_path / "missing")
+
+
+def test_options_of_optimizers() -> None:
+    parameter = [nn.Parameter(torch.zeros(1))]
+    with pytest.raises(UserError, match=r"unknown optimizer 'adamm'\. Choices: adagrad, adam"):
+        build_optimizer("adamm", parameter, 0.1, {})
+    with pytest.raises(UserError, match="'adam' has no option 'centered'"):
+        build_optimizer("adam", parameter, 0.1, {"centered": True})
+    with pytest.raises(UserError, match="Invalid epsilon"):
+        build_optimizer("adam", parameter, 0.1, {"eps": -1.0})
+
+
+def test_means_are_means_of_what_came_since() -> None:
+    means = Means()
+    assert means.pop() == {}
+    for value in (1.0, 2.0, 6.0):
+        means.add({"a": torch.tensor(value), "b": torch.tensor(-value)})
+    other = Means()
+    other.load_state_dict(means.state_dict(), torch.device("cpu"))
+    assert means.pop() == other.pop() == {"a": 3.0, "b": -3.0}
+    means.add({"a": torch.tensor(5.0), "b": torch.tensor(0.0)})
+    assert means.pop() == {"a": 5.0, "b": 0.0}
+
+
+def test_csv_rows_after_the_checkpoint_are_dropped_and_new_columns_fit(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    log = CsvLog(path, 0)
+    for step in (1, 2, 3):
+        log.write({"step": step, "a": step / 2})
+    log = CsvLog(path, 2)
+    log.write({"step": 3, "b": 9.0})
+    with path.open(newline="") as file:
+        assert list(csv.DictReader(file)) == [
+            {"step": "1", "a": "0.5", "b": ""},
+            {"step": "2", "a": "1.0", "b": ""},
+            {"step": "3", "a": "", "b": "9.0"},
+        ]
+
+
+def test_pairs_from_the_command_line() -> None:
+    pairs = ["hidden=256,128", "one=5,", "activation=relu", "centered=true", "eps=1e-4", "n=none"]
+    assert parse_pairs(pairs, "--x") == {
+        "hidden": [256, 128],
+        "one": [5],
+        "activation": "relu",
+        "centered": True,
+        "eps": 1e-4,
+        "n": None,
+    }
+    with pytest.raises(UserError, match="--x takes name=value pairs, got 'hidden'"):
+        parse_pairs(["hidden"], "--x")
+
+
+def test_settings_go_through_json() -> None:
+    config = TrainConfig(encoder_args={"hidden": [1, 2]}, lr_milestones=(3, 4), steps=5)
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    with pytest.raises(UserError, match="unknown setting 'learning_rate'"):
+        TrainConfig.from_dict({"learning_rate": 1})
+    with pytest.raises(UserError, match="--epochs or --steps, not both"):
+        TrainConfig(epochs=1, steps=1)
+    with pytest.raises(UserError, match="--batch-size must be positive, got 0"):
+        TrainConfig(batch_size=0)
