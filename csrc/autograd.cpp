@@ -46,18 +46,19 @@ N* make_node(Ptr& owner) {
 
 // ---- What an op is joined to ----
 
-// Whether value and gradient in one pass moves fewer bytes than doing the forward's work again.
-using OnePass = bool (*)(const Values& args, const std::vector<bool>& mask);
+// Whether value and gradients can come in one pass; `worth`: and that is less work than doing the
+// forward's again.
+using OnePass = bool (*)(const Values& args, const std::vector<bool>& mask, bool worth);
 
 struct Joined {
   std::string name;
   size_t args, results;
-  c10::OperatorHandle backward, reference;
-  std::optional<c10::OperatorHandle> value_grad;
+  c10::OperatorHandle forward, backward, reference;
+  std::optional<c10::OperatorHandle> value_grad, value_grad_inplace;
   OnePass one_pass = nullptr;
 };
 
-bool elbo_is_one_pass(const Values& args, const std::vector<bool>& mask) {
+bool elbo_is_one_pass(const Values& args, const std::vector<bool>& mask, bool) {
   const size_t n = args.size();  // likelihood operands, mean, logvar, beta, reduction
   if (args[n - 1].toInt() == 0 || mask[n - 2]) return false;
   Operands likelihood, kl;
@@ -68,10 +69,17 @@ bool elbo_is_one_pass(const Values& args, const std::vector<bool>& mask) {
   return one_pass(likelihood.size() == 2 ? kBernoulliLogProb : kGaussianLogProb, likelihood, 1, first) &&
          one_pass(kGaussianKlStandard, kl, 1, second);
 }
-bool bernoulli_is_one_pass(const Values& args, const std::vector<bool>& mask) {
-  const Tensor &x = args[0].toTensor(), &logits = args[1].toTensor();
-  return !mask[0] && x.element_size() >= 4 && x.dim() == logits.dim() &&
-         one_pass(kBernoulliLogProb, {x, logits}, args[2].toInt(), {false, true});
+// Scaling a gradient afterwards costs a read and a write; it pays where the data are as wide as the
+// logits and the exponential would be taken twice.
+bool bernoulli_is_one_pass(const Values& args, const std::vector<bool>& mask, bool worth) {
+  if (worth && (mask[0] || args[0].toTensor().element_size() < 4)) return false;
+  return one_pass(kBernoulliLogProb, {args[0].toTensor(), args[1].toTensor()}, args[2].toInt(),
+                  {mask[0], mask[1]});
+}
+bool gaussian_is_one_pass(const Values& args, const std::vector<bool>& mask, bool worth) {
+  return !worth && one_pass(kGaussianLogProb,
+                            {args[0].toTensor(), args[1].toTensor(), args[2].toTensor()},
+                            args[3].toInt(), {mask[0], mask[1], mask[2]});
 }
 
 std::unordered_map<std::string, Joined> join_all() {
@@ -83,7 +91,7 @@ std::unordered_map<std::string, Joined> join_all() {
   const auto add = [&](const std::string& name) {
     const auto op = find(name);
     all.emplace("pyvae::" + name,
-                Joined{name, op.schema().arguments().size(), op.schema().returns().size(),
+                Joined{name, op.schema().arguments().size(), op.schema().returns().size(), op,
                        find(name + "_backward"), find(name + "_reference"), {}});
   };
 #define PYVAE_ADD(name, ...) add(#name);
@@ -92,9 +100,11 @@ std::unordered_map<std::string, Joined> join_all() {
   const auto one_pass = [&](const std::string& name, OnePass when) {
     Joined& j = all.at("pyvae::" + name);
     j.value_grad = find("_" + name + "_value_grad");
+    j.value_grad_inplace = find("_" + name + "_value_grad_");
     j.one_pass = when;
   };
   one_pass("bernoulli_log_prob", bernoulli_is_one_pass);
+  one_pass("gaussian_log_prob", gaussian_is_one_pass);
   one_pass("bernoulli_elbo_loss", elbo_is_one_pass);
   one_pass("gaussian_elbo_loss", elbo_is_one_pass);
   return all;
@@ -104,8 +114,8 @@ const Joined& joined(const std::string& name) {
   static const auto all = join_all();
   return all.at(name);
 }
-const Joined& joined_backward(const std::string& name) {
-  return joined(name.substr(0, name.size() - std::string("_backward").size()));
+const Joined& joined_without(const std::string& suffix, const std::string& name) {
+  return joined(name.substr(0, name.size() - suffix.size()));
 }
 
 // ---- Small helpers over IValues ----
@@ -280,6 +290,7 @@ struct FirstNode : ag::Node {
   SavedArgs saved;
   std::vector<bool> optional_none;  // by tensor-or-None argument: no edge
   std::vector<std::optional<ag::SavedVariable>> made;
+  bool overwrote = false;  // made[1] is argument 1's storage: scaled in place, once
   std::mutex mutex;
 
   std::string name() const override { return op->name + "_backward"; }
@@ -298,7 +309,7 @@ struct FirstNode : ag::Node {
     if (!any) return result;
     if (!made.empty() && !at::GradMode::is_enabled()) {
       for (size_t i = 0; i < made.size(); ++i)
-        if (made[i] && task_should_compute_output(i)) result[i] = scaled(made[i]->unpack(), grads[0]);
+        if (made[i] && task_should_compute_output(i)) result[i] = scaled(made[i]->unpack(), grads[0], overwrote && i == 1);
       return result;
     }
     std::vector<bool> mask;
@@ -321,8 +332,9 @@ struct FirstNode : ag::Node {
     return result;
   }
 
-  // g * grad, in place where nothing else can see g.
-  static Tensor scaled(const Tensor& g, const Tensor& grad) {
+  // g * grad, in place where nothing else can see g, or where it must not be used again.
+  static Tensor scaled(const Tensor& g, const Tensor& grad, bool consume) {
+    if (consume) ag::impl::bump_version(g);
     const bool plain = !at::isTensorSubclassLike(g) && !at::isTensorSubclassLike(grad);
     if (plain && grad.is_cpu() && grad.numel() > 0) {
       bool constant = true;
@@ -333,9 +345,85 @@ struct FirstNode : ag::Node {
     sizes.resize(g.dim(), 1);
     const Tensor weight = grad.reshape_symint(sizes).to(g.scalar_type());
     const bool once = plain && !ag::get_current_graph_task_keep_graph();
-    return once ? Tensor(g).mul_(weight) : g * weight;
+    return once || consume ? Tensor(g).mul_(weight) : g * weight;
   }
 };
+
+}  // namespace
+
+namespace {
+
+// Which tensor arguments want a gradient; records in the node which arguments are None.
+std::vector<bool> wanted(const Values& args, FirstNode* node) {
+  std::vector<bool> mask;
+  for (const auto& v : args) {
+    if (!v.isTensor() && !v.isNone()) continue;
+    const bool defined = has_tensor(v);
+    if (node) node->optional_none.push_back(!defined);
+    mask.push_back(defined && v.toTensor().requires_grad());
+  }
+  return mask;
+}
+
+// torch.func always builds a graph of the backward, which cannot use ready-made gradients.
+bool any_functorch(const Values& args) {
+  for (const auto& v : args)
+    if (has_tensor(v) && v.toTensor().key_set().has(c10::DispatchKey::FuncTorchGradWrapper))
+      return true;
+  return false;
+}
+
+// Runs value and gradients; the value stays on the stack, the gradients go to the node.
+void run_one_pass(const c10::OperatorHandle& op, const std::vector<bool>& mask, FirstNode* node,
+                  Stack* stack) {
+  stack->push_back(bools(mask));
+  {
+    at::AutoDispatchBelowADInplaceOrView guard;
+    op.callBoxed(stack);
+  }
+  const size_t grads = mask.size(), first = stack->size() - grads;
+  for (size_t i = 0; i < grads; ++i) {
+    node->made.emplace_back();
+    if (has_tensor((*stack)[first + i]))
+      node->made.back().emplace((*stack)[first + i].toTensor(), false);
+  }
+  torch::jit::drop(*stack, grads);
+}
+
+void attach(const NodePtr& owner, size_t results, Stack* stack) {
+  for (size_t k = stack->size() - results; k < stack->size(); ++k) {
+    // An undefined result keeps its place among the node's inputs.
+    Tensor out = has_tensor((*stack)[k]) ? (*stack)[k].toTensor() : Tensor();
+    ag::set_history(out, owner);
+  }
+}
+
+FirstNode* first_node(const Joined& join, const Values& args, NodePtr& owner) {
+  FirstNode* node = make_node<FirstNode>(owner);
+  node->op = &join;
+  node->set_next_edges(edges_of(args));
+  node->saved.save(args);
+  return node;
+}
+
+// What a tensor that was overwritten has for a history.
+struct OverwrittenNode : ag::Node {
+  const Joined* op = nullptr;
+  std::string name() const override { return op->name + "_overwritten"; }
+  ag::variable_list apply(ag::variable_list&&) override {
+    TORCH_CHECK(false, op->name, ": inplace=True overwrote argument 1 with its gradient, so it has "
+                "no use after the call; drop inplace=True to use it again");
+  }
+};
+
+// A tensor of this call alone: its storage may become its gradient's.
+bool may_overwrite(const Joined& join, const Values& args, const Tensor& t,
+                   const std::vector<bool>& mask) {
+  if (any_functorch(args) || at::isTensorSubclassLike(t) || !backend(t.device().type())) return false;
+  if (!t.is_non_overlapping_and_dense() || !join.one_pass(args, mask, false)) return false;
+  const auto* view = ag::impl::get_view_autograd_meta(t);
+  return !view || !view->has_bw_view() || view->get_creation_meta() == ag::CreationMeta::DEFAULT;
+}
 
 }  // namespace
 
@@ -344,46 +432,45 @@ void autograd_forward(const c10::OperatorHandle& op, c10::DispatchKeySet keys, S
   const Values args(stack->end() - join.args, stack->end());
   if (any_tangent(args)) return join.reference.callBoxed(stack);
   if (!any_requires_grad(args)) return redispatch(op, keys, stack);
-
   NodePtr owner;
-  FirstNode* node = make_node<FirstNode>(owner);
-  node->op = &join;
-  node->set_next_edges(edges_of(args));
-  node->saved.save(args);
-  std::vector<bool> mask;
-  bool functorch = false;
-  for (const auto& v : args) {
-    if (!v.isTensor() && !v.isNone()) continue;
-    const bool defined = has_tensor(v);
-    node->optional_none.push_back(!defined);
-    mask.push_back(defined && v.toTensor().requires_grad());
-    functorch |= defined && v.toTensor().key_set().has(c10::DispatchKey::FuncTorchGradWrapper);
-  }
-  // torch.func always builds a graph of the backward, which cannot use ready-made gradients.
-  if (join.value_grad && !functorch && join.one_pass(args, mask)) {
-    stack->push_back(bools(mask));
-    {
-      at::AutoDispatchBelowADInplaceOrView guard;
-      join.value_grad->callBoxed(stack);
-    }
-    const size_t grads = mask.size(), first = stack->size() - grads;
-    for (size_t i = 0; i < grads; ++i) {
-      node->made.emplace_back();
-      if (has_tensor((*stack)[first + i]))
-        node->made.back().emplace((*stack)[first + i].toTensor(), false);
-    }
-    torch::jit::drop(*stack, grads);
-  } else {
+  FirstNode* node = first_node(join, args, owner);
+  const std::vector<bool> mask = wanted(args, node);
+  if (join.value_grad && !any_functorch(args) && join.one_pass(args, mask, true))
+    run_one_pass(*join.value_grad, mask, node, stack);
+  else
     redispatch(op, keys, stack);
-  }
-  for (size_t k = stack->size() - join.results; k < stack->size(); ++k) {
-    Tensor out = (*stack)[k].toTensor();
-    ag::set_history(out, owner);
-  }
+  attach(owner, join.results, stack);
+}
+
+void autograd_inplace(const c10::OperatorHandle& op, c10::DispatchKeySet, Stack* stack) {
+  const Joined& join = joined_without("_inplace", op.schema().name());
+  const Values args(stack->end() - join.args, stack->end());
+  const Tensor& t = args[1].toTensor();
+  const bool wants = at::GradMode::is_enabled() && t.requires_grad();
+  if (wants && t.is_leaf() && !at::isTensorSubclassLike(t))
+    C10_THROW_ERROR(ValueError, c10::str(join.name, ": inplace=True would overwrite ",
+                    op.schema().arguments()[1].name(),
+                    ", a leaf that requires grad; pass the output of a layer, or drop inplace=True"));
+  std::vector<bool> mask = wanted(args, nullptr);
+  if (!wants || any_tangent(args) || !may_overwrite(join, args, t, mask))
+    return join.forward.callBoxed(stack);
+  NodePtr owner, tomb;
+  FirstNode* node = first_node(join, args, owner);
+  wanted(args, node);
+  node->overwrote = true;
+  run_one_pass(*join.value_grad_inplace, mask, node, stack);
+  ag::impl::bump_version(t);
+  node->made[1].emplace(t.detach(), false);
+  auto* overwritten = make_node<OverwrittenNode>(tomb);
+  overwritten->op = &join;
+  overwritten->add_next_edge(ag::impl::gradient_edge(t));
+  overwritten->add_input_metadata(t);
+  ag::impl::rebase_history(t, ag::Edge(tomb, 0));
+  attach(owner, join.results, stack);
 }
 
 void autograd_backward(const c10::OperatorHandle& op, c10::DispatchKeySet keys, Stack* stack) {
-  const Joined& join = joined_backward(op.schema().name());
+  const Joined& join = joined_without("_backward", op.schema().name());
   const size_t count = join.results + join.args + 1;
   const Values args(stack->end() - count, stack->end());
   if (any_tangent(args)) {
@@ -403,12 +490,7 @@ void autograd_backward(const c10::OperatorHandle& op, c10::DispatchKeySet keys, 
   node->set_next_edges(edges_of(args));
   node->saved.save(args);
   redispatch(op, keys, stack);
-  const size_t results = op.schema().returns().size();
-  for (size_t k = stack->size() - results; k < stack->size(); ++k) {
-    // An undefined gradient keeps its place among the node's inputs.
-    Tensor out = has_tensor((*stack)[k]) ? (*stack)[k].toTensor() : Tensor();
-    ag::set_history(out, owner);
-  }
+  attach(owner, op.schema().returns().size(), stack);
 }
 
 }  // namespace pyvae

@@ -1,4 +1,4 @@
-// Joins each op to its backward: two boxed kernels serve every op, by the naming of ops/all.h.
+// Joins each op to its backward: three boxed kernels serve every op, by the naming of ops/all.h.
 #pragma once
 
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -11,6 +11,10 @@ void autograd_forward(const c10::OperatorHandle& op, c10::DispatchKeySet keys,
                       torch::jit::Stack* stack);
 void autograd_backward(const c10::OperatorHandle& op, c10::DispatchKeySet keys,
                        torch::jit::Stack* stack);
+
+// The op `name` that may overwrite its argument 1 with the gradient.
+void autograd_inplace(const c10::OperatorHandle& op, c10::DispatchKeySet keys,
+                      torch::jit::Stack* stack);
 
 // "int batch_ndim=1" -> "int batch_ndim": arguments that have others after them take no default.
 std::string strip_defaults(std::string args);

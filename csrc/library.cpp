@@ -26,6 +26,11 @@ TORCH_LIBRARY(pyvae, m) {
   m.def(schema("_" #name "_value_grad(", args, ") -> ", results), tags);
   PYVAE_ONE_PASS_OPS(PYVAE_DEFINE)
 #undef PYVAE_DEFINE
+#define PYVAE_DEFINE(name, args, mask, results, gradients)                     \
+  m.def(schema(#name "_inplace(", args, ") -> ", results), tags);               \
+  m.def(schema("_" #name "_value_grad_(", args, ", ", mask, ") -> ", gradients), tags);
+  PYVAE_INPLACE_OPS(PYVAE_DEFINE)
+#undef PYVAE_DEFINE
 }
 
 // One function serves both: on meta tensors it stops after the shapes.
@@ -35,8 +40,14 @@ void register_kernels(torch::Library& m) {
   m.impl(#name "_backward", name##_backward);
   PYVAE_OPS(PYVAE_IMPLEMENT)
 #undef PYVAE_IMPLEMENT
-#define PYVAE_IMPLEMENT(name, ...) m.impl("_" #name "_value_grad", name##_value_grad);
+#define PYVAE_IMPLEMENT(name, ...) m.impl("_" #name "_value_grad", name##_value_grad<false>);
   PYVAE_ONE_PASS_OPS(PYVAE_IMPLEMENT)
+#undef PYVAE_IMPLEMENT
+  // Without autograd there is nothing to gain from overwriting.
+#define PYVAE_IMPLEMENT(name, ...) \
+  m.impl(#name "_inplace", name);  \
+  m.impl("_" #name "_value_grad_", name##_value_grad<true>);
+  PYVAE_INPLACE_OPS(PYVAE_IMPLEMENT)
 #undef PYVAE_IMPLEMENT
 }
 TORCH_LIBRARY_IMPL(pyvae, CPU, m) { register_kernels(m); }
@@ -47,6 +58,10 @@ TORCH_LIBRARY_IMPL(pyvae, Autograd, m) {
   m.impl(#name, torch::CppFunction::makeFromBoxedFunction<&autograd_forward>());           \
   m.impl(#name "_backward", torch::CppFunction::makeFromBoxedFunction<&autograd_backward>());
   PYVAE_OPS(PYVAE_JOIN)
+#undef PYVAE_JOIN
+#define PYVAE_JOIN(name, ...) \
+  m.impl(#name "_inplace", torch::CppFunction::makeFromBoxedFunction<&autograd_inplace>());
+  PYVAE_INPLACE_OPS(PYVAE_JOIN)
 #undef PYVAE_JOIN
 }
 

@@ -26,6 +26,9 @@ OPS = (
     "gaussian_elbo_loss",
 )
 
+# These also come as permissions to overwrite their second argument with its gradient.
+INPLACE = ("gaussian_log_prob", "bernoulli_log_prob", "bernoulli_elbo_loss", "gaussian_elbo_loss")
+
 REINSTALL = "pip install --force-reinstall --no-deps --no-cache-dir pyvae-fused"
 
 
@@ -117,6 +120,12 @@ for _name in OPS:
     _implementations.impl(_name, _without_kernel(_function), "CompositeExplicitAutograd")
     _implementations.impl(
         f"{_name}_backward", _without_kernel(_vjp(_name, _results)), "CompositeExplicitAutograd"
+    )
+for _name in INPLACE:
+    _implementations.impl(
+        f"{_name}_inplace",
+        _without_kernel(getattr(reference, _name)),
+        "CompositeExplicitAutograd",
     )
 
 from . import _vmap  # noqa: E402, F401  (the rules name ops that exist from here on)

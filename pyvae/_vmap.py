@@ -31,7 +31,7 @@ def _logical_ndim(tensors: Sequence[Tensor | None], dims: Sequence[Dims]) -> int
     )
 
 
-def _value_rules(name: str, operands: int) -> None:
+def _value_rules(name: str, operands: int, inplace: bool = False) -> None:
     """Ops of the form op(*operands, batch_ndim) -> value."""
     op, backward = getattr(ops, name), getattr(ops, f"{name}_backward")
 
@@ -56,6 +56,8 @@ def _value_rules(name: str, operands: int) -> None:
 
     torch.library.register_vmap(f"pyvae::{name}", forward)
     torch.library.register_vmap(f"pyvae::{name}_backward", gradient)
+    if inplace:  # a permission that is not used here
+        torch.library.register_vmap(f"pyvae::{name}_inplace", forward)
 
 
 def _own_shapes(
@@ -198,6 +200,7 @@ def _elbo_rule(name: str, likelihood: str, operands: int) -> None:
         return (loss if reduction == 0 else loss.mean(1) if reduction == 1 else loss.sum(1)), 0
 
     torch.library.register_vmap(f"pyvae::{name}", forward)
+    torch.library.register_vmap(f"pyvae::{name}_inplace", forward)
 
 
 def _mapped(op: Callable[..., Tensor], args: Sequence[Any], dims: Sequence[Dims], size: int) -> Tensor:
@@ -208,8 +211,8 @@ def _mapped(op: Callable[..., Tensor], args: Sequence[Any], dims: Sequence[Dims]
 
 
 _value_rules("gaussian_kl", 4)
-_value_rules("gaussian_log_prob", 3)
-_value_rules("bernoulli_log_prob", 2)
+_value_rules("gaussian_log_prob", 3, inplace=True)
+_value_rules("bernoulli_log_prob", 2, inplace=True)
 torch.library.register_vmap("pyvae::gaussian_rsample", _rsample)
 torch.library.register_vmap("pyvae::gaussian_rsample_backward", _rsample_backward)
 torch.library.register_vmap("pyvae::gaussian_rsample_kl", _rsample_kl)

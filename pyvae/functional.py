@@ -44,6 +44,11 @@ def _number(value: Tensor | float, like: Tensor) -> Tensor:
     return torch.full((), value, dtype=torch.float64 if like.dtype == torch.float64 else torch.float32, device=like.device)
 
 
+def _allowed(inplace: bool) -> bool:
+    """torch.compile plans memory itself and would have to undo an overwritten argument."""
+    return inplace and not torch.compiler.is_compiling()
+
+
 def gaussian_rsample(
     mean: Tensor,
     logvar: Tensor,
@@ -138,8 +143,59 @@ def gaussian_rsample_kl(
     return _ops.gaussian_rsample_kl(mean, logvar, noise, batch_ndim)  # type: ignore[no-any-return]
 
 
+def gaussian_rsample_log_ratio(
+    mean: Tensor,
+    logvar: Tensor,
+    num_samples: int,
+    prior_mean: Tensor | None = None,
+    prior_logvar: Tensor | None = None,
+    *,
+    path_derivative: bool = False,
+    batch_ndim: int = 1,
+    generator: Generator | None = None,
+    seed: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """K samples and log p(z) - log q(z|x) of each in one pass: all an importance-weighted bound needs.
+
+    Burda, Grosse and Salakhutdinov, "Importance weighted autoencoders", 2016, equation 8: the bound is
+    ``logsumexp(log_ratio + log_likelihood, 0) - log K``.
+
+    Args:
+        mean: of q(z|x), ``(*batch, *event)``; it is not expanded to K copies.
+        logvar: log-variance of q(z|x), broadcastable to the shape of ``mean``.
+        num_samples: K.
+        prior_mean: of p(z); broadcasts. Neither given: N(0, I). One given: 0 for the other.
+        prior_logvar: log-variance of p(z); broadcasts.
+        path_derivative: leave out the score of q, as the STL (Roeder, Wu and Duvenaud, 2017) and DReG
+            (Tucker et al., 2019) estimators do: log q is differentiated through z alone.
+        batch_ndim: leading dimensions of ``mean`` to keep.
+        generator: as in :func:`gaussian_rsample`.
+        seed: as in :func:`gaussian_rsample`.
+
+    Returns:
+        z of shape ``(K, *mean.shape)``, and the log-ratio of shape ``(K, *batch)`` in nats.
+
+    Example:
+        >>> z, log_ratio = gaussian_rsample_log_ratio(torch.zeros(2, 3), torch.zeros(2, 3), 5)
+        >>> z.shape, log_ratio.abs().max()  # q equals p
+        (torch.Size([5, 2, 3]), tensor(0.))
+    """
+    op = "gaussian_rsample_log_ratio"
+    if num_samples < 0:
+        raise ValueError(f"{op}: num_samples must not be negative, got {num_samples}")
+    noise = _seed(op, mean, generator, seed)
+    return _ops.gaussian_rsample_log_ratio(  # type: ignore[no-any-return]
+        mean, logvar, prior_mean, prior_logvar, noise, num_samples, path_derivative, batch_ndim
+    )
+
+
 def gaussian_log_prob(
-    x: Tensor, mean: Tensor, logvar: Tensor | float = 0.0, *, batch_ndim: int = 1
+    x: Tensor,
+    mean: Tensor,
+    logvar: Tensor | float = 0.0,
+    *,
+    batch_ndim: int = 1,
+    inplace: bool = False,
 ) -> Tensor:
     """log N(x; mean, exp(logvar)) in nats, per sample.
 
@@ -152,6 +208,7 @@ def gaussian_log_prob(
         mean: the same event shape; batch dimensions may be missing or 1.
         logvar: log-variance: a number, or any tensor that broadcasts, such as a learned scalar.
         batch_ndim: leading dimensions of the broadcast result to keep.
+        inplace: let the gradient of ``mean`` take its storage; see :func:`bernoulli_log_prob`.
 
     Returns:
         ``(*batch,)``, float32 at least.
@@ -160,10 +217,13 @@ def gaussian_log_prob(
         >>> gaussian_log_prob(torch.zeros(2, 3), torch.zeros(2, 3))
         tensor([-2.7568, -2.7568])
     """
-    return _ops.gaussian_log_prob(x, mean, _number(logvar, mean), batch_ndim)  # type: ignore[no-any-return]
+    op = _ops.gaussian_log_prob_inplace if _allowed(inplace) else _ops.gaussian_log_prob
+    return op(x, mean, _number(logvar, mean), batch_ndim)  # type: ignore[no-any-return]
 
 
-def bernoulli_log_prob(x: Tensor, logits: Tensor, *, batch_ndim: int = 1) -> Tensor:
+def bernoulli_log_prob(
+    x: Tensor, logits: Tensor, *, batch_ndim: int = 1, inplace: bool = False
+) -> Tensor:
     """log p(x) = sum x l - log(1 + exp(l)) in nats, per sample, from logits l.
 
     Kingma and Welling, 2014, appendix C.1. Exact for logits of any size: no probability is formed
@@ -173,6 +233,12 @@ def bernoulli_log_prob(x: Tensor, logits: Tensor, *, batch_ndim: int = 1) -> Ten
         x: ``(*batch, *event)`` in [0, 1]; bool and uint8 0/1 too.
         logits: the same event shape; batch dimensions may be missing or 1.
         batch_ndim: leading dimensions of the broadcast result to keep.
+        inplace: let the gradient of ``logits`` take its storage, which saves a buffer and its page
+            faults. Only for logits that nothing else uses, such as the output of a last linear
+            layer: any later or other use of them that needs a gradient raises in the backward, and
+            so does a second backward. A permission: ignored without gradients, under torch.compile
+            and torch.func, and where the gradient has another shape or a 16-bit dtype. A leaf that
+            requires grad raises ValueError.
 
     Returns:
         ``(*batch,)``, float32 at least.
@@ -181,7 +247,8 @@ def bernoulli_log_prob(x: Tensor, logits: Tensor, *, batch_ndim: int = 1) -> Ten
         >>> bernoulli_log_prob(torch.tensor([[True, False]]), torch.zeros(1, 2))
         tensor([-1.3863])
     """
-    return _ops.bernoulli_log_prob(x, logits, batch_ndim)  # type: ignore[no-any-return]
+    op = _ops.bernoulli_log_prob_inplace if _allowed(inplace) else _ops.bernoulli_log_prob
+    return op(x, logits, batch_ndim)  # type: ignore[no-any-return]
 
 
 def elbo_loss(
@@ -193,6 +260,7 @@ def elbo_loss(
     likelihood: str = "bernoulli",
     beta: Tensor | float = 1.0,
     reduction: str = "mean",
+    inplace: bool = False,
 ) -> Tensor:
     """The negative ELBO, beta KL(q(z|x) || N(0, I)) - log p(x|z): minimise it.
 
@@ -209,6 +277,8 @@ def elbo_loss(
         likelihood: "bernoulli" or "gaussian".
         beta: weight of the KL, a number or a scalar tensor (no recompilation when it changes).
         reduction: "mean" or "sum" over the batch, or "none" for ``(B,)``.
+        inplace: let the gradient of the logits (or of the decoded mean) take their storage; see
+            :func:`bernoulli_log_prob`. Ignored for reduction "none".
 
     Returns:
         The loss in nats: a scalar, or ``(B,)``.
@@ -227,7 +297,8 @@ def elbo_loss(
                 "elbo_loss: decoded must be the logits for likelihood 'bernoulli', got "
                 f"{type(decoded).__name__}"
             )
-        return _ops.bernoulli_elbo_loss(x, decoded, mean, logvar, weight, how)  # type: ignore[no-any-return]
+        op = _ops.bernoulli_elbo_loss_inplace if _allowed(inplace) else _ops.bernoulli_elbo_loss
+        return op(x, decoded, mean, logvar, weight, how)  # type: ignore[no-any-return]
     if likelihood == "gaussian":
         pair = (decoded, 0.0) if isinstance(decoded, Tensor) else decoded
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
@@ -236,7 +307,8 @@ def elbo_loss(
                 f"{type(decoded).__name__}"
             )
         x_logvar = _number(pair[1], pair[0])
-        return _ops.gaussian_elbo_loss(x, pair[0], x_logvar, mean, logvar, weight, how)  # type: ignore[no-any-return]
+        op = _ops.gaussian_elbo_loss_inplace if _allowed(inplace) else _ops.gaussian_elbo_loss
+        return op(x, pair[0], x_logvar, mean, logvar, weight, how)  # type: ignore[no-any-return]
     raise ValueError(
         f"elbo_loss: likelihood must be 'bernoulli' or 'gaussian', got {likelihood!r}; for others "
         "combine gaussian_kl with their log_prob"

@@ -42,6 +42,8 @@
 #define PYVAE_ONE_PASS_OPS(X)                                                                      \
   X(bernoulli_log_prob, "Tensor x, Tensor logits, int batch_ndim, bool[2] mask",                   \
     "(Tensor, Tensor, Tensor)")                                                                    \
+  X(gaussian_log_prob, "Tensor x, Tensor mean, Tensor logvar, int batch_ndim, bool[3] mask",       \
+    "(Tensor, Tensor, Tensor, Tensor)")                                                            \
   X(bernoulli_elbo_loss,                                                                           \
     "Tensor x, Tensor logits, Tensor mean, Tensor logvar, Tensor beta, int reduction, "            \
     "bool[5] mask",                                                                                \
@@ -50,3 +52,20 @@
     "Tensor x, Tensor decoded_mean, Tensor decoded_logvar, Tensor mean, Tensor logvar, "           \
     "Tensor beta, int reduction, bool[6] mask",                                                    \
     "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)")
+
+// `name_inplace(arguments)`: the gradient of argument 1 may take that argument's storage. It is a
+// permission: where it cannot be honoured this is `name`. `_name_value_grad_` does it, and does not
+// return that gradient.
+// X(name, schema of the arguments, mask, schema of the result, schema of value and gradients)
+#define PYVAE_INPLACE_OPS(X)                                                                       \
+  X(bernoulli_log_prob, "Tensor x, Tensor(a!) logits, int batch_ndim", "bool[2] mask", "Tensor",   \
+    "(Tensor, Tensor, Tensor)")                                                                    \
+  X(gaussian_log_prob, "Tensor x, Tensor(a!) mean, Tensor logvar, int batch_ndim", "bool[3] mask", \
+    "Tensor", "(Tensor, Tensor, Tensor, Tensor)")                                                  \
+  X(bernoulli_elbo_loss,                                                                           \
+    "Tensor x, Tensor(a!) logits, Tensor mean, Tensor logvar, Tensor beta, int reduction",         \
+    "bool[5] mask", "Tensor", "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)")                  \
+  X(gaussian_elbo_loss,                                                                            \
+    "Tensor x, Tensor(a!) decoded_mean, Tensor decoded_logvar, Tensor mean, Tensor logvar, "       \
+    "Tensor beta, int reduction",                                                                  \
+    "bool[6] mask", "Tensor", "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)")

@@ -59,17 +59,13 @@ Grads loss_backward(const RowOp& op, const Tensor& grad, const Operands& likelih
 // The loss as a number with its gradients: 1/B and beta are folded in.
 Tensor loss_value_grad(const RowOp& op, const Operands& likelihood, const Tensor& mean,
                        const Tensor& logvar, const Tensor& beta, int64_t reduction,
-                       const Mask& likelihood_mask, const Mask& kl_mask, Grads& grads) {
-  if (mean.is_meta()) {
-    Grads kl;
-    const Tensor lp = row_value_grad(op, likelihood, 1, likelihood_mask, {}, 1, grads);
-    const Tensor k = row_value_grad(kGaussianKlStandard, {mean, logvar}, 1, kl_mask, {}, 1, kl);
-    grads.insert(grads.end(), kl.begin(), kl.end());
-    return reduce(lp, k, beta, reduction);
-  }
-  const double scale = reduction == kMean ? 1. / static_cast<double>(mean.size(0)) : 1.;
+                       const Mask& likelihood_mask, const Mask& kl_mask, Grads& grads,
+                       int overwrite) {
+  // On meta tensors the batch may be symbolic, and the scale is not used.
+  const double scale =
+      reduction == kMean && !mean.is_meta() ? 1. / static_cast<double>(mean.size(0)) : 1.;
   Grads kl;
-  const Tensor lp = row_value_grad(op, likelihood, 1, likelihood_mask, {}, -scale, grads);
+  const Tensor lp = row_value_grad(op, likelihood, 1, likelihood_mask, {}, -scale, grads, overwrite);
   const Tensor k = row_value_grad(kGaussianKlStandard, {mean, logvar}, 1, kl_mask, beta, scale, kl);
   grads.insert(grads.end(), kl.begin(), kl.end());
   return reduce(lp, k, beta, reduction);
@@ -88,14 +84,16 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> bernoulli_elbo_loss_backward(
                           {mask[0], mask[1]}, {mask[2], mask[3]}, mask[4]);
   return {g[0], g[1], g[2], g[3], g[4]};
 }
+template <bool kInplace>
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> bernoulli_elbo_loss_value_grad(
     const Tensor& x, const Tensor& logits, const Tensor& mean, const Tensor& logvar,
     const Tensor& beta, int64_t reduction, Masks<5> mask) {
   Grads g;
   Tensor value = loss_value_grad(kBernoulliLogProb, {x, logits}, mean, logvar, beta, reduction,
-                                 {mask[0], mask[1]}, {mask[2], mask[3]}, g);
+                                 {mask[0], mask[1]}, {mask[2], mask[3]}, g, kInplace ? 1 : -1);
   return {value, g[0], g[1], g[2], g[3], Tensor()};
 }
+PYVAE_INSTANTIATE(bernoulli_elbo_loss_value_grad)
 
 Tensor gaussian_elbo_loss(const Tensor& x, const Tensor& decoded_mean, const Tensor& decoded_logvar,
                           const Tensor& mean, const Tensor& logvar, const Tensor& beta,
@@ -109,13 +107,16 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> gaussian_elbo_loss_ba
                           beta, reduction, {mask[0], mask[1], mask[2]}, {mask[3], mask[4]}, mask[5]);
   return {g[0], g[1], g[2], g[3], g[4], g[5]};
 }
+template <bool kInplace>
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> gaussian_elbo_loss_value_grad(
     const Tensor& x, const Tensor& decoded_mean, const Tensor& decoded_logvar, const Tensor& mean,
     const Tensor& logvar, const Tensor& beta, int64_t reduction, Masks<6> mask) {
   Grads g;
   Tensor value = loss_value_grad(kGaussianLogProb, {x, decoded_mean, decoded_logvar}, mean, logvar,
-                                 beta, reduction, {mask[0], mask[1], mask[2]}, {mask[3], mask[4]}, g);
+                                 beta, reduction, {mask[0], mask[1], mask[2]}, {mask[3], mask[4]}, g,
+                                 kInplace ? 1 : -1);
   return {value, g[0], g[1], g[2], g[3], g[4], Tensor()};
 }
+PYVAE_INSTANTIATE(gaussian_elbo_loss_value_grad)
 
 }  // namespace pyvae

@@ -10,6 +10,7 @@ Tensor bernoulli_elbo_loss(const Tensor& x, const Tensor& logits, const Tensor& 
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> bernoulli_elbo_loss_backward(
     const Optional& grad, const Tensor& x, const Tensor& logits, const Tensor& mean,
     const Tensor& logvar, const Tensor& beta, int64_t reduction, Masks<5> mask);
+template <bool kInplace>
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> bernoulli_elbo_loss_value_grad(
     const Tensor& x, const Tensor& logits, const Tensor& mean, const Tensor& logvar,
     const Tensor& beta, int64_t reduction, Masks<5> mask);
@@ -20,6 +21,7 @@ Tensor gaussian_elbo_loss(const Tensor& x, const Tensor& decoded_mean, const Ten
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> gaussian_elbo_loss_backward(
     const Optional& grad, const Tensor& x, const Tensor& decoded_mean, const Tensor& decoded_logvar,
     const Tensor& mean, const Tensor& logvar, const Tensor& beta, int64_t reduction, Masks<6> mask);
+template <bool kInplace>
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> gaussian_elbo_loss_value_grad(
     const Tensor& x, const Tensor& decoded_mean, const Tensor& decoded_logvar, const Tensor& mean,
     const Tensor& logvar, const Tensor& beta, int64_t reduction, Masks<6> mask);

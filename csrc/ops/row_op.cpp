@@ -49,13 +49,13 @@ class Call {
   Plan& plan() { return plan_; }
 
   // Allocates the gradients that are wanted.
-  void want(const Mask& mask, double scale = 1, const Grads& into = {}) {
+  void want(const Mask& mask, double scale = 1, int overwrite = -1) {
     scale_ = scale;
     grads_.resize(in_.size());
     for (size_t i = 0; i < in_.size(); ++i) {
       if (!mask[i]) continue;
-      const bool given = i < into.size() && into[i].defined();
-      grads_[i] = given ? into[i] : empty_ ? at::zeros_like(in_[i]) : at::empty_like(in_[i]);
+      const bool given = static_cast<int>(i) == overwrite;
+      grads_[i] = given ? originals_[i] : empty_ ? at::zeros_like(in_[i]) : at::empty_like(in_[i]);
       plan_.add(kGrad + i, grads_[i]);
     }
   }
@@ -232,19 +232,21 @@ bool one_pass(const RowOp& op, const Operands& in, int64_t batch_ndim, const Mas
 }
 
 Tensor row_value_grad(const RowOp& op, const Operands& in, int64_t batch_ndim, const Mask& mask,
-                      const Tensor& weight, double scale, Grads& grads, const Grads& into) {
+                      const Tensor& weight, double scale, Grads& grads, int overwrite) {
   if (in[0].is_meta()) {
     grads = meta_grads(in, mask);
+    if (overwrite >= 0) grads[overwrite] = Tensor();
     return row_value(op, in, batch_ndim);
   }
   const auto shape = broadcast<int64_t>(op, in, batch_ndim);
   Call call(op, in, shape, batch_ndim, true);
-  call.want(mask, scale, into);
+  call.want(mask, scale, overwrite);
   if (weight.defined()) call.plan().add_per_row(kGradValue, weight);
   TORCH_CHECK(call.all_full(), op.name, ": a broadcast operand has no gradient in one pass");
   const Tensor value = call.value_tensor();
   call.forward(value, Mode::value_grad);
   grads = call.finish();
+  if (overwrite >= 0) grads[overwrite] = Tensor();
   return value;
 }
 

@@ -16,9 +16,10 @@ Grads row_backward(const RowOp& op, const Tensor& grad, const Operands& in, int6
                    const Mask& mask);
 
 // Value and gradients times scale (and times the number `weight`, where defined), in one pass;
-// operands in `mask` must not be broadcast. `into`: the tensor that gradient i is written to, where defined (an operand itself, say).
+// operands in `mask` must not be broadcast. `overwrite`: the operand whose storage its gradient takes
+// (that gradient is then not returned), or none.
 Tensor row_value_grad(const RowOp& op, const Operands& in, int64_t batch_ndim, const Mask& mask,
-                      const Tensor& weight, double scale, Grads& grads, const Grads& into = {});
+                      const Tensor& weight, double scale, Grads& grads, int overwrite = -1);
 // Whether row_value_grad can give these gradients.
 bool one_pass(const RowOp& op, const Operands& in, int64_t batch_ndim, const Mask& mask);
 
