@@ -46,8 +46,8 @@ N* make_node(Ptr& owner) {
 
 // ---- What an op is joined to ----
 
-// Whether value and gradients can come in one pass; `worth`: and that is less work than doing the
-// forward's again.
+// Whether value and gradients can come in one pass; `worth`: and that is likely to move fewer bytes
+// than doing the forward's work again.
 using OnePass = bool (*)(const Values& args, const std::vector<bool>& mask, bool worth);
 
 struct Joined {
@@ -56,6 +56,7 @@ struct Joined {
   c10::OperatorHandle forward, backward, reference;
   std::optional<c10::OperatorHandle> value_grad, value_grad_inplace;
   OnePass one_pass = nullptr;
+  bool folds_rows = false;  // the gradients made in one pass are times -1 / rows
 };
 
 bool elbo_is_one_pass(const Values& args, const std::vector<bool>& mask, bool) {
@@ -69,18 +70,32 @@ bool elbo_is_one_pass(const Values& args, const std::vector<bool>& mask, bool) {
   return one_pass(likelihood.size() == 2 ? kBernoulliLogProb : kGaussianLogProb, likelihood, 1, first) &&
          one_pass(kGaussianKlStandard, kl, 1, second);
 }
-// Scaling a gradient afterwards costs a read and a write; it pays where the data are as wide as the
-// logits and the exponential would be taken twice.
+// A batch of values is mostly averaged and negated: then the gradients are ready. With more batch
+// dimensions the incoming gradient is mostly not constant (importance weights), and scaling the
+// gradients costs more than making them later.
+bool row_is_one_pass(const RowOp& op, const Operands& in, int64_t batch_ndim,
+                     const std::vector<bool>& mask, bool worth) {
+  if (worth && (batch_ndim != 1 || in[0].dim() != in[1].dim() || in[0].element_size() < 4)) return false;
+  Mask wanted{};
+  std::copy(mask.begin(), mask.end(), wanted.begin());
+  return one_pass(op, in, batch_ndim, wanted);
+}
 bool bernoulli_is_one_pass(const Values& args, const std::vector<bool>& mask, bool worth) {
-  if (worth && (mask[0] || args[0].toTensor().element_size() < 4)) return false;
-  return one_pass(kBernoulliLogProb, {args[0].toTensor(), args[1].toTensor()}, args[2].toInt(),
-                  {mask[0], mask[1]});
+  return row_is_one_pass(kBernoulliLogProb, {args[0].toTensor(), args[1].toTensor()},
+                         args[2].toInt(), mask, worth);
 }
 bool gaussian_is_one_pass(const Values& args, const std::vector<bool>& mask, bool worth) {
-  return !worth && one_pass(kGaussianLogProb,
-                            {args[0].toTensor(), args[1].toTensor(), args[2].toTensor()},
-                            args[3].toInt(), {mask[0], mask[1], mask[2]});
+  return row_is_one_pass(kGaussianLogProb,
+                         {args[0].toTensor(), args[1].toTensor(), args[2].toTensor()},
+                         args[3].toInt(), mask, worth);
 }
+
+// By the addresses of the schemas of the op, its backward and its permission to overwrite, which live
+// as long as the ops do.
+struct Table {
+  std::unordered_map<std::string, Joined> all;
+  std::unordered_map<const void*, const Joined*> by_schema;
+};
 
 std::unordered_map<std::string, Joined> join_all() {
   std::unordered_map<std::string, Joined> all;
@@ -97,25 +112,33 @@ std::unordered_map<std::string, Joined> join_all() {
 #define PYVAE_ADD(name, ...) add(#name);
   PYVAE_OPS(PYVAE_ADD)
 #undef PYVAE_ADD
-  const auto one_pass = [&](const std::string& name, OnePass when) {
+  const auto one_pass = [&](const std::string& name, OnePass when, bool folds_rows) {
     Joined& j = all.at("pyvae::" + name);
     j.value_grad = find("_" + name + "_value_grad");
     j.value_grad_inplace = find("_" + name + "_value_grad_");
     j.one_pass = when;
+    j.folds_rows = folds_rows;
   };
-  one_pass("bernoulli_log_prob", bernoulli_is_one_pass);
-  one_pass("gaussian_log_prob", gaussian_is_one_pass);
-  one_pass("bernoulli_elbo_loss", elbo_is_one_pass);
-  one_pass("gaussian_elbo_loss", elbo_is_one_pass);
+  one_pass("bernoulli_log_prob", bernoulli_is_one_pass, true);
+  one_pass("gaussian_log_prob", gaussian_is_one_pass, true);
+  one_pass("bernoulli_elbo_loss", elbo_is_one_pass, false);
+  one_pass("gaussian_elbo_loss", elbo_is_one_pass, false);
   return all;
 }
 
-const Joined& joined(const std::string& name) {
-  static const auto all = join_all();
-  return all.at(name);
-}
-const Joined& joined_without(const std::string& suffix, const std::string& name) {
-  return joined(name.substr(0, name.size() - suffix.size()));
+const Joined& joined(const c10::OperatorHandle& op) {
+  static const Table table = [] {
+    Table t;
+    t.all = join_all();
+    for (const auto& [name, join] : t.all) {
+      for (const std::string suffix : {"", "_backward", "_inplace"}) {
+        const auto other = c10::Dispatcher::singleton().findSchema({name + suffix, ""});
+        if (other) t.by_schema.emplace(&other->schema(), &join);
+      }
+    }
+    return t;
+  }();
+  return *table.by_schema.at(&op.schema());
 }
 
 // ---- Small helpers over IValues ----
@@ -290,6 +313,7 @@ struct FirstNode : ag::Node {
   SavedArgs saved;
   std::vector<bool> optional_none;  // by tensor-or-None argument: no edge
   std::vector<std::optional<ag::SavedVariable>> made;
+  double folded = 1;       // what the gradients in `made` were multiplied by
   bool overwrote = false;  // made[1] is argument 1's storage: scaled in place, once
   std::mutex mutex;
 
@@ -309,7 +333,7 @@ struct FirstNode : ag::Node {
     if (!any) return result;
     if (!made.empty() && !at::GradMode::is_enabled()) {
       for (size_t i = 0; i < made.size(); ++i)
-        if (made[i] && task_should_compute_output(i)) result[i] = scaled(made[i]->unpack(), grads[0], overwrote && i == 1);
+        if (made[i] && task_should_compute_output(i)) result[i] = scaled(made[i]->unpack(), grads[0], folded, overwrote && i == 1);
       return result;
     }
     std::vector<bool> mask;
@@ -322,7 +346,12 @@ struct FirstNode : ag::Node {
     for (Tensor& g : grads) stack.push_back(g.defined() ? c10::IValue(std::move(g)) : c10::IValue());
     for (auto& v : saved.unpack()) stack.push_back(std::move(v));
     stack.push_back(bools(mask));
-    op->backward.callBoxed(&stack);
+    if (at::GradMode::is_enabled() || any_tangent(stack)) {
+      op->backward.callBoxed(&stack);
+    } else {  // nothing will differentiate this: straight to the kernel
+      at::AutoDispatchBelowADInplaceOrView guard;
+      op->backward.callBoxed(&stack);
+    }
     edge = 0;
     for (size_t i = 0; i < optional_none.size(); ++i) {
       if (optional_none[i]) continue;
@@ -332,20 +361,34 @@ struct FirstNode : ag::Node {
     return result;
   }
 
-  // g * grad, in place where nothing else can see g, or where it must not be used again.
-  static Tensor scaled(const Tensor& g, const Tensor& grad, bool consume) {
+  // g / folded * grad: g itself where they cancel; in place where nothing else can see g, or where it
+  // must not be used again.
+  static Tensor scaled(const Tensor& g, const Tensor& grad, double folded, bool consume) {
     if (consume) ag::impl::bump_version(g);
     const bool plain = !at::isTensorSubclassLike(g) && !at::isTensorSubclassLike(grad);
-    if (plain && grad.is_cpu() && grad.numel() > 0) {
-      bool constant = true;
-      for (int64_t s : grad.strides()) constant &= s == 0;
-      if (constant && grad.as_strided({}, {}).item<double>() == 1) return g;
-    }
+    if (plain && grad.is_cpu() && all_equal(grad, folded)) return g;
     auto sizes = grad.sym_sizes().vec();
     sizes.resize(g.dim(), 1);
-    const Tensor weight = grad.reshape_symint(sizes).to(g.scalar_type());
+    Tensor weight = grad.reshape_symint(sizes).to(g.scalar_type());
+    if (folded != 1) weight = weight / folded;
     const bool once = plain && !ag::get_current_graph_task_keep_graph();
     return once || consume ? Tensor(g).mul_(weight) : g * weight;
+  }
+
+  static bool all_equal(const Tensor& grad, double value) {
+    Tensor t = grad;
+    for (int64_t d = grad.dim(); d-- > 0;)
+      if (t.stride(d) == 0 && t.size(d) > 0) t = t.select(d, 0);  // an expanded number
+    if (t.numel() == 0 || !t.is_contiguous()) return false;
+    const auto all = [&](auto expected) {
+      using T = decltype(expected);
+      const T* p = t.const_data_ptr<T>();
+      for (int64_t i = 0; i < t.numel(); ++i)
+        if (p[i] != expected) return false;
+      return true;
+    };
+    if (t.scalar_type() == at::kFloat) return all(static_cast<float>(value));
+    return t.scalar_type() == at::kDouble && all(value);
   }
 };
 
@@ -365,13 +408,15 @@ std::vector<bool> wanted(const Values& args, FirstNode* node) {
   return mask;
 }
 
-// torch.func always builds a graph of the backward, which cannot use ready-made gradients.
-bool any_functorch(const Values& args) {
+// torch.func always builds a graph of the backward, which cannot use ready-made gradients, and a
+// tracer plans memory itself.
+bool all_plain(const Values& args) {
   for (const auto& v : args)
-    if (has_tensor(v) && v.toTensor().key_set().has(c10::DispatchKey::FuncTorchGradWrapper))
-      return true;
-  return false;
+    if (has_tensor(v) && at::isTensorSubclassLike(v.toTensor())) return false;
+  return true;
 }
+
+c10::DeviceType first_device(const Values& args) { return args[0].toTensor().device().type(); }
 
 // Runs value and gradients; the value stays on the stack, the gradients go to the node.
 void run_one_pass(const c10::OperatorHandle& op, const std::vector<bool>& mask, FirstNode* node,
@@ -388,6 +433,8 @@ void run_one_pass(const c10::OperatorHandle& op, const std::vector<bool>& mask, 
       node->made.back().emplace((*stack)[first + i].toTensor(), false);
   }
   torch::jit::drop(*stack, grads);
+  if (node->op->folds_rows)
+    node->folded = -1. / static_cast<double>(stack->back().toTensor().numel());
 }
 
 void attach(const NodePtr& owner, size_t results, Stack* stack) {
@@ -419,7 +466,7 @@ struct OverwrittenNode : ag::Node {
 // A tensor of this call alone: its storage may become its gradient's.
 bool may_overwrite(const Joined& join, const Values& args, const Tensor& t,
                    const std::vector<bool>& mask) {
-  if (any_functorch(args) || at::isTensorSubclassLike(t) || !backend(t.device().type())) return false;
+  if (!all_plain(args) || !backend(t.device().type())) return false;
   if (!t.is_non_overlapping_and_dense() || !join.one_pass(args, mask, false)) return false;
   const auto* view = ag::impl::get_view_autograd_meta(t);
   return !view || !view->has_bw_view() || view->get_creation_meta() == ag::CreationMeta::DEFAULT;
@@ -428,14 +475,15 @@ bool may_overwrite(const Joined& join, const Values& args, const Tensor& t,
 }  // namespace
 
 void autograd_forward(const c10::OperatorHandle& op, c10::DispatchKeySet keys, Stack* stack) {
-  const Joined& join = joined(op.schema().name());
+  const Joined& join = joined(op);
   const Values args(stack->end() - join.args, stack->end());
   if (any_tangent(args)) return join.reference.callBoxed(stack);
   if (!any_requires_grad(args)) return redispatch(op, keys, stack);
   NodePtr owner;
   FirstNode* node = first_node(join, args, owner);
   const std::vector<bool> mask = wanted(args, node);
-  if (join.value_grad && !any_functorch(args) && join.one_pass(args, mask, true))
+  if (join.value_grad && all_plain(args) && backend(first_device(args)) &&
+      join.one_pass(args, mask, true))
     run_one_pass(*join.value_grad, mask, node, stack);
   else
     redispatch(op, keys, stack);
@@ -443,7 +491,7 @@ void autograd_forward(const c10::OperatorHandle& op, c10::DispatchKeySet keys, S
 }
 
 void autograd_inplace(const c10::OperatorHandle& op, c10::DispatchKeySet, Stack* stack) {
-  const Joined& join = joined_without("_inplace", op.schema().name());
+  const Joined& join = joined(op);
   const Values args(stack->end() - join.args, stack->end());
   const Tensor& t = args[1].toTensor();
   const bool wants = at::GradMode::is_enabled() && t.requires_grad();
@@ -470,7 +518,7 @@ void autograd_inplace(const c10::OperatorHandle& op, c10::DispatchKeySet, Stack*
 }
 
 void autograd_backward(const c10::OperatorHandle& op, c10::DispatchKeySet keys, Stack* stack) {
-  const Joined& join = joined_without("_backward", op.schema().name());
+  const Joined& join = joined(op);
   const size_t count = join.results + join.args + 1;
   const Values args(stack->end() - count, stack->end());
   if (any_tangent(args)) {

@@ -6,6 +6,7 @@ kernels' own and devices without a kernel, and its rule under ``torch.vmap``.
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -63,7 +64,8 @@ def _vjp(name: str, results: int) -> Callable[..., tuple[Tensor | None, ...]]:
 
     def backward(*arguments: Any) -> tuple[Tensor | None, ...]:
         grads, inputs, mask = arguments[:results], list(arguments[results:-1]), arguments[-1]
-        places = [i for i, a in enumerate(inputs) if a is None or isinstance(a, Tensor)][: len(mask)]
+        optional = (i for i, a in enumerate(inputs) if a is None or isinstance(a, Tensor))
+        places = list(itertools.islice(optional, len(mask)))
         wanted = [i for i, m in zip(places, mask, strict=True) if m]
         with torch.enable_grad():
             for i in wanted:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -67,7 +66,7 @@ def _own_shapes(
     size: int,
 ) -> tuple[Any, Any]:
     """Gradients without the singleton dimensions that the alignment put in."""
-    out = []
+    out: list[Tensor | None] = []
     for g, t, d in zip(grads, tensors, dims, strict=True):
         if g is None or t is None:
             out.append(None)
@@ -166,9 +165,9 @@ def _rsample_kl_backward(info: Any, dims: tuple[Dims, ...], *args: Any) -> tuple
     if dims[2] is not None:
         shape.pop(dims[2])
     s = _Streams(info.batch_size, seed, dims[4], mean, dims[2], shape)
-    if grad_kl is not None:
-        grad_kl = _front(grad_kl, dims[1], batch_ndim, info.batch_size)
-        grad_kl = grad_kl.flatten(0, 1) if s.nested else grad_kl
+    grad_kl = _front(grad_kl, dims[1], batch_ndim, info.batch_size)
+    if grad_kl is not None and s.nested:
+        grad_kl = grad_kl.flatten(0, 1)
     grads = ops.gaussian_rsample_kl_backward(
         s.front(grad_z, dims[0]),
         grad_kl,
@@ -193,6 +192,7 @@ def _elbo_rule(name: str, likelihood: str, operands: int) -> None:
         latent = _logical_ndim(args[n : n + 2], dims[n : n + 2])
         mean, logvar = (_front(args[i], dims[i], latent) for i in (n, n + 1))
         beta = _front(args[n + 2], dims[n + 2], 1, size)
+        assert beta is not None
         kl = _mapped(ops.gaussian_kl, (mean, logvar, None, None), dims[n : n + 2], size)
         lp = _mapped(log_prob, front, dims[:n], size)
         loss = beta * kl - lp
@@ -203,7 +203,9 @@ def _elbo_rule(name: str, likelihood: str, operands: int) -> None:
     torch.library.register_vmap(f"pyvae::{name}_inplace", forward)
 
 
-def _mapped(op: Callable[..., Tensor], args: Sequence[Any], dims: Sequence[Dims], size: int) -> Tensor:
+def _mapped(
+    op: Callable[..., Tensor], args: Sequence[Any], dims: Sequence[Dims], size: int
+) -> Tensor:
     """(size, B) of values, whether or not anything here is mapped."""
     if any(d is not None for d in dims):
         return op(*args, 2)

@@ -55,7 +55,8 @@ def philox(seed: Tensor, counters: int) -> Tensor:
 def philox_normal(seed: Tensor, shape: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
     """Standard normals of ``shape``: eps[4c .. 4c+3] from counter c by Box and Muller (1958).
 
-    A ``seed`` of shape (S,) gives S streams, one for each index of the first dimension of ``shape``.
+    A ``seed`` of shape (S,) gives S streams, one for each index of the first dimension of
+    ``shape``.
     """
     if seed.ndim:
         parts = [philox_normal(s, shape[1:], dtype) for s in seed.unbind()]
@@ -84,7 +85,7 @@ def gaussian_kl(
     prior_logvar: Tensor | None = None,
     batch_ndim: int = 1,
 ) -> Tensor:
-    """KL = 1/2 sum [exp(d) - 1 - d + (mean - prior_mean)^2 exp(-prior_logvar)], d = logvar - prior_logvar."""
+    """1/2 sum [exp(d) - 1 - d + (mean - prior_mean)^2 exp(-prior_logvar)], d: logvar - prior's."""
     zero = torch.zeros((), dtype=mean.dtype, device=mean.device)
     mean, logvar, prior_mean, prior_logvar = compute(
         mean,
@@ -115,7 +116,7 @@ def gaussian_rsample_log_ratio(
     path_derivative: bool,
     batch_ndim: int = 1,
 ) -> tuple[Tensor, Tensor]:
-    """K samples and log p(z) - log q(z|x) of each; the path derivative holds q's parameters fixed."""
+    """K samples and log p(z) - log q(z|x) of each; path derivative: q's parameters held fixed."""
     dtype = torch.promote_types(mean.dtype, logvar.dtype)
     zero = torch.zeros((), dtype=mean.dtype, device=mean.device)
     mean, logvar, prior_mean, prior_logvar = compute(

@@ -89,6 +89,8 @@ class OpCase:
         options: sizes -> keywords that are no tensors.
         native: name in ``torch.ops.pyvae`` and in ``reference``, where it is not ``name``.
         draw: how arguments are drawn that are not standard normal.
+        stops_gradient: the gradients leave out a part of the value's derivative on purpose, so
+            that finite differences do not show them.
         one_pass: the gradients are made beside the value, without reading the operands again.
         tolerance: per dtype of the arguments.
     """
@@ -105,6 +107,7 @@ class OpCase:
     options: Callable[..., dict[str, Any]] = lambda *sizes: {}
     native: str = ""
     draw: Mapping[str, Draw] = field(default_factory=dict)
+    stops_gradient: bool = False
     one_pass: bool = False
     tolerance: Mapping[torch.dtype, Tolerance] = field(default_factory=lambda: TOLERANCE)
 
@@ -207,6 +210,35 @@ def _loss(*names: str) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
     return lambda a: (*(a[name] for name in names), reductions[a.get("reduction", "mean")])
 
 
+def _log_ratio(name: str, prior: bool, path_derivative: bool) -> OpCase:
+    learned = ("mean", "logvar", *(("prior_mean", "prior_logvar") if prior else ()))
+    tensors = ("mean", "logvar", "prior_mean", "prior_logvar", "seed")
+    return OpCase(
+        name=name,
+        function=F.gaussian_rsample_log_ratio,
+        native="gaussian_rsample_log_ratio",
+        sizes=("samples", "batch", "latent"),
+        small=(3, 5, 7),
+        shapes=lambda k, b, d: {
+            **{n: (b, d) for n in learned[:2]},
+            **{n: (d,) for n in learned[2:]},
+            "seed": (),
+        },
+        options=lambda k, b, d: {"num_samples": k, "path_derivative": path_derivative},
+        arguments=lambda a: (
+            *(a.get(n) for n in tensors),
+            a["num_samples"],
+            a["path_derivative"],
+            a.get("batch_ndim", 1),
+        ),
+        differentiable=learned,
+        learned=learned,
+        broadcasts=learned[1:],
+        draw={"seed": noise_seed},
+        stops_gradient=path_derivative,
+    )
+
+
 _ROWS = [
     OpCase(
         name="gaussian_rsample",
@@ -266,6 +298,9 @@ _ROWS = [
         broadcasts=("logvar",),
         draw={"seed": noise_seed},
     ),
+    _log_ratio("gaussian_rsample_log_ratio", prior=False, path_derivative=False),
+    _log_ratio("gaussian_rsample_log_ratio_prior", prior=True, path_derivative=False),
+    _log_ratio("gaussian_rsample_log_ratio_path", prior=True, path_derivative=True),
     OpCase(
         name="gaussian_log_prob",
         function=F.gaussian_log_prob,

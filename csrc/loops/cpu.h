@@ -55,7 +55,7 @@ struct Segment {
   const T* eps;
   const T* grad_sample;
   T* sample;
-  T* grad[kMaxIn];
+  T* grad[kMaxIn];  // null: not wanted
 };
 
 template <class F, class V>
@@ -109,6 +109,7 @@ struct Step {
     }
     if constexpr (kGrad)
       for (int k = 0; k < F::kIn; ++k) {
+        if (!s.grad[k]) continue;
         V g = F::kSum ? slope * c.grad[k] : V(0);
         if constexpr (F::kNoise) g = g + grad_sample * c.path[k];
         write(g, s.grad[k] + j, n);
@@ -175,7 +176,7 @@ struct Workspace {
     if constexpr (kGrad)
       for (int k = 0; k < F::kIn; ++k) {
         const View& v = a.view[kGrad_ + k];
-        s.grad[k] = target(v, at.offset[kGrad_ + k] + j * v.step, grad[k]);
+        s.grad[k] = v.data ? target(v, at.offset[kGrad_ + k] + j * v.step, grad[k]) : nullptr;
       }
   }
   // Writes back the tiles that stood in for memory.
@@ -186,14 +187,14 @@ struct Workspace {
     if constexpr (kGrad)
       for (int k = 0; k < F::kIn; ++k) {
         const View& v = a.view[kGrad_ + k];
-        if (v.data && s.grad[k] == grad[k]) put(v, at.offset[kGrad_ + k] + j * v.step, grad[k], n);
+        if (s.grad[k] == grad[k]) put(v, at.offset[kGrad_ + k] + j * v.step, grad[k], n);
       }
   }
 
  private:
   static constexpr int kGrad_ = static_cast<int>(Slot::kGrad);
   static T* target(const View& v, int64_t offset, T* tile) {
-    if (!v.data || v.dtype != DtypeOf<T>::value || v.step != 1) return tile;
+    if (v.dtype != DtypeOf<T>::value || v.step != 1) return tile;
     return static_cast<T*>(v.data) + offset;
   }
 };
@@ -269,7 +270,7 @@ void columns_loop(const Rows& a, int64_t begin, int64_t end) {
     for (int t = 0; t < count; ++t) place[t] = at.offset[kGrad + targets[t]];
     for (int64_t r = first; r < last; ++r) {
       work.template open<false, true>(s, a, at, j, n, false);
-      for (int k = 0; k < F::kIn; ++k) s.grad[k] = work.grad[k];
+      for (int t = 0; t < count; ++t) s.grad[targets[t]] = work.grad[targets[t]];
       run_segment<F, T, false, true>(s, n, slope_of<T>(a, at));
       const bool flush = (r - first) % 64 == 63 || r + 1 == last;
       for (int t = 0; t < count; ++t) {

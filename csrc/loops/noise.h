@@ -27,24 +27,23 @@ PYVAE_FN void box_muller(I32 first, I32 second, F32& a, F32& b) {
 // The normals of `count` counters from `first` on; count a multiple of I32::kLanes.
 inline void fill_normals(uint64_t seed, uint64_t first, int64_t count, float* out) {
   constexpr int W = I32::kLanes;
+  const Keys<U64> keys(seed);
   const U64 even = U64(lane_index<uint64_t>()) + U64(lane_index<uint64_t>());
   for (int64_t c = 0; c < count; c += W, out += 4 * W) {
     const U64 ce(even.v + (first + static_cast<uint64_t>(c))), co(ce.v + 1);
-    const Words<U64> e = philox(ce, U64(ce.v >> 32), seed), o = philox(co, U64(co.v >> 32), seed);
+    const Words<U64> e = philox(ce, U64(ce.v >> 32), keys), o = philox(co, U64(co.v >> 32), keys);
     F32 n[4];
     box_muller(pack_words(e.x[0], o.x[0]), pack_words(e.x[1], o.x[1]), n[0], n[1]);
     box_muller(pack_words(e.x[2], o.x[2]), pack_words(e.x[3], o.x[3]), n[2], n[3]);
-    float t[4][W];
-    for (int k = 0; k < 4; ++k) n[k].store(t[k]);
-    for (int i = 0; i < W; ++i)
-      for (int k = 0; k < 4; ++k) out[4 * i + k] = t[k][i];
+    store_interleaved(n, out);
   }
 }
 inline void fill_normals(uint64_t seed, uint64_t first, int64_t count, double* out) {
+  const Keys<uint32_t> keys(seed);
   for (int64_t c = 0; c < count; ++c, out += 4) {
     const uint64_t k = first + static_cast<uint64_t>(c);
     const Words<uint32_t> w =
-        philox(static_cast<uint32_t>(k), static_cast<uint32_t>(k >> 32), seed);
+        philox(static_cast<uint32_t>(k), static_cast<uint32_t>(k >> 32), keys);
     box_muller(w.x[0], w.x[1], out[0], out[1]);
     box_muller(w.x[2], w.x[3], out[2], out[3]);
   }

@@ -112,26 +112,46 @@ PYVAE_FN T sum_lanes(Vec<T> x) {
 
 PYVAE_FN F32 abs(F32 x) { return as_float(I32((as_int(x).v & 0x7fffffff))); }
 
-// x = n ln 2 + r, |r| <= ln 2 / 2; exp(r) by its minimax polynomial; 2^(n-1) from the bits, doubled
-// last so that the largest finite result is reached.
-PYVAE_FN F32 exp(F32 x) {
+// x, but no less (no more) than the bound; NaN stays.
+PYVAE_FN F32 at_least(F32 x, float bound) {
+#if defined(__AVX512F__) && PYVAE_VECTOR_BYTES == 64
+  return (F32::R)_mm512_max_ps(_mm512_set1_ps(bound), (__m512)x.v);
+#elif defined(__AVX2__) && PYVAE_VECTOR_BYTES == 32
+  return (F32::R)_mm256_max_ps(_mm256_set1_ps(bound), (__m256)x.v);
+#else
+  return select(x < F32(bound), F32(bound), x);
+#endif
+}
+PYVAE_FN F32 at_most(F32 x, float bound) { return -at_least(-x, -bound); }
+
+// x = n ln 2 + r, |r| <= ln 2 / 2: exp(r) by a minimax polynomial of degree 6 (relative error 3e-9),
+// and the bits of n, from which 2^n is made.
+PYVAE_FN F32 exp_reduced(F32 x, I32& n_bits) {
   const F32 magic(12582912.f);
-  F32 c = select(x > F32(89.f), F32(89.f), x);
-  c = select(c < F32(-86.5f), F32(-86.5f), c);
-  const F32 t = c * F32(1.44269504088896341f) + magic;
+  const F32 t = x * F32(1.44269504088896341f) + magic;
   const F32 n = t - magic;
-  F32 r = c - n * F32(0.693359375f);
+  F32 r = x - n * F32(0.693359375f);
   r = r + n * F32(2.12194440e-4f);
-  F32 p(1.9875691500e-4f);
-  p = p * r + F32(1.3981999507e-3f);
-  p = p * r + F32(8.3334519073e-3f);
-  p = p * r + F32(4.1665795894e-2f);
-  p = p * r + F32(1.6666665459e-1f);
-  p = p * r + F32(5.0000001201e-1f);
-  p = p * (r * r) + r + F32(1.f);
-  const F32 half_scale = as_float(I32((as_int(t).v << 23) + 0x3f000000));
-  const F32 y = p * half_scale * F32(2.f);
-  return select(x < F32(-86.5f), F32(0.f), y);
+  F32 p(1.3814540050e-3f);
+  p = p * r + F32(8.3687452293e-3f);
+  p = p * r + F32(4.1668390795e-2f);
+  p = p * r + F32(1.6666520398e-1f);
+  p = p * r + F32(4.9999993432e-1f);
+  n_bits = as_int(t);
+  return p * (r * r) + r + F32(1.f);
+}
+// Doubled last, so that the largest finite result is reached.
+PYVAE_FN F32 exp(F32 x) {
+  I32 n;
+  const F32 p = exp_reduced(at_least(at_most(x, 89.f), -86.5f), n);
+  const F32 half_scale = as_float(I32((n.v << 23) + 0x3f000000));
+  return select(x < F32(-86.5f), F32(0.f), p * half_scale * F32(2.f));
+}
+// At least exp(-87) = 2e-38, which stands for 0.
+PYVAE_FN F32 exp_nonpositive(F32 x) {
+  I32 n;
+  const F32 p = exp_reduced(at_least(x, -87.f), n);
+  return p * as_float(I32((n.v << 23) + 0x3f800000));
 }
 
 // Cody and Waite's reduction to [sqrt(1/2), sqrt(2)); positive normal x.
@@ -178,7 +198,7 @@ PYVAE_FN F32 sqrt(F32 x) {
 }
 #endif
 
-PYVAE_FN F32 expm1_residual(F32 d) {
+PYVAE_FN F32 expm1_residual(F32 d, F32 e) {
   F32 p(1.f / 40320);
   p = p * d + F32(1.f / 5040);
   p = p * d + F32(1.f / 720);
@@ -186,7 +206,7 @@ PYVAE_FN F32 expm1_residual(F32 d) {
   p = p * d + F32(1.f / 24);
   p = p * d + F32(1.f / 6);
   p = p * d + F32(1.f / 2);
-  return select(abs(d) > F32(0.5f), exp(d) - F32(1.f) - d, p * (d * d));
+  return select(abs(d) > F32(0.5f), e - F32(1.f) - d, p * (d * d));
 }
 
 // An exact reduction to an eighth of a turn in integers, then sine and cosine on [-pi/4, pi/4].
@@ -216,8 +236,44 @@ PYVAE_LANEWISE(exp, __builtin_exp)
 PYVAE_LANEWISE(log, __builtin_log)
 PYVAE_LANEWISE(sqrt, __builtin_sqrt)
 PYVAE_LANEWISE(abs, __builtin_fabs)
-PYVAE_LANEWISE(expm1_residual, expm1_residual)
+PYVAE_LANEWISE(exp_nonpositive, __builtin_exp)
 #undef PYVAE_LANEWISE
+PYVAE_FN F64 expm1_residual(F64 d, F64 e) {
+  F64 r;
+  for (int i = 0; i < F64::kLanes; ++i) r.v[i] = expm1_residual(d.v[i], e.v[i]);
+  return r;
+}
+
+// a0 b0 c0 d0 a1 b1 c1 d1 ...: four vectors as one row of groups.
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define PYVAE_SHUFFLE 1
+#endif
+#endif
+#if defined(PYVAE_SHUFFLE) && PYVAE_VECTOR_BYTES == 32
+PYVAE_FN void store_interleaved(const F32 (&v)[4], float* out) {
+  const auto low = [](auto a, auto b) { return __builtin_shufflevector(a, b, 0, 8, 1, 9, 4, 12, 5, 13); };
+  const auto high = [](auto a, auto b) { return __builtin_shufflevector(a, b, 2, 10, 3, 11, 6, 14, 7, 15); };
+  using D = Raw<double>::type;  // pairs
+  const D ab0 = (D)low(v[0].v, v[1].v), ab1 = (D)high(v[0].v, v[1].v);
+  const D cd0 = (D)low(v[2].v, v[3].v), cd1 = (D)high(v[2].v, v[3].v);
+  const D g0 = __builtin_shufflevector(ab0, cd0, 0, 4, 2, 6);  // groups 0 and 4
+  const D g1 = __builtin_shufflevector(ab0, cd0, 1, 5, 3, 7);  // groups 1 and 5
+  const D g2 = __builtin_shufflevector(ab1, cd1, 0, 4, 2, 6);
+  const D g3 = __builtin_shufflevector(ab1, cd1, 1, 5, 3, 7);
+  const D o[4] = {__builtin_shufflevector(g0, g1, 0, 1, 4, 5), __builtin_shufflevector(g2, g3, 0, 1, 4, 5),
+                  __builtin_shufflevector(g0, g1, 2, 3, 6, 7), __builtin_shufflevector(g2, g3, 2, 3, 6, 7)};
+  for (int k = 0; k < 4; ++k) memcpy(out + 8 * k, &o[k], sizeof(D));
+}
+#else
+PYVAE_FN void store_interleaved(const F32 (&v)[4], float* out) {
+  constexpr int W = F32::kLanes;
+  float t[4][W];
+  for (int k = 0; k < 4; ++k) v[k].store(t[k]);
+  for (int i = 0; i < W; ++i)
+    for (int k = 0; k < 4; ++k) out[4 * i + k] = t[k][i];
+}
+#endif
 
 // Philox words: 32-bit numbers in 64-bit lanes, the upper half arbitrary.
 PYVAE_FN void multiply_wide(U64 x, uint32_t m, U64& hi, U64& lo) {

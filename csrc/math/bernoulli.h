@@ -14,7 +14,7 @@ struct BernoulliLogProb : Density {
   template <class V>
   PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
     const V x = c.in[0], l = c.in[1];
-    const V e = exp(-abs(l));
+    const V e = exp_nonpositive(-abs(l));
     const V factor = e + V(1);
     const V r = V(1) / factor;
     const V positive = select(l < V(0), V(0), l);  // keeps NaN

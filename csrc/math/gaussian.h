@@ -29,8 +29,13 @@ struct GaussianKlStandard : Density {
 
   template <class V>
   PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
+    return step(c, exp(c.in[1]));
+  }
+  // For one who has the variance already.
+  template <class V>
+  PYVAE_FN static Term<V> step(Cell<V, kIn>& c, V variance) {
     const V m = c.in[0], v = c.in[1];
-    const V residual = expm1_residual(v);
+    const V residual = expm1_residual(v, variance);
     c.grad[0] = m;
     c.grad[1] = V(0.5) * (residual + v);
     return {V(0.5) * (residual + m * m), V(1)};
@@ -44,7 +49,7 @@ struct GaussianKl : Density {
   template <class V>
   PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
     const V d = c.in[1] - c.in[3];
-    const V residual = expm1_residual(d);
+    const V residual = expm1_residual(d, exp(d));
     const V delta = c.in[0] - c.in[2];
     const V slope = delta * exp(-c.in[3]);
     const V square = delta * slope;
@@ -62,15 +67,22 @@ struct GaussianRsample : Density {
   static constexpr bool kNoise = true;
   static constexpr bool kSum = false;
 
-  // For densities of the sample too, whose first two operands are mean and logvar.
+  template <class V>
+  PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
+    scale(c);
+    c.grad[0] = c.grad[1] = V(0);
+    return {V(0), V(1)};
+  }
+  // Sets z and its derivatives, for any density whose first operands are mean and logvar; returns
+  // the standard deviation.
   template <class V, int kOperands>
-  PYVAE_FN static Term<V> step(Cell<V, kOperands>& c) {
-    const V scaled = exp(V(0.5) * c.in[1]) * c.eps;
+  PYVAE_FN static V scale(Cell<V, kOperands>& c) {
+    const V deviation = exp(V(0.5) * c.in[1]);
+    const V scaled = deviation * c.eps;
     c.z = c.in[0] + scaled;
     c.path[0] = V(1);
     c.path[1] = V(0.5) * scaled;
-    c.grad[0] = c.grad[1] = V(0);
-    return {V(0), V(1)};
+    return deviation;
   }
 };
 
@@ -81,12 +93,8 @@ struct GaussianRsampleKl : Density {
 
   template <class V>
   PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
-    Cell<V, kIn> kl = c;
-    GaussianRsample::step(c);
-    const Term<V> term = GaussianKlStandard::step(kl);
-    c.grad[0] = kl.grad[0];
-    c.grad[1] = kl.grad[1];
-    return term;
+    const V deviation = GaussianRsample::scale(c);
+    return GaussianKlStandard::step(c, deviation * deviation);
   }
 };
 
@@ -100,11 +108,11 @@ struct GaussianLogRatio : Density {
 
   template <class V>
   PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
-    GaussianRsample::step(c);
+    const V deviation = GaussianRsample::scale(c);
     const V delta = c.z - c.in[2];
     const V slope = delta * exp(-c.in[3]);
     const V square = delta * slope;
-    const V along = kPath ? c.eps * exp(V(-0.5) * c.in[1]) - slope : -slope;
+    const V along = kPath ? c.eps / deviation - slope : -slope;
     c.grad[0] = along;
     c.grad[1] = kPath ? along * c.path[1] : along * c.path[1] + V(0.5);
     c.grad[2] = slope;
@@ -122,8 +130,8 @@ struct GaussianLogRatioStandard : Density {
 
   template <class V>
   PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
-    GaussianRsample::step(c);
-    const V along = kPath ? c.eps * exp(V(-0.5) * c.in[1]) - c.z : -c.z;
+    const V deviation = GaussianRsample::scale(c);
+    const V along = kPath ? c.eps / deviation - c.z : -c.z;
     c.grad[0] = along;
     c.grad[1] = kPath ? along * c.path[1] : along * c.path[1] + V(0.5);
     return {V(0.5) * (c.in[1] + c.eps * c.eps - c.z * c.z), V(1)};

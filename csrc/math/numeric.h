@@ -31,16 +31,20 @@ PYVAE_FN double abs(double x) { return ::fabs(x); }
 PYVAE_FN float select(bool m, float a, float b) { return m ? a : b; }
 PYVAE_FN double select(bool m, double a, double b) { return m ? a : b; }
 
-// exp(d) - 1 - d without cancellation near 0.
-PYVAE_FN double expm1_residual(double d) {
+// exp(x) for x <= 0, where nothing can overflow.
+PYVAE_FN float exp_nonpositive(float x) { return ::expf(x); }
+PYVAE_FN double exp_nonpositive(double x) { return ::exp(x); }
+
+// exp(d) - 1 - d without cancellation near 0, for one who has e = exp(d) already.
+PYVAE_FN double expm1_residual(double d, double) {
   if (::fabs(d) > 0.05) return ::expm1(d) - d;
   double p = 1. / 3628800;
   p = p * d + 1. / 362880, p = p * d + 1. / 40320, p = p * d + 1. / 5040, p = p * d + 1. / 720;
   p = p * d + 1. / 120, p = p * d + 1. / 24, p = p * d + 1. / 6, p = p * d + 1. / 2;
   return p * d * d;
 }
-PYVAE_FN float expm1_residual(float d) {
-  if (::fabsf(d) > 0.5f) return ::expf(d) - 1.f - d;
+PYVAE_FN float expm1_residual(float d, float e) {
+  if (::fabsf(d) > 0.5f) return e - 1.f - d;
   float p = 1.f / 40320;
   p = p * d + 1.f / 5040, p = p * d + 1.f / 720, p = p * d + 1.f / 120;
   p = p * d + 1.f / 24, p = p * d + 1.f / 6, p = p * d + 1.f / 2;

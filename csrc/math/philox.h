@@ -18,20 +18,31 @@ PYVAE_FN void multiply_wide(uint32_t x, uint32_t m, uint32_t& hi, uint32_t& lo) 
   lo = static_cast<uint32_t>(p);
 }
 
+// The keys of the ten rounds: the seed's halves, bumped by Weyl sequences.
 template <class W>
-PYVAE_FN Words<W> philox(W counter_lo, W counter_hi, uint64_t seed) {
-  uint32_t k0 = static_cast<uint32_t>(seed), k1 = static_cast<uint32_t>(seed >> 32);
+struct Keys {
+  W k[20];
+  PYVAE_FN explicit Keys(uint64_t seed) {
+    uint32_t k0 = static_cast<uint32_t>(seed), k1 = static_cast<uint32_t>(seed >> 32);
+    for (int round = 0; round < 10; ++round) {
+      k[2 * round] = W(k0), k[2 * round + 1] = W(k1);
+      k0 += 0x9E3779B9u;
+      k1 += 0xBB67AE85u;
+    }
+  }
+};
+
+template <class W>
+PYVAE_FN Words<W> philox(W counter_lo, W counter_hi, const Keys<W>& keys) {
   W x0 = counter_lo, x1 = counter_hi, x2 = W(0u), x3 = W(0u);
   for (int round = 0; round < 10; ++round) {
     W hi0, lo0, hi1, lo1;
     multiply_wide(x0, 0xD2511F53u, hi0, lo0);
     multiply_wide(x2, 0xCD9E8D57u, hi1, lo1);
-    x0 = hi1 ^ x1 ^ W(k0);
+    x0 = hi1 ^ x1 ^ keys.k[2 * round];
     x1 = lo1;
-    x2 = hi0 ^ x3 ^ W(k1);
+    x2 = hi0 ^ x3 ^ keys.k[2 * round + 1];
     x3 = lo0;
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
   }
   return {{x0, x1, x2, x3}};
 }

@@ -38,6 +38,7 @@
     "Tensor", "Tensor? grad", "bool[6] mask",                                                      \
     "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)")
 
+// The gradients of a loss are those of the loss; those of a log-probability are times -1 / rows.
 // X(name, schema of the arguments with the mask, schema of value and gradients)
 #define PYVAE_ONE_PASS_OPS(X)                                                                      \
   X(bernoulli_log_prob, "Tensor x, Tensor logits, int batch_ndim, bool[2] mask",                   \

@@ -19,7 +19,7 @@ std::tuple<Tensor, Tensor, Tensor> bernoulli_log_prob_value_grad(const Tensor& x
                                                                  int64_t batch_ndim, Masks<2> mask) {
   Grads g;
   Tensor value = row_value_grad(kBernoulliLogProb, {x, logits}, batch_ndim, {mask[0], mask[1]},
-                                Tensor(), 1, g, kInplace ? 1 : -1);
+                                Tensor(), std::nullopt, g, kInplace ? 1 : -1);
   return {value, g[0], g[1]};
 }
 PYVAE_INSTANTIATE(bernoulli_log_prob_value_grad)

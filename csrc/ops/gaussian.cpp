@@ -65,7 +65,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> gaussian_log_prob_value_grad(
     const Tensor& x, const Tensor& mean, const Tensor& logvar, int64_t batch_ndim, Masks<3> mask) {
   Grads g;
   Tensor value = row_value_grad(kGaussianLogProb, {x, mean, logvar}, batch_ndim,
-                                {mask[0], mask[1], mask[2]}, Tensor(), 1, g, kInplace ? 1 : -1);
+                                {mask[0], mask[1], mask[2]}, Tensor(), std::nullopt, g, kInplace ? 1 : -1);
   return {value, g[0], g[1], g[2]};
 }
 PYVAE_INSTANTIATE(gaussian_log_prob_value_grad)

@@ -18,97 +18,95 @@ Dtype kernel_dtype(at::ScalarType dtype) {
 }
 
 Plan::Plan(c10::ArrayRef<int64_t> sizes, int64_t batch_ndim, bool sums)
-    : sizes_(sizes.begin(), sizes.end()), batch_ndim_(batch_ndim), barrier_(sums ? batch_ndim : -1) {}
+    : sizes_(sizes), batch_ndim_(batch_ndim), barrier_(sums ? batch_ndim : -1) {
+  TORCH_CHECK_VALUE(sizes.size() <= kMaxRank, "pyvae: at most ", kMaxRank, " dimensions, got shape ",
+                    sizes);
+}
+
+Plan::Aligned& Plan::use(int slot, void* data, Dtype dtype) {
+  used_[count_++] = slot;
+  Aligned& v = views_[slot];
+  v.data = data;
+  v.dtype = dtype;
+  std::fill_n(v.strides, sizes_.size(), 0);
+  return v;
+}
 
 void Plan::add(int slot, const Tensor& t) {
-  Aligned& v = views_[slot];
-  v.used = true;
-  v.data = t.data_ptr();
-  v.dtype = kernel_dtype(t.scalar_type());
-  v.strides.assign(sizes_.size(), 0);
+  Aligned& v = use(slot, t.data_ptr(), kernel_dtype(t.scalar_type()));
   const auto sizes = t.sizes(), strides = t.strides();
   const size_t shift = sizes_.size() - sizes.size();
-  for (size_t d = 0; d < sizes.size(); ++d)
-    v.strides[d + shift] = sizes[d] == 1 ? 0 : strides[d];
+  for (size_t d = 0; d < sizes.size(); ++d) v.strides[d + shift] = sizes[d] == 1 ? 0 : strides[d];
 }
 
 void Plan::add_per_row(int slot, const Tensor& t) {
-  add(slot, t);  // aligned as if it ended the shape; move it to the front
-  Aligned& v = views_[slot];
-  const size_t event = sizes_.size() - batch_ndim_;
-  std::rotate(v.strides.begin(), v.strides.begin() + event, v.strides.end());
-  std::fill(v.strides.begin() + batch_ndim_, v.strides.end(), 0);
+  Aligned& v = use(slot, t.data_ptr(), kernel_dtype(t.scalar_type()));
+  const auto sizes = t.sizes(), strides = t.strides();
+  for (size_t d = 0; d < sizes.size(); ++d) v.strides[d] = sizes[d] == 1 ? 0 : strides[d];
 }
 
 void Plan::add_noise(const Tensor& seed) {
-  Aligned& noise = views_[kNoiseIndex];
-  noise.used = true;
-  noise.data = this;  // an index, not memory: only its strides are read
-  noise.strides.assign(sizes_.size(), 0);
-  int64_t stride = 1;
+  // An index, not memory: only its strides are read.
+  Aligned& noise = use(kNoiseIndex, this, Dtype::f32);
   const bool many = seed.dim() == 1;
-  for (size_t d = sizes_.size(); d-- > 0;) {
-    if (many && d == 0) break;
+  int64_t stride = 1;
+  for (size_t d = sizes_.size(); d-- > (many ? 1 : 0);) {
     noise.strides[d] = sizes_[d] == 1 ? 0 : stride;
     stride *= sizes_[d];
   }
-  Aligned& s = views_[kSeed];
-  s.used = true;
-  s.data = seed.data_ptr();
-  s.dtype = Dtype::f64;  // eight bytes
-  s.strides.assign(sizes_.size(), 0);
+  Aligned& s = use(kSeed, seed.data_ptr(), Dtype::f64);  // eight bytes
   if (many && seed.size(0) > 1) s.strides[0] = seed.stride(0);
   streams_ = many ? seed.size(0) : 1;
 }
 
-c10::SmallVector<Plan::Dim, 8> Plan::merged() const {
-  c10::SmallVector<Dim, 8> dims;
+// Neighbouring dimensions that every view walks as one.
+void Plan::merge() {
+  dims_.clear();
   for (size_t d = 0; d < sizes_.size(); ++d) {
-    if (sizes_[d] == 1) continue;
-    Dim dim{sizes_[d], barrier_ < 0 || static_cast<int64_t>(d) >= barrier_, {}};
-    for (int s = 0; s < kSlots; ++s) dim.strides[s] = views_[s].used ? views_[s].strides[d] : 0;
-    bool merge = !dims.empty() && dims.back().event == dim.event;
-    for (int s = 0; merge && s < kSlots; ++s)
-      merge = dims.back().strides[s] == dim.strides[s] * dim.size;
-    if (merge) dim.size *= dims.back().size, dims.back() = dim;
-    else dims.push_back(dim);
+    const int64_t size = sizes_[d];
+    if (size == 1) continue;
+    const bool event = barrier_ < 0 || static_cast<int64_t>(d) >= barrier_;
+    bool join = !dims_.empty() && dims_.back().event == event;
+    for (int i = 0; join && i < count_; ++i) {
+      const int s = used_[i];
+      join = dims_.back().strides[s] == views_[s].strides[d] * size;
+    }
+    if (join) dims_.back().size *= size;
+    else dims_.push_back({size, event, {}});
+    for (int i = 0; i < count_; ++i) dims_.back().strides[used_[i]] = views_[used_[i]].strides[d];
   }
-  return dims;
 }
 
-bool Plan::event_is_split() const {
+bool Plan::event_is_split() {
+  merge();
   int count = 0;
-  for (const Dim& d : merged()) count += d.event;
+  for (const Dim& d : dims_) count += d.event;
   return count > 1;
 }
 
-Rows Plan::rows() const {
-  auto dims = merged();
+Rows Plan::rows() {
+  merge();
   Rows r;
-  for (int s = 0; s < kSlots; ++s) {
-    if (!views_[s].used) continue;
-    r.view[s].data = views_[s].data;
-    r.view[s].dtype = views_[s].dtype;
+  for (int i = 0; i < count_; ++i) {
+    r.view[used_[i]].data = views_[used_[i]].data;
+    r.view[used_[i]].dtype = views_[used_[i]].dtype;
+    r.view[used_[i]].step = 1;
   }
   // A dimension of streams is never a row's columns: each has its own seed.
-  if (!dims.empty() && dims.back().event && dims.back().strides[kSeed] == 0) {
-    r.cols = dims.back().size;
-    for (int s = 0; s < kSlots; ++s) r.view[s].step = dims.back().strides[s];
-    dims.pop_back();
-  } else {
-    for (int s = 0; s < kSlots; ++s) r.view[s].step = 1;
+  if (!dims_.empty() && dims_.back().event && dims_.back().strides[kSeed] == 0) {
+    r.cols = dims_.back().size;
+    for (int i = 0; i < count_; ++i) r.view[used_[i]].step = dims_.back().strides[used_[i]];
+    dims_.pop_back();
   }
-  TORCH_CHECK(dims.size() <= kMaxDims, "pyvae: operands with more than ", kMaxDims,
+  TORCH_CHECK(dims_.size() <= kMaxDims, "pyvae: operands with more than ", kMaxDims,
               " dimensions that do not merge; call .contiguous() first");
-  int64_t numel = r.cols;
-  for (const Dim& d : dims) {
+  for (const Dim& d : dims_) {
     r.sizes[r.ndim] = d.size;
-    for (int s = 0; s < kSlots; ++s) r.view[s].strides[r.ndim] = d.strides[s];
+    for (int i = 0; i < count_; ++i) r.view[used_[i]].strides[r.ndim] = d.strides[used_[i]];
     ++r.ndim;
     r.rows *= d.size;
   }
-  numel *= r.rows;
-  r.stream_length = streams_ ? numel / streams_ : 0;
+  r.stream_length = streams_ ? r.rows * r.cols / streams_ : 0;
   return r;
 }
 

@@ -6,6 +6,8 @@
 
 namespace pyvae {
 
+constexpr size_t kMaxRank = 16;  // dimensions of a broadcast result
+
 class Plan {
  public:
   // The first `batch_ndim` dimensions are rows of their own; `sums`: rows end where the batch does.
@@ -18,29 +20,31 @@ class Plan {
   // Noise: index into a stream that is contiguous over the sizes, and the seed of each stream.
   void add_noise(const Tensor& seed);
 
-  bool event_is_split() const;  // the event needs more than one stretch of columns
-  Rows rows() const;
+  bool event_is_split();  // the event needs more than one stretch of columns
+  Rows rows();
   // Partial sums that make one value: stretches x chunks.
   int64_t group(const Rows& r) const;
 
  private:
   struct Aligned {
-    bool used = false;
-    void* data = nullptr;
-    Dtype dtype = Dtype::f32;
-    Shape<int64_t> strides;
+    void* data;
+    Dtype dtype;
+    int64_t strides[kMaxRank];
   };
   struct Dim {
     int64_t size;
     bool event;
     int64_t strides[kSlots];
   };
-  c10::SmallVector<Dim, 8> merged() const;
+  Aligned& use(int slot, void* data, Dtype dtype);
+  void merge();
 
-  Shape<int64_t> sizes_;
+  c10::ArrayRef<int64_t> sizes_;  // of the caller, who keeps them
   int64_t batch_ndim_, barrier_;
   int64_t streams_ = 1;
-  Aligned views_[kSlots];
+  int used_[kSlots], count_ = 0;
+  Aligned views_[kSlots];  // those in use
+  c10::SmallVector<Dim, 4> dims_;
 };
 
 Dtype kernel_dtype(at::ScalarType dtype);

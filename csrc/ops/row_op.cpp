@@ -19,6 +19,9 @@ int64_t product(Ints sizes) {
 // Where the event of some operands lies in another order than that of the rest (channels_last
 // beside NCHW), those operands are copied; broadcast ones are still read in place.
 Operands tidy(Ints shape, int64_t batch_ndim, const Operands& in) {
+  bool contiguous = true;
+  for (const Tensor& t : in) contiguous &= t.is_contiguous();
+  if (contiguous) return in;
   Plan plan(shape, batch_ndim, true);
   for (size_t i = 0; i < in.size(); ++i) plan.add(kInput + i, in[i]);
   if (!plan.event_is_split()) return in;
@@ -116,7 +119,7 @@ class Call {
     return std::move(grads_);
   }
 
-  bool all_full() const {
+  bool all_full() {
     const Rows r = plan_.rows();
     for (size_t i = 0; i < grads_.size(); ++i)
       if (grads_[i].defined() && grad_kind(r, i) != GradKind::full) return false;
@@ -216,6 +219,9 @@ Grads row_backward(const RowOp& op, const Tensor& grad, const Operands& in, int6
   const auto shape = broadcast<int64_t>(op, in, batch_ndim);
   Call call(op, in, shape, batch_ndim, true);
   call.want(mask);
+  if (grad.dim() != batch_ndim)
+    C10_THROW_ERROR(ValueError, c10::str(op.name, "_backward: the incoming gradient must have ",
+                    batch_ndim, " dimensions, got shape ", grad.sizes()));
   call.plan().add_per_row(kGradValue, grad);
   return call.backward();
 }
@@ -232,7 +238,8 @@ bool one_pass(const RowOp& op, const Operands& in, int64_t batch_ndim, const Mas
 }
 
 Tensor row_value_grad(const RowOp& op, const Operands& in, int64_t batch_ndim, const Mask& mask,
-                      const Tensor& weight, double scale, Grads& grads, int overwrite) {
+                      const Tensor& weight, std::optional<double> scale, Grads& grads,
+                      int overwrite) {
   if (in[0].is_meta()) {
     grads = meta_grads(in, mask);
     if (overwrite >= 0) grads[overwrite] = Tensor();
@@ -240,7 +247,8 @@ Tensor row_value_grad(const RowOp& op, const Operands& in, int64_t batch_ndim, c
   }
   const auto shape = broadcast<int64_t>(op, in, batch_ndim);
   Call call(op, in, shape, batch_ndim, true);
-  call.want(mask, scale, overwrite);
+  const auto rows = static_cast<double>(product(Ints(shape).slice(0, batch_ndim)));
+  call.want(mask, scale.value_or(-1 / rows), overwrite);
   if (weight.defined()) call.plan().add_per_row(kGradValue, weight);
   TORCH_CHECK(call.all_full(), op.name, ": a broadcast operand has no gradient in one pass");
   const Tensor value = call.value_tensor();

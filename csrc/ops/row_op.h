@@ -15,11 +15,12 @@ Tensor row_value(const RowOp& op, const Operands& in, int64_t batch_ndim);
 Grads row_backward(const RowOp& op, const Tensor& grad, const Operands& in, int64_t batch_ndim,
                    const Mask& mask);
 
-// Value and gradients times scale (and times the number `weight`, where defined), in one pass;
-// operands in `mask` must not be broadcast. `overwrite`: the operand whose storage its gradient takes
+// Value and gradients times scale (and times the number `weight`, where defined), in one pass; no
+// scale means -1 / rows, the factor that a loss of -mean() will ask for. Operands in `mask` must not be broadcast. `overwrite`: the operand whose storage its gradient takes
 // (that gradient is then not returned), or none.
 Tensor row_value_grad(const RowOp& op, const Operands& in, int64_t batch_ndim, const Mask& mask,
-                      const Tensor& weight, double scale, Grads& grads, int overwrite = -1);
+                      const Tensor& weight, std::optional<double> scale, Grads& grads,
+                      int overwrite = -1);
 // Whether row_value_grad can give these gradients.
 bool one_pass(const RowOp& op, const Operands& in, int64_t batch_ndim, const Mask& mask);
 

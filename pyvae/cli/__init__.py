@@ -20,6 +20,7 @@ COMMANDS = {
     "reconstruct": ("reconstruct", "draw test data above their reconstructions"),
     "list": ("list_parts", "every part that is registered, plugins too"),
     "info": ("info", "versions, instruction set, CUDA"),
+    "bench": ("bench", "race the ops against eager and compiled PyTorch on this machine"),
 }
 
 

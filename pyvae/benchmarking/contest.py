@@ -1,0 +1,251 @@
+"""One op at one size: eager, torch.compile and pyvae, checked and then raced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pyvae import reference
+from pyvae.benchmarking.memory import Memory, memory_of
+from pyvae.benchmarking.plain import PLAIN
+from pyvae.benchmarking.timing import Times, Variant, race
+from pyvae.testing import CASES, TOLERANCE, Inputs, in_float64, outputs
+
+__all__ = ["Contest", "Result", "Work", "WrongResultError", "run_contest"]
+
+Function = Callable[[Inputs], Any]
+Step = Callable[[Inputs], tuple[Tensor, ...]]
+COPY, AGAIN = "copy", "pyvae again"
+
+
+class WrongResultError(AssertionError):
+    """A variant does not compute what the specification says; it is not timed."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is raced: a row of ``pyvae.testing.CASES`` at a size."""
+
+    op: str
+    sizes: tuple[int, ...]
+    dtype: torch.dtype = torch.float32
+    backward: bool = True
+    inplace: bool = False
+
+    @property
+    def name(self) -> str:
+        parts = [self.op, " x ".join(map(str, self.sizes)), str(self.dtype).removeprefix("torch.")]
+        return " ".join([*parts, *(["in place"] if self.inplace else [])])
+
+
+@dataclass(frozen=True)
+class Result:
+    """Times by variant, and memory by variant; ``bytes_moved`` is what the op cannot avoid."""
+
+    work: Work
+    times: Mapping[str, Times]
+    memory: Mapping[str, Memory]
+    bytes_moved: int
+    skipped: Mapping[str, str]
+
+    def ratio(self, other: str, of: str = "pyvae") -> float | None:
+        """How many times as long ``other`` takes; None where it did not run."""
+        return self.times[other].median / self.times[of].median if other in self.times else None
+
+    @property
+    def noise_floor(self) -> float:
+        """How far the ratio of pyvae to itself is from 1."""
+        return abs((self.ratio(AGAIN) or 1.0) - 1)
+
+    def bandwidth(self, name: str) -> float:
+        """GB/s of the unavoidable bytes; of a plain copy of as many for "copy"."""
+        return self.bytes_moved / self.times[name].median / 1e9
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fit for JSON."""
+        return {
+            "work": self.work.name,
+            "backward": self.work.backward,
+            "times_us": {name: times.summary() for name, times in self.times.items()},
+            "ratio": {name: self.ratio(name) for name in self.times if name != "pyvae"},
+            "noise_floor": self.noise_floor,
+            "bytes_moved": self.bytes_moved,
+            "gb_per_s": {name: self.bandwidth(name) for name in self.times},
+            "memory": {name: memory._asdict() for name, memory in self.memory.items()},
+            "skipped": dict(self.skipped),
+        }
+
+
+class Contest:
+    """The variants of a work, on inputs that they share.
+
+    In the timed calls the noise is drawn as each side draws it. For the check all get the noise of
+    one seed. Where the op may overwrite an argument, each call of every variant gets a fresh copy
+    of it, a non-leaf made before the clock starts: as if a layer had just made it.
+
+    Args:
+        work: what to race
+        functions: other or further variants by name, as functions of the inputs
+    """
+
+    def __init__(self, work: Work, functions: Mapping[str, Function] | None = None) -> None:
+        self.work, self.case = work, CASES[work.op]
+        self.learned = self.case.learned
+        wanted = self.learned if work.backward else ()
+        self.inputs = self.case.inputs(*work.sizes, dtype=work.dtype, requires_grad=wanted)
+        self.overwritten = self._second_argument() if work.inplace else None
+        options = {"inplace": True} if work.inplace else {}
+        self.functions: dict[str, Function] = {
+            "eager": self._plain(),
+            "compile": self._compiled(),
+            "pyvae": lambda inputs: self.case(inputs, **options),
+            **(functions or {}),
+        }
+        exact = in_float64(self.inputs)
+        with torch.no_grad():
+            values = outputs(self.case.specification(exact))
+        self.noise_shape = values[0].shape  # where there is noise, that of the sample
+        generator = torch.Generator().manual_seed(1)
+        # A scalar is a loss: its incoming gradient is 1.
+        self.incoming = [
+            torch.randn(v.shape, generator=generator, dtype=v.dtype) if v.ndim else None
+            for v in values
+        ]
+        self.truth = self._step(self.case.specification)(exact)
+
+    def variant(self, name: str) -> Variant:
+        """To be timed; the result is checked first.
+
+        Raises:
+            WrongResultError: it is not that of the specification.
+        """
+        self.check(name)
+        step = self._step(self.functions[name])
+        timed = {n: value for n, value in self.inputs.items() if n != "seed"}
+
+        def run(inputs: Inputs) -> None:
+            step(inputs)  # results and gradients are freed here
+
+        return Variant(run, lambda: self._fresh(timed))
+
+    def memory(self, name: str) -> Memory:
+        """Bytes that one call allocates."""
+        step = self._step(self.functions[name])
+        timed = {n: value for n, value in self.inputs.items() if n != "seed"}
+        step(self._fresh(timed))
+        return memory_of(lambda inputs: step(inputs), self._fresh(timed))
+
+    def check(self, name: str) -> None:
+        """Compare results and gradients with the specification in float64."""
+        inputs = dict(self.inputs)
+        if name in ("eager", "compile") and "seed" in inputs:
+            seed = inputs.pop("seed")
+            if self.case.native in PLAIN:
+                noise = reference.philox_normal(seed, self.noise_shape, torch.float64)
+                inputs["eps"] = noise.to(self.work.dtype)
+            else:
+                inputs["seed"] = seed
+        found = self._step(self.functions[name])(self._fresh(inputs))
+        # Plain code rounds to 16 bits between any two operations, the kernels at the end only.
+        coarse = self.work.dtype.itemsize < 4 and name in ("eager", "compile")
+        for i, (value, truth) in enumerate(zip(found, self.truth, strict=True)):
+            rtol, atol = TOLERANCE[self.work.dtype if coarse else value.dtype]
+            slack = 8 if coarse else 2
+            scale = max(4.0, truth.abs().max().item()) if truth.numel() else 1.0
+            if value.shape != truth.shape or not torch.allclose(
+                value.double(), truth, rtol=slack * rtol, atol=slack * atol * scale
+            ):
+                error = (
+                    f"by up to {(value.double() - truth).abs().max().item():.3g}"
+                    if value.shape == truth.shape
+                    else f"in shape: {tuple(value.shape)} for {tuple(truth.shape)}"
+                )
+                what = "gradient" if i >= len(self.incoming) else "result"
+                raise WrongResultError(
+                    f"{self.work.name}: a {what} of {name} differs from the float64 reference "
+                    + error
+                )
+
+    def _second_argument(self) -> str:
+        second = self.case.arguments(self.inputs)[1]
+        return next(name for name, value in self.inputs.items() if value is second)
+
+    def _fresh(self, inputs: Inputs) -> Inputs:
+        name = self.overwritten
+        return inputs if name is None else {**inputs, name: inputs[name].clone()}
+
+    def _plain(self) -> Function:
+        plain = PLAIN.get(self.case.native)
+        return self.case.specification if plain is None else lambda inputs: plain(**inputs)
+
+    def _compiled(self) -> Function:
+        plain = PLAIN.get(self.case.native)
+        if plain is None:
+            plain = lambda **inputs: self.case.specification(inputs)  # noqa: E731
+        compiled = torch.compile(plain, dynamic=False, fullgraph=True)
+        return lambda inputs: compiled(**inputs)
+
+    def _step(self, function: Function) -> Step:
+        """Results, and gradients for the incoming ones where the work has a backward."""
+        if not self.work.backward:
+
+            def forward(inputs: Inputs) -> tuple[Tensor, ...]:
+                with torch.no_grad():
+                    return outputs(function(inputs))
+
+            return forward
+
+        converted: dict[tuple[torch.dtype, ...], Sequence[Tensor | None]] = {}
+
+        def forward_backward(inputs: Inputs) -> tuple[Tensor, ...]:
+            results = outputs(function(inputs))
+            dtypes = tuple(r.dtype for r in results)
+            incoming = converted.get(dtypes)
+            if incoming is None:
+                pairs = zip(self.incoming, dtypes, strict=True)
+                incoming = [None if g is None else g.to(dtype) for g, dtype in pairs]
+                converted[dtypes] = incoming
+            wanted = [inputs[name] for name in self.learned]
+            return results + torch.autograd.grad(results, wanted, incoming)
+
+        return forward_backward
+
+
+def run_contest(
+    work: Work,
+    *,
+    seconds: float = 3.0,
+    leave_out: Mapping[str, str] | None = None,
+    memory: bool = True,
+    calls: int = 1,
+    names: Collection[str] = ("eager", "compile", "pyvae"),
+) -> Result:
+    """Check and race a work. pyvae runs twice, which gives the noise floor.
+
+    Args:
+        work: what to race
+        seconds: for the race; checking and compiling come on top
+        leave_out: variant -> why it is not run
+        memory: measure allocations too
+        calls: consecutive calls per turn
+        names: which variants
+    """
+    skipped = dict(leave_out or {})
+    torch._dynamo.reset()
+    contest = Contest(work)
+    runs = [name for name in names if name not in skipped]
+    variants = {name: contest.variant(name) for name in runs}
+    if "pyvae" in variants:
+        variants[AGAIN] = variants["pyvae"]
+    traffic = contest.case.bytes_moved(*work.sizes, dtype=work.dtype)
+    moved = traffic.forward_backward if work.backward else traffic.forward
+    source = torch.zeros(max(moved // 8, 1))
+    target = torch.zeros_like(source)
+    variants[COPY] = Variant(lambda _: target.copy_(source))
+    times = race(variants, seconds=seconds, calls=calls)
+    used = {name: contest.memory(name) for name in runs} if memory else {}
+    return Result(work, times, used, moved, skipped)
