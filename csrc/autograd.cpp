@@ -331,7 +331,7 @@ struct FirstNode : ag::Node {
     bool any = false;
     for (const Tensor& g : grads) any |= g.defined();
     if (!any) return result;
-    if (!made.empty() && !at::GradMode::is_enabled()) {
+    if (!made.empty() && !at::GradMode::is_enabled() && (overwrote || !again_is_less(grads[0]))) {
       for (size_t i = 0; i < made.size(); ++i)
         if (made[i] && task_should_compute_output(i)) result[i] = scaled(made[i]->unpack(), grads[0], folded, overwrote && i == 1);
       return result;
@@ -359,6 +359,14 @@ struct FirstNode : ag::Node {
       ++edge;
     }
     return result;
+  }
+
+  // Few elements that would have to be scaled: the kernel does it all in one call.
+  bool again_is_less(const Tensor& grad) const {
+    int64_t numel = 0;
+    for (const auto& g : made)
+      if (g) numel += g->unpack().numel();
+    return numel < 16384 && !(grad.is_cpu() && all_equal(grad, folded));
   }
 
   // g / folded * grad: g itself where they cancel; in place where nothing else can see g, or where it

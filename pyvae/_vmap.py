@@ -195,7 +195,7 @@ def _elbo_rule(name: str, likelihood: str, operands: int) -> None:
         assert beta is not None
         kl = _mapped(ops.gaussian_kl, (mean, logvar, None, None), dims[n : n + 2], size)
         lp = _mapped(log_prob, front, dims[:n], size)
-        loss = beta * kl - lp
+        loss = (kl if beta is None else beta * kl) - lp
         reduction = args[n + 3]
         return (loss if reduction == 0 else loss.mean(1) if reduction == 1 else loss.sum(1)), 0
 
@@ -212,6 +212,24 @@ def _mapped(
     return op(*args, 1).expand(size, -1)
 
 
+def _looped(name: str) -> None:
+    """One call for each index: a stream of noise runs over the samples, not over the mapped dimension."""
+    op = getattr(ops, name)
+
+    def rule(info: Any, dims: tuple[Dims, ...], *args: Any) -> tuple[Any, Any]:
+        dims = (*dims, *[None] * (len(args) - len(dims)))
+        calls = [
+            op(*[a.select(d, i) if isinstance(d, int) else a for a, d in zip(args, dims, strict=True)])
+            for i in range(info.batch_size)
+        ]
+        out = [None if r[0] is None else torch.stack(r) for r in zip(*calls, strict=True)]
+        return tuple(out), tuple(None if t is None else 0 for t in out)
+
+    torch.library.register_vmap(f"pyvae::{name}", rule)
+
+
+_looped("gaussian_rsample_log_ratio")
+_looped("gaussian_rsample_log_ratio_backward")
 _value_rules("gaussian_kl", 4)
 _value_rules("gaussian_log_prob", 3, inplace=True)
 _value_rules("bernoulli_log_prob", 2, inplace=True)

@@ -294,7 +294,8 @@ def elbo_loss(
     """
     if reduction not in _REDUCTIONS:
         raise ValueError(f"elbo_loss: reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
-    weight, how = _number(beta, mean), _REDUCTIONS[reduction]
+    weight = None if isinstance(beta, (int, float)) and beta == 1 else _number(beta, mean)
+    how = _REDUCTIONS[reduction]
     if likelihood == "bernoulli":
         if not isinstance(decoded, Tensor):
             raise TypeError(

@@ -144,13 +144,13 @@ def bernoulli_log_prob(x: Tensor, logits: Tensor, batch_ndim: int = 1) -> Tensor
     return sum_event(x * logits + logsigmoid(-logits), batch_ndim)
 
 
-def _elbo_loss(log_prob: Tensor, kl: Tensor, beta: Tensor, reduction: int) -> Tensor:
-    loss = beta.to(kl.dtype) * kl - log_prob
+def _elbo_loss(log_prob: Tensor, kl: Tensor, beta: Tensor | None, reduction: int) -> Tensor:
+    loss = (kl if beta is None else beta.to(kl.dtype) * kl) - log_prob
     return (loss, loss.mean(), loss.sum())[reduction] if reduction else loss
 
 
 def bernoulli_elbo_loss(
-    x: Tensor, logits: Tensor, mean: Tensor, logvar: Tensor, beta: Tensor, reduction: int
+    x: Tensor, logits: Tensor, mean: Tensor, logvar: Tensor, beta: Tensor | None, reduction: int
 ) -> Tensor:
     """beta KL - log p(x|z); reduction 0 none, 1 mean, 2 sum over the batch."""
     kl = gaussian_kl(mean, logvar)
@@ -163,7 +163,7 @@ def gaussian_elbo_loss(
     decoded_logvar: Tensor,
     mean: Tensor,
     logvar: Tensor,
-    beta: Tensor,
+    beta: Tensor | None,
     reduction: int,
 ) -> Tensor:
     """The same with a Gaussian likelihood."""

@@ -11,27 +11,49 @@ namespace {
 
 constexpr int64_t kNone = 0, kMean = 1;
 
+template <class T>
+double number(const Tensor& t) {
+  return static_cast<double>(*t.const_data_ptr<T>());
+}
+// On the CPU alone, where reading a number waits for nothing.
+double weight_of(const Optional& beta) {
+  if (!beta) return 1;
+  if (beta->scalar_type() == at::kFloat) return number<float>(*beta);
+  return beta->scalar_type() == at::kDouble ? number<double>(*beta) : beta->item<double>();
+}
+
 // The mean (or sum) of beta kl - lp. On the CPU in one fixed order, whatever the number of threads.
-Tensor reduce(const Tensor& lp, const Tensor& kl, const Tensor& beta, int64_t reduction) {
+Tensor reduce(const Tensor& lp, const Tensor& kl, const Optional& beta, int64_t reduction) {
   if (lp.sym_sizes() != kl.sym_sizes())
     C10_THROW_ERROR(ValueError, c10::str("elbo_loss: x and mean must have one batch size, got ",
                     lp.sym_sizes(), " and ", kl.sym_sizes()));
   if (!lp.is_cpu() || reduction == kNone) {
-    const Tensor loss = kl * beta.to(kl.scalar_type()) - lp;
+    const Tensor loss = (beta ? kl * beta->to(kl.scalar_type()) : kl) - lp;
     return reduction == kNone ? loss : reduction == kMean ? loss.mean() : loss.sum();
   }
-  const Tensor a = lp.to(at::kDouble), b = kl.to(at::kDouble);
-  const double weight = beta.item<double>();
-  const double *p = a.const_data_ptr<double>(), *q = b.const_data_ptr<double>();
+  const double weight = weight_of(beta);
   double total = 0;
-  for (int64_t i = 0; i < a.numel(); ++i) total += weight * q[i] - p[i];
-  if (reduction == kMean) total /= static_cast<double>(a.numel());
-  return at::empty({}, lp.options().dtype(c10::promoteTypes(lp.scalar_type(), kl.scalar_type())))
-      .fill_(total);
+  const auto add = [&](const Tensor& t, double w) {
+    const auto sum = [&](const auto* p) {
+      double s = 0;
+      for (int64_t i = 0; i < t.numel(); ++i) s += static_cast<double>(p[i]);
+      total += w * s;
+    };
+    if (t.scalar_type() == at::kFloat) sum(t.const_data_ptr<float>());
+    else sum(t.const_data_ptr<double>());
+  };
+  add(kl, weight);
+  add(lp, -1);
+  if (reduction == kMean) total /= static_cast<double>(lp.numel());
+  const auto dtype = c10::promoteTypes(lp.scalar_type(), kl.scalar_type());
+  const Tensor out = at::empty({}, lp.options().dtype(dtype));
+  if (dtype == at::kFloat) *out.data_ptr<float>() = static_cast<float>(total);
+  else *out.data_ptr<double>() = total;
+  return out;
 }
 
 Tensor loss(const RowOp& op, const Operands& likelihood, const Tensor& mean, const Tensor& logvar,
-            const Tensor& beta, int64_t reduction) {
+            const Optional& beta, int64_t reduction) {
   return reduce(row_value(op, likelihood, 1), row_value(kGaussianKlStandard, {mean, logvar}, 1),
                 beta, reduction);
 }
@@ -44,21 +66,21 @@ Tensor per_sample(const Tensor& grad, const Tensor& mean, int64_t reduction) {
 }
 
 Grads loss_backward(const RowOp& op, const Tensor& grad, const Operands& likelihood,
-                    const Tensor& mean, const Tensor& logvar, const Tensor& beta, int64_t reduction,
+                    const Tensor& mean, const Tensor& logvar, const Optional& beta, int64_t reduction,
                     const Mask& likelihood_mask, const Mask& kl_mask, bool beta_wanted) {
   const Tensor g = per_sample(grad, mean, reduction);
   Grads out = row_backward(op, g.neg(), likelihood, 1, likelihood_mask);
-  const Grads kl = row_backward(kGaussianKlStandard, g * beta, {mean, logvar}, 1, kl_mask);
+  const Grads kl = row_backward(kGaussianKlStandard, beta ? g * *beta : g, {mean, logvar}, 1, kl_mask);
   out.insert(out.end(), kl.begin(), kl.end());
   out.emplace_back();
   if (beta_wanted)
-    out.back() = (row_value(kGaussianKlStandard, {mean, logvar}, 1) * g).sum().to(beta.scalar_type());
+    out.back() = (row_value(kGaussianKlStandard, {mean, logvar}, 1) * g).sum().to(beta->scalar_type());
   return out;
 }
 
 // The loss as a number with its gradients: 1/B and beta are folded in.
 Tensor loss_value_grad(const RowOp& op, const Operands& likelihood, const Tensor& mean,
-                       const Tensor& logvar, const Tensor& beta, int64_t reduction,
+                       const Tensor& logvar, const Optional& beta, int64_t reduction,
                        const Mask& likelihood_mask, const Mask& kl_mask, Grads& grads,
                        int overwrite) {
   // On meta tensors the batch may be symbolic, and the scale is not used.
@@ -66,7 +88,8 @@ Tensor loss_value_grad(const RowOp& op, const Operands& likelihood, const Tensor
       reduction == kMean && !mean.is_meta() ? 1. / static_cast<double>(mean.size(0)) : 1.;
   Grads kl;
   const Tensor lp = row_value_grad(op, likelihood, 1, likelihood_mask, {}, -scale, grads, overwrite);
-  const Tensor k = row_value_grad(kGaussianKlStandard, {mean, logvar}, 1, kl_mask, beta, scale, kl);
+  const Tensor k = row_value_grad(kGaussianKlStandard, {mean, logvar}, 1, kl_mask,
+                                  beta.value_or(Tensor()), scale, kl);
   grads.insert(grads.end(), kl.begin(), kl.end());
   return reduce(lp, k, beta, reduction);
 }
@@ -74,12 +97,12 @@ Tensor loss_value_grad(const RowOp& op, const Operands& likelihood, const Tensor
 }  // namespace
 
 Tensor bernoulli_elbo_loss(const Tensor& x, const Tensor& logits, const Tensor& mean,
-                           const Tensor& logvar, const Tensor& beta, int64_t reduction) {
+                           const Tensor& logvar, const Optional& beta, int64_t reduction) {
   return loss(kBernoulliLogProb, {x, logits}, mean, logvar, beta, reduction);
 }
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> bernoulli_elbo_loss_backward(
     const Optional& grad, const Tensor& x, const Tensor& logits, const Tensor& mean,
-    const Tensor& logvar, const Tensor& beta, int64_t reduction, Masks<5> mask) {
+    const Tensor& logvar, const Optional& beta, int64_t reduction, Masks<5> mask) {
   Grads g = loss_backward(kBernoulliLogProb, *grad, {x, logits}, mean, logvar, beta, reduction,
                           {mask[0], mask[1]}, {mask[2], mask[3]}, mask[4]);
   return {g[0], g[1], g[2], g[3], g[4]};
@@ -87,7 +110,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> bernoulli_elbo_loss_backward(
 template <bool kInplace>
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> bernoulli_elbo_loss_value_grad(
     const Tensor& x, const Tensor& logits, const Tensor& mean, const Tensor& logvar,
-    const Tensor& beta, int64_t reduction, Masks<5> mask) {
+    const Optional& beta, int64_t reduction, Masks<5> mask) {
   Grads g;
   Tensor value = loss_value_grad(kBernoulliLogProb, {x, logits}, mean, logvar, beta, reduction,
                                  {mask[0], mask[1]}, {mask[2], mask[3]}, g, kInplace ? 1 : -1);
@@ -96,13 +119,13 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> bernoulli_elbo_loss_v
 PYVAE_INSTANTIATE(bernoulli_elbo_loss_value_grad)
 
 Tensor gaussian_elbo_loss(const Tensor& x, const Tensor& decoded_mean, const Tensor& decoded_logvar,
-                          const Tensor& mean, const Tensor& logvar, const Tensor& beta,
+                          const Tensor& mean, const Tensor& logvar, const Optional& beta,
                           int64_t reduction) {
   return loss(kGaussianLogProb, {x, decoded_mean, decoded_logvar}, mean, logvar, beta, reduction);
 }
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> gaussian_elbo_loss_backward(
     const Optional& grad, const Tensor& x, const Tensor& decoded_mean, const Tensor& decoded_logvar,
-    const Tensor& mean, const Tensor& logvar, const Tensor& beta, int64_t reduction, Masks<6> mask) {
+    const Tensor& mean, const Tensor& logvar, const Optional& beta, int64_t reduction, Masks<6> mask) {
   Grads g = loss_backward(kGaussianLogProb, *grad, {x, decoded_mean, decoded_logvar}, mean, logvar,
                           beta, reduction, {mask[0], mask[1], mask[2]}, {mask[3], mask[4]}, mask[5]);
   return {g[0], g[1], g[2], g[3], g[4], g[5]};
@@ -110,7 +133,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> gaussian_elbo_loss_ba
 template <bool kInplace>
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> gaussian_elbo_loss_value_grad(
     const Tensor& x, const Tensor& decoded_mean, const Tensor& decoded_logvar, const Tensor& mean,
-    const Tensor& logvar, const Tensor& beta, int64_t reduction, Masks<6> mask) {
+    const Tensor& logvar, const Optional& beta, int64_t reduction, Masks<6> mask) {
   Grads g;
   Tensor value = loss_value_grad(kGaussianLogProb, {x, decoded_mean, decoded_logvar}, mean, logvar,
                                  beta, reduction, {mask[0], mask[1], mask[2]}, {mask[3], mask[4]}, g,

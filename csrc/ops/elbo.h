@@ -4,26 +4,27 @@
 
 namespace pyvae {
 
-// beta KL - log p(x|z), reduced over the batch: 0 none, 1 mean, 2 sum. Beta is a scalar tensor.
+// beta KL - log p(x|z), reduced over the batch: 0 none, 1 mean, 2 sum. Beta is a scalar tensor;
+// none is 1.
 Tensor bernoulli_elbo_loss(const Tensor& x, const Tensor& logits, const Tensor& mean,
-                           const Tensor& logvar, const Tensor& beta, int64_t reduction);
+                           const Tensor& logvar, const Optional& beta, int64_t reduction);
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> bernoulli_elbo_loss_backward(
     const Optional& grad, const Tensor& x, const Tensor& logits, const Tensor& mean,
-    const Tensor& logvar, const Tensor& beta, int64_t reduction, Masks<5> mask);
+    const Tensor& logvar, const Optional& beta, int64_t reduction, Masks<5> mask);
 template <bool kInplace>
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> bernoulli_elbo_loss_value_grad(
     const Tensor& x, const Tensor& logits, const Tensor& mean, const Tensor& logvar,
-    const Tensor& beta, int64_t reduction, Masks<5> mask);
+    const Optional& beta, int64_t reduction, Masks<5> mask);
 
 Tensor gaussian_elbo_loss(const Tensor& x, const Tensor& decoded_mean, const Tensor& decoded_logvar,
-                          const Tensor& mean, const Tensor& logvar, const Tensor& beta,
+                          const Tensor& mean, const Tensor& logvar, const Optional& beta,
                           int64_t reduction);
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> gaussian_elbo_loss_backward(
     const Optional& grad, const Tensor& x, const Tensor& decoded_mean, const Tensor& decoded_logvar,
-    const Tensor& mean, const Tensor& logvar, const Tensor& beta, int64_t reduction, Masks<6> mask);
+    const Tensor& mean, const Tensor& logvar, const Optional& beta, int64_t reduction, Masks<6> mask);
 template <bool kInplace>
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> gaussian_elbo_loss_value_grad(
     const Tensor& x, const Tensor& decoded_mean, const Tensor& decoded_logvar, const Tensor& mean,
-    const Tensor& logvar, const Tensor& beta, int64_t reduction, Masks<6> mask);
+    const Tensor& logvar, const Optional& beta, int64_t reduction, Masks<6> mask);
 
 }  // namespace pyvae
