@@ -313,6 +313,7 @@ struct FirstNode : ag::Node {
   SavedArgs saved;
   std::vector<bool> optional_none;  // by tensor-or-None argument: no edge
   std::vector<std::optional<ag::SavedVariable>> made;
+  int64_t made_numel = 0;
   double folded = 1;       // what the gradients in `made` were multiplied by
   bool overwrote = false;  // made[1] is argument 1's storage: scaled in place, once
   std::mutex mutex;
@@ -363,10 +364,7 @@ struct FirstNode : ag::Node {
 
   // Few elements that would have to be scaled: the kernel does it all in one call.
   bool again_is_less(const Tensor& grad) const {
-    int64_t numel = 0;
-    for (const auto& g : made)
-      if (g) numel += g->unpack().numel();
-    return numel < 16384 && !(grad.is_cpu() && all_equal(grad, folded));
+    return made_numel < 16384 && !(grad.is_cpu() && all_equal(grad, folded));
   }
 
   // g / folded * grad: g itself where they cancel; in place where nothing else can see g, or where it
@@ -437,8 +435,10 @@ void run_one_pass(const c10::OperatorHandle& op, const std::vector<bool>& mask, 
   const size_t grads = mask.size(), first = stack->size() - grads;
   for (size_t i = 0; i < grads; ++i) {
     node->made.emplace_back();
-    if (has_tensor((*stack)[first + i]))
-      node->made.back().emplace((*stack)[first + i].toTensor(), false);
+    if (!has_tensor((*stack)[first + i])) continue;
+    const Tensor g = (*stack)[first + i].toTensor();
+    node->made.back().emplace(g, false);
+    node->made_numel += g.numel();
   }
   torch::jit::drop(*stack, grads);
   if (node->op->folds_rows)
@@ -475,6 +475,8 @@ struct OverwrittenNode : ag::Node {
 bool may_overwrite(const Joined& join, const Values& args, const Tensor& t,
                    const std::vector<bool>& mask) {
   if (!all_plain(args) || !backend(t.device().type())) return false;
+  for (size_t i = 0; i < args.size(); ++i)
+    if (i != 1 && has_tensor(args[i]) && args[i].toTensor().is_alias_of(t)) return false;
   if (!t.is_non_overlapping_and_dense() || !join.one_pass(args, mask, false)) return false;
   const auto* view = ag::impl::get_view_autograd_meta(t);
   return !view || !view->has_bw_view() || view->get_creation_meta() == ag::CreationMeta::DEFAULT;
@@ -503,10 +505,11 @@ void autograd_inplace(const c10::OperatorHandle& op, c10::DispatchKeySet, Stack*
   const Values args(stack->end() - join.args, stack->end());
   const Tensor& t = args[1].toTensor();
   const bool wants = at::GradMode::is_enabled() && t.requires_grad();
-  if (wants && t.is_leaf() && !at::isTensorSubclassLike(t))
+  const bool of_leaf = t.is_leaf() || (t.is_view() && t._base().is_leaf() && t._base().requires_grad());
+  if (wants && of_leaf && !at::isTensorSubclassLike(t))
     C10_THROW_ERROR(ValueError, c10::str(join.name, ": inplace=True would overwrite ",
                     op.schema().arguments()[1].name(),
-                    ", a leaf that requires grad; pass the output of a layer, or drop inplace=True"));
+                    ", a leaf that requires grad or a view of one; pass the output of a layer, or drop inplace=True"));
   std::vector<bool> mask = wanted(args, nullptr);
   if (!wants || any_tangent(args) || !may_overwrite(join, args, t, mask))
     return join.forward.callBoxed(stack);

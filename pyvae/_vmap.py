@@ -35,8 +35,10 @@ def _value_rules(name: str, operands: int, inplace: bool = False) -> None:
     op, backward = getattr(ops, name), getattr(ops, f"{name}_backward")
 
     def forward(info: Any, dims: tuple[Dims, ...], *args: Any) -> tuple[Tensor, int]:
-        tensors, batch_ndim = args[:operands], args[operands] if len(args) > operands else 1
-        dims = dims[:operands]
+        # The dispatcher leaves out trailing arguments that are at their defaults.
+        missing = [None] * max(0, operands - len(args))
+        tensors, dims = [*args[:operands], *missing], (*dims[:operands], *missing)
+        batch_ndim = args[operands] if len(args) > operands else 1
         ndim = _logical_ndim(tensors, dims)
         front = [_front(t, d, ndim) for t, d in zip(tensors, dims, strict=True)]
         return op(*front, batch_ndim + 1), 0
@@ -181,45 +183,64 @@ def _rsample_kl_backward(info: Any, dims: tuple[Dims, ...], *args: Any) -> tuple
     return out, tuple(None if g is None else 0 for g in out)
 
 
-def _elbo_rule(name: str, likelihood: str, operands: int) -> None:
-    """A mapped loss is put together from the mapped ops: one loss for each index in front."""
-    log_prob = getattr(ops, likelihood)
+def _elbo_rules(name: str, likelihood: str, n: int) -> None:
+    """A mapped loss is put together from the mapped ops: one loss for each index in front.
+
+    Its arguments are n operands of the likelihood, mean, logvar, beta and the reduction.
+    """
+    log_prob, log_prob_backward = getattr(ops, likelihood), getattr(ops, f"{likelihood}_backward")
+
+    def fronts(dims: Sequence[Dims], args: Sequence[Any], size: int) -> tuple[list[Any], list[Any]]:
+        decoded = _logical_ndim(args[:n], dims[:n])
+        latent = _logical_ndim(args[n : n + 2], dims[n : n + 2])
+        first = [_front(t, d, decoded, size) for t, d in zip(args[:n], dims[:n], strict=True)]
+        return first, [_front(args[i], dims[i], latent, size) for i in (n, n + 1)]
 
     def forward(info: Any, dims: tuple[Dims, ...], *args: Any) -> tuple[Tensor, int]:
-        size, n = info.batch_size, operands
-        decoded = _logical_ndim(args[:n], dims[:n])
-        front = [_front(t, d, decoded) for t, d in zip(args[:n], dims[:n], strict=True)]
-        latent = _logical_ndim(args[n : n + 2], dims[n : n + 2])
-        mean, logvar = (_front(args[i], dims[i], latent) for i in (n, n + 1))
-        beta = _front(args[n + 2], dims[n + 2], 1, size)
-        assert beta is not None
-        kl = _mapped(ops.gaussian_kl, (mean, logvar, None, None), dims[n : n + 2], size)
-        lp = _mapped(log_prob, front, dims[:n], size)
-        loss = (kl if beta is None else beta * kl) - lp
+        operands, latent = fronts(dims, args, info.batch_size)
+        beta = _front(args[n + 2], dims[n + 2], 1, info.batch_size)
+        kl = ops.gaussian_kl(*latent, None, None, 2)
+        loss = (kl if beta is None else beta * kl) - log_prob(*operands, 2)
         reduction = args[n + 3]
         return (loss if reduction == 0 else loss.mean(1) if reduction == 1 else loss.sum(1)), 0
 
+    def gradient(info: Any, dims: tuple[Dims, ...], *given: Any) -> tuple[Any, Any]:
+        grad, args, mask = given[0], given[1:-1], given[-1]
+        grad_dim, dims, size = dims[0], dims[1:-1], info.batch_size
+        operands, latent = fronts(dims, args, size)
+        beta, reduction = _front(args[n + 2], dims[n + 2], 1, size), args[n + 3]
+        batch = latent[0].shape[1]
+        g = _front(grad, grad_dim, 1, size)
+        assert g is not None
+        g = (g / batch if reduction == 1 else g).expand(size, batch)
+        weighted = g if beta is None else g * beta
+        found = log_prob_backward(-g, *operands, 2, mask[:n])
+        of_kl = ops.gaussian_kl_backward(
+            weighted, *latent, None, None, 2, [*mask[n : n + 2], False, False]
+        )
+        of_beta = None
+        if mask[n + 2]:
+            of_beta = (ops.gaussian_kl(*latent, None, None, 2) * g).sum(1).to(args[n + 2].dtype)
+        return _own_shapes([*found, *of_kl[:2], of_beta], args[: n + 3], dims[: n + 3], size)
+
     torch.library.register_vmap(f"pyvae::{name}", forward)
     torch.library.register_vmap(f"pyvae::{name}_inplace", forward)
-
-
-def _mapped(
-    op: Callable[..., Tensor], args: Sequence[Any], dims: Sequence[Dims], size: int
-) -> Tensor:
-    """(size, B) of values, whether or not anything here is mapped."""
-    if any(d is not None for d in dims):
-        return op(*args, 2)
-    return op(*args, 1).expand(size, -1)
+    torch.library.register_vmap(f"pyvae::{name}_backward", gradient)
 
 
 def _looped(name: str) -> None:
-    """One call for each index: a stream of noise runs over the samples, not over the mapped dimension."""
+    """One call for each index: noise streams run over samples, not over the mapped dimension."""
     op = getattr(ops, name)
 
     def rule(info: Any, dims: tuple[Dims, ...], *args: Any) -> tuple[Any, Any]:
         dims = (*dims, *[None] * (len(args) - len(dims)))
         calls = [
-            op(*[a.select(d, i) if isinstance(d, int) else a for a, d in zip(args, dims, strict=True)])
+            op(
+                *[
+                    a.select(d, i) if isinstance(d, int) else a
+                    for a, d in zip(args, dims, strict=True)
+                ]
+            )
             for i in range(info.batch_size)
         ]
         out = [None if r[0] is None else torch.stack(r) for r in zip(*calls, strict=True)]
@@ -237,5 +258,5 @@ torch.library.register_vmap("pyvae::gaussian_rsample", _rsample)
 torch.library.register_vmap("pyvae::gaussian_rsample_backward", _rsample_backward)
 torch.library.register_vmap("pyvae::gaussian_rsample_kl", _rsample_kl)
 torch.library.register_vmap("pyvae::gaussian_rsample_kl_backward", _rsample_kl_backward)
-_elbo_rule("bernoulli_elbo_loss", "bernoulli_log_prob", 2)
-_elbo_rule("gaussian_elbo_loss", "gaussian_log_prob", 3)
+_elbo_rules("bernoulli_elbo_loss", "bernoulli_log_prob", 2)
+_elbo_rules("gaussian_elbo_loss", "gaussian_log_prob", 3)

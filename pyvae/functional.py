@@ -42,6 +42,8 @@ def _number(value: Tensor | float, like: Tensor) -> Tensor:
     if isinstance(value, Tensor):
         return value
     dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
+    if torch.compiler.is_compiling():  # a full() would compile again for each value
+        return torch.ones((), dtype=dtype, device=like.device) * value
     return torch.full((), value, dtype=dtype, device=like.device)
 
 
@@ -221,7 +223,11 @@ def gaussian_log_prob(
         >>> gaussian_log_prob(torch.zeros(2, 3), torch.zeros(2, 3))
         tensor([-2.7568, -2.7568])
     """
-    op = _ops.gaussian_log_prob_inplace.default if _allowed(inplace) else _ops.gaussian_log_prob.default
+    op = (
+        _ops.gaussian_log_prob_inplace.default
+        if _allowed(inplace)
+        else _ops.gaussian_log_prob.default
+    )
     return op(x, mean, _number(logvar, mean), batch_ndim)  # type: ignore[no-any-return]
 
 
@@ -251,7 +257,11 @@ def bernoulli_log_prob(
         >>> bernoulli_log_prob(torch.tensor([[True, False]]), torch.zeros(1, 2))
         tensor([-1.3863])
     """
-    op = _ops.bernoulli_log_prob_inplace.default if _allowed(inplace) else _ops.bernoulli_log_prob.default
+    op = (
+        _ops.bernoulli_log_prob_inplace.default
+        if _allowed(inplace)
+        else _ops.bernoulli_log_prob.default
+    )
     return op(x, logits, batch_ndim)  # type: ignore[no-any-return]
 
 
@@ -302,7 +312,11 @@ def elbo_loss(
                 "elbo_loss: decoded must be the logits for likelihood 'bernoulli', got "
                 f"{type(decoded).__name__}"
             )
-        op = _ops.bernoulli_elbo_loss_inplace.default if _allowed(inplace) else _ops.bernoulli_elbo_loss.default
+        op = (
+            _ops.bernoulli_elbo_loss_inplace.default
+            if _allowed(inplace)
+            else _ops.bernoulli_elbo_loss.default
+        )
         return op(x, decoded, mean, logvar, weight, how)  # type: ignore[no-any-return]
     if likelihood == "gaussian":
         pair = (decoded, 0.0) if isinstance(decoded, Tensor) else decoded
@@ -312,7 +326,11 @@ def elbo_loss(
                 f"got {type(decoded).__name__}"
             )
         x_logvar = _number(pair[1], pair[0])
-        op = _ops.gaussian_elbo_loss_inplace.default if _allowed(inplace) else _ops.gaussian_elbo_loss.default
+        op = (
+            _ops.gaussian_elbo_loss_inplace.default
+            if _allowed(inplace)
+            else _ops.gaussian_elbo_loss.default
+        )
         return op(x, pair[0], x_logvar, mean, logvar, weight, how)  # type: ignore[no-any-return]
     raise ValueError(
         f"elbo_loss: likelihood must be 'bernoulli' or 'gaussian', got {likelihood!r}; for others "

@@ -207,7 +207,7 @@ def _tensors(*names: str) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
 
 def _loss(*names: str) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
     reductions = {"none": 0, "mean": 1, "sum": 2}
-    return lambda a: (*(a[name] for name in names), reductions[a.get("reduction", "mean")])
+    return lambda a: (*(a.get(name) for name in names), reductions[a.get("reduction", "mean")])
 
 
 def _log_ratio(name: str, prior: bool, path_derivative: bool) -> OpCase:

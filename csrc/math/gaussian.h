@@ -37,7 +37,7 @@ struct GaussianKlStandard : Density {
     const V m = c.in[0], v = c.in[1];
     const V residual = expm1_residual(v, variance);
     c.grad[0] = m;
-    c.grad[1] = V(0.5) * (residual + v);
+    c.grad[1] = V(0.5) * expm1_of(v, variance, residual);
     return {V(0.5) * (residual + m * m), V(1)};
   }
 };
@@ -49,14 +49,16 @@ struct GaussianKl : Density {
   template <class V>
   PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
     const V d = c.in[1] - c.in[3];
-    const V residual = expm1_residual(d, exp(d));
+    const V ratio = exp(d);
+    const V residual = expm1_residual(d, ratio);
+    const V slope_d = expm1_of(d, ratio, residual);
     const V delta = c.in[0] - c.in[2];
     const V slope = delta * exp(-c.in[3]);
     const V square = delta * slope;
     c.grad[0] = slope;
-    c.grad[1] = V(0.5) * (residual + d);
+    c.grad[1] = V(0.5) * slope_d;
     c.grad[2] = -slope;
-    c.grad[3] = V(-0.5) * (residual + d + square);
+    c.grad[3] = V(-0.5) * (slope_d + square);
     return {V(0.5) * (residual + square), V(1)};
   }
 };

@@ -51,6 +51,12 @@ PYVAE_FN float expm1_residual(float d, float e) {
   return p * d * d;
 }
 
+// exp(d) - 1, for one who has exp(d) and the residual.
+template <class V>
+PYVAE_FN V expm1_of(V d, V e, V residual) {
+  return select(abs(d) > V(0.5), e - V(1), residual + d);
+}
+
 // sin and cos of 2 pi (word / 2^32), word read as signed.
 PYVAE_FN void sincos_turn(int32_t word, float& s, float& c) {
 #if defined(__CUDA_ARCH__)

@@ -59,9 +59,11 @@ Shape<I> broadcast(const RowOp& op, const Operands& in, int64_t batch_ndim) {
     bool equal = n >= event;
     for (int64_t d = 0; equal && d < event; ++d) equal = sizes[n - event + d] == expected[d];
     if (!equal)
-      C10_THROW_ERROR(ValueError, c10::str(op.name, ": with batch_ndim=", batch_ndim, ", ", arg[i],
-                      " must have the event shape ", expected, ", got shape ", sizes,
-                      "; only batch dimensions may be missing or 1"));
+      C10_THROW_ERROR(ValueError, c10::str(op.name, ": ", arg[0], " of shape ", sizes_of<I>(in[0]), " and ",
+                      arg[i ? i : op.full > 1], " of shape ", sizes_of<I>(in[i ? i : op.full > 1]),
+                      " must have equal event shapes, here the last ", event,
+                      " dimensions (batch_ndim=", batch_ndim, "); expected ", expected, " of ", arg[i],
+                      ". Only batch dimensions may be missing or 1"));
   }
   return shape;
 }

@@ -11,6 +11,12 @@ namespace {
 
 constexpr int64_t kNone = 0, kMean = 1;
 
+// The same densities under the names of the loss's own arguments.
+const RowOp kBernoulli{"elbo_loss", Kernel::bernoulli_log_prob, {"x", "decoded"}, 2, 1};
+const RowOp kGaussian{"elbo_loss", Kernel::gaussian_log_prob,
+                      {"x", "decoded mean", "decoded logvar"}, 2, 1};
+const RowOp kKl{"elbo_loss", Kernel::gaussian_kl_standard, {"mean", "logvar"}, 1};
+
 template <class T>
 double number(const Tensor& t) {
   return static_cast<double>(*t.const_data_ptr<T>());
@@ -22,8 +28,24 @@ double weight_of(const Optional& beta) {
   return beta->scalar_type() == at::kDouble ? number<double>(*beta) : beta->item<double>();
 }
 
+double sum_in_order(const Tensor& t) {
+  const auto sum = [&](const auto* p) {
+    double s = 0;
+    for (int64_t i = 0; i < t.numel(); ++i) s += static_cast<double>(p[i]);
+    return s;
+  };
+  return t.scalar_type() == at::kFloat ? sum(t.const_data_ptr<float>())
+                                       : sum(t.const_data_ptr<double>());
+}
+
 // The mean (or sum) of beta kl - lp. On the CPU in one fixed order, whatever the number of threads.
 Tensor reduce(const Tensor& lp, const Tensor& kl, const Optional& beta, int64_t reduction) {
+  if (beta && beta->dim() != 0)
+    C10_THROW_ERROR(ValueError, c10::str("elbo_loss: beta must be a number or a scalar tensor, got shape ",
+                    beta->sym_sizes()));
+  if (beta && beta->device() != kl.device())
+    C10_THROW_ERROR(ValueError, c10::str("elbo_loss: beta must be on ", kl.device(), " like mean, got ",
+                    beta->device()));
   if (lp.sym_sizes() != kl.sym_sizes())
     C10_THROW_ERROR(ValueError, c10::str("elbo_loss: x and mean must have one batch size, got ",
                     lp.sym_sizes(), " and ", kl.sym_sizes()));
@@ -31,19 +53,7 @@ Tensor reduce(const Tensor& lp, const Tensor& kl, const Optional& beta, int64_t 
     const Tensor loss = (beta ? kl * beta->to(kl.scalar_type()) : kl) - lp;
     return reduction == kNone ? loss : reduction == kMean ? loss.mean() : loss.sum();
   }
-  const double weight = weight_of(beta);
-  double total = 0;
-  const auto add = [&](const Tensor& t, double w) {
-    const auto sum = [&](const auto* p) {
-      double s = 0;
-      for (int64_t i = 0; i < t.numel(); ++i) s += static_cast<double>(p[i]);
-      total += w * s;
-    };
-    if (t.scalar_type() == at::kFloat) sum(t.const_data_ptr<float>());
-    else sum(t.const_data_ptr<double>());
-  };
-  add(kl, weight);
-  add(lp, -1);
+  double total = weight_of(beta) * sum_in_order(kl) - sum_in_order(lp);
   if (reduction == kMean) total /= static_cast<double>(lp.numel());
   const auto dtype = c10::promoteTypes(lp.scalar_type(), kl.scalar_type());
   const Tensor out = at::empty({}, lp.options().dtype(dtype));
@@ -54,8 +64,12 @@ Tensor reduce(const Tensor& lp, const Tensor& kl, const Optional& beta, int64_t 
 
 Tensor loss(const RowOp& op, const Operands& likelihood, const Tensor& mean, const Tensor& logvar,
             const Optional& beta, int64_t reduction) {
-  return reduce(row_value(op, likelihood, 1), row_value(kGaussianKlStandard, {mean, logvar}, 1),
+  return reduce(row_value(op, likelihood, 1), row_value(kKl, {mean, logvar}, 1),
                 beta, reduction);
+}
+
+Tensor total(const Tensor& t) {
+  return t.is_cpu() ? at::empty({}, t.options()).fill_(sum_in_order(t.contiguous())) : t.sum();
 }
 
 // The gradient of each sample's loss.
@@ -70,11 +84,11 @@ Grads loss_backward(const RowOp& op, const Tensor& grad, const Operands& likelih
                     const Mask& likelihood_mask, const Mask& kl_mask, bool beta_wanted) {
   const Tensor g = per_sample(grad, mean, reduction);
   Grads out = row_backward(op, g.neg(), likelihood, 1, likelihood_mask);
-  const Grads kl = row_backward(kGaussianKlStandard, beta ? g * *beta : g, {mean, logvar}, 1, kl_mask);
+  const Grads kl = row_backward(kKl, beta ? g * *beta : g, {mean, logvar}, 1, kl_mask);
   out.insert(out.end(), kl.begin(), kl.end());
   out.emplace_back();
   if (beta_wanted)
-    out.back() = (row_value(kGaussianKlStandard, {mean, logvar}, 1) * g).sum().to(beta->scalar_type());
+    out.back() = total(row_value(kKl, {mean, logvar}, 1) * g).to(beta->scalar_type());
   return out;
 }
 
@@ -88,7 +102,7 @@ Tensor loss_value_grad(const RowOp& op, const Operands& likelihood, const Tensor
       reduction == kMean && !mean.is_meta() ? 1. / static_cast<double>(mean.size(0)) : 1.;
   Grads kl;
   const Tensor lp = row_value_grad(op, likelihood, 1, likelihood_mask, {}, -scale, grads, overwrite);
-  const Tensor k = row_value_grad(kGaussianKlStandard, {mean, logvar}, 1, kl_mask,
+  const Tensor k = row_value_grad(kKl, {mean, logvar}, 1, kl_mask,
                                   beta.value_or(Tensor()), scale, kl);
   grads.insert(grads.end(), kl.begin(), kl.end());
   return reduce(lp, k, beta, reduction);
@@ -98,12 +112,12 @@ Tensor loss_value_grad(const RowOp& op, const Operands& likelihood, const Tensor
 
 Tensor bernoulli_elbo_loss(const Tensor& x, const Tensor& logits, const Tensor& mean,
                            const Tensor& logvar, const Optional& beta, int64_t reduction) {
-  return loss(kBernoulliLogProb, {x, logits}, mean, logvar, beta, reduction);
+  return loss(kBernoulli, {x, logits}, mean, logvar, beta, reduction);
 }
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> bernoulli_elbo_loss_backward(
     const Optional& grad, const Tensor& x, const Tensor& logits, const Tensor& mean,
     const Tensor& logvar, const Optional& beta, int64_t reduction, Masks<5> mask) {
-  Grads g = loss_backward(kBernoulliLogProb, *grad, {x, logits}, mean, logvar, beta, reduction,
+  Grads g = loss_backward(kBernoulli, *grad, {x, logits}, mean, logvar, beta, reduction,
                           {mask[0], mask[1]}, {mask[2], mask[3]}, mask[4]);
   return {g[0], g[1], g[2], g[3], g[4]};
 }
@@ -112,7 +126,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> bernoulli_elbo_loss_v
     const Tensor& x, const Tensor& logits, const Tensor& mean, const Tensor& logvar,
     const Optional& beta, int64_t reduction, Masks<5> mask) {
   Grads g;
-  Tensor value = loss_value_grad(kBernoulliLogProb, {x, logits}, mean, logvar, beta, reduction,
+  Tensor value = loss_value_grad(kBernoulli, {x, logits}, mean, logvar, beta, reduction,
                                  {mask[0], mask[1]}, {mask[2], mask[3]}, g, kInplace ? 1 : -1);
   return {value, g[0], g[1], g[2], g[3], Tensor()};
 }
@@ -121,12 +135,12 @@ PYVAE_INSTANTIATE(bernoulli_elbo_loss_value_grad)
 Tensor gaussian_elbo_loss(const Tensor& x, const Tensor& decoded_mean, const Tensor& decoded_logvar,
                           const Tensor& mean, const Tensor& logvar, const Optional& beta,
                           int64_t reduction) {
-  return loss(kGaussianLogProb, {x, decoded_mean, decoded_logvar}, mean, logvar, beta, reduction);
+  return loss(kGaussian, {x, decoded_mean, decoded_logvar}, mean, logvar, beta, reduction);
 }
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> gaussian_elbo_loss_backward(
     const Optional& grad, const Tensor& x, const Tensor& decoded_mean, const Tensor& decoded_logvar,
     const Tensor& mean, const Tensor& logvar, const Optional& beta, int64_t reduction, Masks<6> mask) {
-  Grads g = loss_backward(kGaussianLogProb, *grad, {x, decoded_mean, decoded_logvar}, mean, logvar,
+  Grads g = loss_backward(kGaussian, *grad, {x, decoded_mean, decoded_logvar}, mean, logvar,
                           beta, reduction, {mask[0], mask[1], mask[2]}, {mask[3], mask[4]}, mask[5]);
   return {g[0], g[1], g[2], g[3], g[4], g[5]};
 }
@@ -135,7 +149,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> gaussian_elbo
     const Tensor& x, const Tensor& decoded_mean, const Tensor& decoded_logvar, const Tensor& mean,
     const Tensor& logvar, const Optional& beta, int64_t reduction, Masks<6> mask) {
   Grads g;
-  Tensor value = loss_value_grad(kGaussianLogProb, {x, decoded_mean, decoded_logvar}, mean, logvar,
+  Tensor value = loss_value_grad(kGaussian, {x, decoded_mean, decoded_logvar}, mean, logvar,
                                  beta, reduction, {mask[0], mask[1], mask[2]}, {mask[3], mask[4]}, g,
                                  kInplace ? 1 : -1);
   return {value, g[0], g[1], g[2], g[3], g[4], Tensor()};

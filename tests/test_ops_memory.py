@@ -1,0 +1,88 @@
+"""An op allocates its results, its gradients, and a little scratch: nothing expanded."""
+
+import pytest
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from pyvae import functional as F
+from pyvae.testing import CASES, outputs
+
+SLACK = 64 * 1024  # numbers for each row, seeds, and the like
+
+
+def allocated(call):
+    """Bytes that a call takes from torch's CPU allocator, freed again or not."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
+        kept = call()
+    events = recorded.profiler.kineto_results.events()
+    total = sum(e.nbytes() for e in events if e.name() == "[memory]" and e.nbytes() > 0)
+    del kept
+    return total
+
+
+def size(tensors):
+    return sum(t.untyped_storage().nbytes() for t in tensors)
+
+
+BIG = {"samples": 4, "batch": 500, "event": 784, "latent": 784}
+
+
+def backward(results, leaves, incoming):
+    return torch.autograd.grad(results, leaves, incoming)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_forward_and_backward_allocate_their_results(case, dtype):
+    sizes = [BIG[s] for s in case.sizes]
+    plain = case.inputs(*sizes, dtype=dtype)
+    case(plain)  # what is made once at first use
+    results = outputs(case(plain))
+    assert allocated(lambda: case(plain)) <= size(results) + SLACK
+
+    inputs = case.inputs(*sizes, dtype=dtype, requires_grad=case.learned)
+    leaves = [inputs[n] for n in case.learned]
+    incoming = [torch.ones_like(r) for r in results]
+    whole = allocated(lambda: backward(outputs(case(inputs)), leaves, incoming))
+    rows = 64 * BIG["batch"] * BIG["samples"]
+    assert whole <= size(results) + size(leaves) + SLACK + rows
+
+
+@pytest.mark.parametrize("k", [1, 50])
+def test_samples_never_expand_the_parameters(k):
+    mean, logvar, seed = torch.randn(100, 500), torch.randn(500), torch.tensor(1)
+    z = F.gaussian_rsample(mean, logvar, sample_shape=(k,), seed=seed)
+    call = lambda: F.gaussian_rsample(mean, logvar, sample_shape=(k,), seed=seed)  # noqa: E731
+    assert allocated(call) <= z.nbytes + SLACK
+
+    leaves = [mean.clone().requires_grad_(), logvar.clone().requires_grad_()]
+    z = F.gaussian_rsample(*leaves, sample_shape=(k,), seed=seed)
+    weight = torch.ones_like(z)
+    assert allocated(lambda: backward(z, leaves, weight)) <= size(leaves) + 2 * SLACK
+
+
+def test_data_shared_by_samples_are_read_in_place():
+    x, logits = torch.rand(20, 784), torch.randn(50, 20, 784)
+    value = F.bernoulli_log_prob(x, logits, batch_ndim=2)
+    call = lambda: F.bernoulli_log_prob(x, logits, batch_ndim=2)  # noqa: E731
+    assert allocated(call) <= value.nbytes + SLACK
+
+
+def test_chunked_parameters_are_read_where_they_lie():
+    mean, logvar = torch.randn(500, 2 * 784).chunk(2, -1)
+    assert allocated(lambda: F.gaussian_kl(mean, logvar)) <= SLACK
+
+
+def test_scratch_does_not_grow_with_threads():
+    logvar = torch.zeros(784, requires_grad=True)
+    x, mean = torch.rand(2, 3000, 784)
+    value, before = F.gaussian_log_prob(x, mean, logvar), torch.get_num_threads()
+    incoming, found = torch.ones_like(value), []
+    try:
+        for threads in (1, 4):
+            torch.set_num_threads(threads)
+            value = F.gaussian_log_prob(x, mean, logvar)
+            found.append(allocated(lambda v=value: backward(v, logvar, incoming)))
+    finally:
+        torch.set_num_threads(before)
+    assert found[0] == found[1] <= 8 * 9 * 784 + logvar.nbytes + SLACK
