@@ -24,18 +24,30 @@ PYVAE_FN void box_muller(I32 first, I32 second, F32& a, F32& b) {
   b = radius * s;
 }
 
-// The normals of `count` counters from `first` on; count a multiple of I32::kLanes.
+// The normals of `count` counters from `first` on; count a multiple of I32::kLanes. Words of a block
+// first, normals after: both are long chains of dependent instructions, and in loops of their own the
+// processor works on several iterations at once.
 inline void fill_normals(uint64_t seed, uint64_t first, int64_t count, float* out) {
-  constexpr int W = I32::kLanes;
+  constexpr int W = I32::kLanes, kBlock = 16;
   const Keys<U64> keys(seed);
-  const U64 even = U64(lane_index<uint64_t>()) + U64(lane_index<uint64_t>());
-  for (int64_t c = 0; c < count; c += W, out += 4 * W) {
-    const U64 ce(even.v + (first + static_cast<uint64_t>(c))), co(ce.v + 1);
-    const Words<U64> e = philox(ce, U64(ce.v >> 32), keys), o = philox(co, U64(co.v >> 32), keys);
-    F32 n[4];
-    box_muller(pack_words(e.x[0], o.x[0]), pack_words(e.x[1], o.x[1]), n[0], n[1]);
-    box_muller(pack_words(e.x[2], o.x[2]), pack_words(e.x[3], o.x[3]), n[2], n[3]);
-    store_interleaved(n, out);
+  const U64 lane(lane_index<uint64_t>());
+  I32 words[kBlock][4];
+  for (int64_t done = 0; done < count; done += kBlock * W) {
+    const int64_t left = (count - done) / W;
+    const int n = static_cast<int>(left < kBlock ? left : kBlock);
+    const uint64_t start = first + static_cast<uint64_t>(done);
+    for (int i = 0; i < n; ++i) {
+      const U64 even(lane.v + lane.v + (start + static_cast<uint64_t>(i * W))), odd(even.v + 1);
+      const Words<U64> e = philox(even, U64(even.v >> 32), keys);
+      const Words<U64> o = philox(odd, U64(odd.v >> 32), keys);
+      for (int k = 0; k < 4; ++k) words[i][k] = pack_words(e.x[k], o.x[k]);
+    }
+    for (int i = 0; i < n; ++i, out += 4 * W) {
+      F32 v[4];
+      box_muller(words[i][0], words[i][1], v[0], v[1]);
+      box_muller(words[i][2], words[i][3], v[2], v[3]);
+      store_interleaved(v, out);
+    }
   }
 }
 inline void fill_normals(uint64_t seed, uint64_t first, int64_t count, double* out) {

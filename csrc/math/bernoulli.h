@@ -14,12 +14,11 @@ struct BernoulliLogProb : Density {
   template <class V>
   PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
     const V x = c.in[0], l = c.in[1];
-    const V e = exp_nonpositive(-abs(l));
+    const V e = exp_nonpositive(negative_abs(l));
     const V factor = e + V(1);
-    const V r = V(1) / factor;
     const V positive = select(l < V(0), V(0), l);  // keeps NaN
     c.grad[0] = l;
-    c.grad[1] = x - select(l < V(0), e * r, r);
+    c.grad[1] = x - select(l < V(0), e, V(1)) / factor;
     return {x * l - positive, factor};
   }
 };

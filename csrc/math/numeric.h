@@ -28,6 +28,8 @@ PYVAE_FN float sqrt(float x) { return ::sqrtf(x); }
 PYVAE_FN double sqrt(double x) { return ::sqrt(x); }
 PYVAE_FN float abs(float x) { return ::fabsf(x); }
 PYVAE_FN double abs(double x) { return ::fabs(x); }
+PYVAE_FN float negative_abs(float x) { return -::fabsf(x); }
+PYVAE_FN double negative_abs(double x) { return -::fabs(x); }
 PYVAE_FN float select(bool m, float a, float b) { return m ? a : b; }
 PYVAE_FN double select(bool m, double a, double b) { return m ? a : b; }
 
