@@ -28,7 +28,8 @@ namespace {
 namespace ag = torch::autograd;
 using torch::jit::Stack;
 using Values = std::vector<c10::IValue>;
-using NodePtr = decltype(ag::Edge::function);  // intrusive_ptr from torch 2.13 on, shared_ptr before
+using NodePtr =
+    decltype(ag::Edge::function);  // intrusive_ptr from torch 2.13 on, shared_ptr before
 
 template <class N, class Ptr = NodePtr>
 N* make_node(Ptr& owner) {
@@ -67,7 +68,8 @@ bool elbo_is_one_pass(const Values& args, const std::vector<bool>& mask, bool) {
   kl = {args[n - 4].toTensor(), args[n - 3].toTensor()};
   Mask first{}, second{mask[n - 4], mask[n - 3]};
   for (size_t i = 0; i < likelihood.size(); ++i) first[i] = mask[i];
-  return one_pass(likelihood.size() == 2 ? kBernoulliLogProb : kGaussianLogProb, likelihood, 1, first) &&
+  return one_pass(likelihood.size() == 2 ? kBernoulliLogProb : kGaussianLogProb, likelihood, 1,
+                  first) &&
          one_pass(kGaussianKlStandard, kl, 1, second);
 }
 // A batch of values is mostly averaged and negated: then the gradients are ready. With more batch
@@ -75,7 +77,8 @@ bool elbo_is_one_pass(const Values& args, const std::vector<bool>& mask, bool) {
 // gradients costs more than making them later.
 bool row_is_one_pass(const RowOp& op, const Operands& in, int64_t batch_ndim,
                      const std::vector<bool>& mask, bool worth) {
-  if (worth && (batch_ndim != 1 || in[0].dim() != in[1].dim() || in[0].element_size() < 4)) return false;
+  if (worth && (batch_ndim != 1 || in[0].dim() != in[1].dim() || in[0].element_size() < 4))
+    return false;
   Mask wanted{};
   std::copy(mask.begin(), mask.end(), wanted.begin());
   return one_pass(op, in, batch_ndim, wanted);
@@ -90,8 +93,8 @@ bool gaussian_is_one_pass(const Values& args, const std::vector<bool>& mask, boo
                          args[3].toInt(), mask, worth);
 }
 
-// By the addresses of the schemas of the op, its backward and its permission to overwrite, which live
-// as long as the ops do.
+// By the addresses of the schemas of the op, its backward and its permission to overwrite, which
+// live as long as the ops do.
 struct Table {
   std::unordered_map<std::string, Joined> all;
   std::unordered_map<const void*, const Joined*> by_schema;
@@ -105,9 +108,13 @@ std::unordered_map<std::string, Joined> join_all() {
   };
   const auto add = [&](const std::string& name) {
     const auto op = find(name);
-    all.emplace("pyvae::" + name,
-                Joined{name, op.schema().arguments().size(), op.schema().returns().size(), op,
-                       find(name + "_backward"), find(name + "_reference"), {}});
+    all.emplace("pyvae::" + name, Joined{name,
+                                         op.schema().arguments().size(),
+                                         op.schema().returns().size(),
+                                         op,
+                                         find(name + "_backward"),
+                                         find(name + "_reference"),
+                                         {}});
   };
 #define PYVAE_ADD(name, ...) add(#name);
   PYVAE_OPS(PYVAE_ADD)
@@ -334,7 +341,8 @@ struct FirstNode : ag::Node {
     if (!any) return result;
     if (!made.empty() && !at::GradMode::is_enabled() && (overwrote || !again_is_less(grads[0]))) {
       for (size_t i = 0; i < made.size(); ++i)
-        if (made[i] && task_should_compute_output(i)) result[i] = scaled(made[i]->unpack(), grads[0], folded, overwrote && i == 1);
+        if (made[i] && task_should_compute_output(i))
+          result[i] = scaled(made[i]->unpack(), grads[0], folded, overwrote && i == 1);
       return result;
     }
     std::vector<bool> mask;
@@ -344,7 +352,8 @@ struct FirstNode : ag::Node {
       edge += !none;
     }
     Stack stack;
-    for (Tensor& g : grads) stack.push_back(g.defined() ? c10::IValue(std::move(g)) : c10::IValue());
+    for (Tensor& g : grads)
+      stack.push_back(g.defined() ? c10::IValue(std::move(g)) : c10::IValue());
     for (auto& v : saved.unpack()) stack.push_back(std::move(v));
     stack.push_back(bools(mask));
     if (at::GradMode::is_enabled() || any_tangent(stack)) {
@@ -367,8 +376,8 @@ struct FirstNode : ag::Node {
     return made_numel < 16384 && !(grad.is_cpu() && all_equal(grad, folded));
   }
 
-  // g / folded * grad: g itself where they cancel; in place where nothing else can see g, or where it
-  // must not be used again.
+  // g / folded * grad: g itself where they cancel; in place where nothing else can see g, or where
+  // it must not be used again.
   static Tensor scaled(const Tensor& g, const Tensor& grad, double folded, bool consume) {
     if (consume) ag::impl::bump_version(g);
     const bool plain = !at::isTensorSubclassLike(g) && !at::isTensorSubclassLike(grad);
@@ -466,7 +475,8 @@ struct OverwrittenNode : ag::Node {
   const Joined* op = nullptr;
   std::string name() const override { return op->name + "_overwritten"; }
   ag::variable_list apply(ag::variable_list&&) override {
-    TORCH_CHECK(false, op->name, ": inplace=True overwrote argument 1 with its gradient, so it has "
+    TORCH_CHECK(false, op->name,
+                ": inplace=True overwrote argument 1 with its gradient, so it has "
                 "no use after the call; drop inplace=True to use it again");
   }
 };
@@ -505,11 +515,13 @@ void autograd_inplace(const c10::OperatorHandle& op, c10::DispatchKeySet, Stack*
   const Values args(stack->end() - join.args, stack->end());
   const Tensor& t = args[1].toTensor();
   const bool wants = at::GradMode::is_enabled() && t.requires_grad();
-  const bool of_leaf = t.is_leaf() || (t.is_view() && t._base().is_leaf() && t._base().requires_grad());
+  const bool of_leaf =
+      t.is_leaf() || (t.is_view() && t._base().is_leaf() && t._base().requires_grad());
   if (wants && of_leaf && !at::isTensorSubclassLike(t))
     C10_THROW_ERROR(ValueError, c10::str(join.name, ": inplace=True would overwrite ",
-                    op.schema().arguments()[1].name(),
-                    ", a leaf that requires grad or a view of one; pass the output of a layer, or drop inplace=True"));
+                                         op.schema().arguments()[1].name(),
+                                         ", a leaf that requires grad or a view of one; pass the "
+                                         "output of a layer, or drop inplace=True"));
   std::vector<bool> mask = wanted(args, nullptr);
   if (!wants || any_tangent(args) || !may_overwrite(join, args, t, mask))
     return join.forward.callBoxed(stack);

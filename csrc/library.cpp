@@ -14,20 +14,20 @@ c10::FunctionSchema schema(const Parts&... parts) {
 
 TORCH_LIBRARY(pyvae, m) {
   const std::vector<at::Tag> tags = {at::Tag::pt2_compliant_tag};
-#define PYVAE_DEFINE(name, args, results, grads, mask, gradients)                        \
-  m.def(schema(#name "(", args, ") -> ", results), tags);                   \
-  m.def(schema(#name "_reference(", args, ") -> ", results), tags);         \
-  m.def(schema(#name "_backward(", grads, ", ", strip_defaults(args), ", ",  \
-                           mask, ") -> ", gradients),                                   \
+#define PYVAE_DEFINE(name, args, results, grads, mask, gradients)                                  \
+  m.def(schema(#name "(", args, ") -> ", results), tags);                                          \
+  m.def(schema(#name "_reference(", args, ") -> ", results), tags);                                \
+  m.def(schema(#name "_backward(", grads, ", ", strip_defaults(args), ", ", mask, ") -> ",         \
+               gradients),                                                                         \
         tags);
   PYVAE_OPS(PYVAE_DEFINE)
 #undef PYVAE_DEFINE
-#define PYVAE_DEFINE(name, args, results) \
+#define PYVAE_DEFINE(name, args, results)                                                          \
   m.def(schema("_" #name "_value_grad(", args, ") -> ", results), tags);
   PYVAE_ONE_PASS_OPS(PYVAE_DEFINE)
 #undef PYVAE_DEFINE
-#define PYVAE_DEFINE(name, args, mask, results, gradients)                     \
-  m.def(schema(#name "_inplace(", args, ") -> ", results), tags);               \
+#define PYVAE_DEFINE(name, args, mask, results, gradients)                                         \
+  m.def(schema(#name "_inplace(", args, ") -> ", results), tags);                                  \
   m.def(schema("_" #name "_value_grad_(", args, ", ", mask, ") -> ", gradients), tags);
   PYVAE_INPLACE_OPS(PYVAE_DEFINE)
 #undef PYVAE_DEFINE
@@ -35,8 +35,8 @@ TORCH_LIBRARY(pyvae, m) {
 
 // One function serves both: on meta tensors it stops after the shapes.
 void register_kernels(torch::Library& m) {
-#define PYVAE_IMPLEMENT(name, ...) \
-  m.impl(#name, name);             \
+#define PYVAE_IMPLEMENT(name, ...)                                                                 \
+  m.impl(#name, name);                                                                             \
   m.impl(#name "_backward", name##_backward);
   PYVAE_OPS(PYVAE_IMPLEMENT)
 #undef PYVAE_IMPLEMENT
@@ -44,8 +44,8 @@ void register_kernels(torch::Library& m) {
   PYVAE_ONE_PASS_OPS(PYVAE_IMPLEMENT)
 #undef PYVAE_IMPLEMENT
   // Without autograd there is nothing to gain from overwriting.
-#define PYVAE_IMPLEMENT(name, ...) \
-  m.impl(#name "_inplace", name);  \
+#define PYVAE_IMPLEMENT(name, ...)                                                                 \
+  m.impl(#name "_inplace", name);                                                                  \
   m.impl("_" #name "_value_grad_", name##_value_grad<true>);
   PYVAE_INPLACE_OPS(PYVAE_IMPLEMENT)
 #undef PYVAE_IMPLEMENT
@@ -54,12 +54,12 @@ TORCH_LIBRARY_IMPL(pyvae, CPU, m) { register_kernels(m); }
 TORCH_LIBRARY_IMPL(pyvae, Meta, m) { register_kernels(m); }
 
 TORCH_LIBRARY_IMPL(pyvae, Autograd, m) {
-#define PYVAE_JOIN(name, ...)                                                              \
-  m.impl(#name, torch::CppFunction::makeFromBoxedFunction<&autograd_forward>());           \
+#define PYVAE_JOIN(name, ...)                                                                      \
+  m.impl(#name, torch::CppFunction::makeFromBoxedFunction<&autograd_forward>());                   \
   m.impl(#name "_backward", torch::CppFunction::makeFromBoxedFunction<&autograd_backward>());
   PYVAE_OPS(PYVAE_JOIN)
 #undef PYVAE_JOIN
-#define PYVAE_JOIN(name, ...) \
+#define PYVAE_JOIN(name, ...)                                                                      \
   m.impl(#name "_inplace", torch::CppFunction::makeFromBoxedFunction<&autograd_inplace>());
   PYVAE_INPLACE_OPS(PYVAE_JOIN)
 #undef PYVAE_JOIN

@@ -34,6 +34,7 @@ def run(isa, path):
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(path)],
         env=environment,
+        cwd=path.parent,  # not the source tree, which python -c would import
         capture_output=True,
         text=True,
         timeout=300,

@@ -66,8 +66,10 @@ void sum_groups(const double* partial, int64_t count, int64_t group, bool is_dou
   for (int64_t i = 0; i < count; ++i) {
     double total = 0;
     for (int64_t j = 0; j < group; ++j) total += partial[i * group + j];
-    if (is_double) static_cast<double*>(out)[i] = total;
-    else static_cast<float*>(out)[i] = static_cast<float>(total);
+    if (is_double)
+      static_cast<double*>(out)[i] = total;
+    else
+      static_cast<float*>(out)[i] = static_cast<float>(total);
   }
 }
 

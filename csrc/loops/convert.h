@@ -30,7 +30,9 @@ PYVAE_FN float float_of(uint32_t b) {
 }
 
 template <class T>
-PYVAE_FN T widen(T x) { return x; }
+PYVAE_FN T widen(T x) {
+  return x;
+}
 PYVAE_FN float widen(uint8_t x) { return static_cast<float>(x); }
 PYVAE_FN float widen(Bfloat x) { return float_of(static_cast<uint32_t>(x.bits) << 16); }
 // A half's exponent and mantissa, moved to a float's, are 2^112 too small; infinities and NaNs
@@ -54,29 +56,38 @@ PYVAE_FN Half to_half(float x) {
   const uint32_t normal = (magnitude - 0x38000000u + 0xfffu + ((magnitude >> 13) & 1u)) >> 13;
   const uint32_t subnormal = bits_of(float_of(magnitude) + 0.5f) - 0x3f000000u;
   const uint32_t special = magnitude > 0x7f800000u ? 0x7e00u : 0x7c00u;
-  const uint32_t r = magnitude >= 0x477ff000u ? special
-                     : magnitude < 0x38800000u ? subnormal : normal;
+  const uint32_t r = magnitude >= 0x477ff000u  ? special
+                     : magnitude < 0x38800000u ? subnormal
+                                               : normal;
   return {static_cast<uint16_t>(sign | r)};
 }
 template <class D>
 struct Narrow {
   template <class T>
-  PYVAE_FN static D from(T x) { return static_cast<D>(x); }
+  PYVAE_FN static D from(T x) {
+    return static_cast<D>(x);
+  }
 };
 template <>
 struct Narrow<Bfloat> {
   template <class T>
-  PYVAE_FN static Bfloat from(T x) { return to_bfloat(static_cast<float>(x)); }
+  PYVAE_FN static Bfloat from(T x) {
+    return to_bfloat(static_cast<float>(x));
+  }
 };
 template <>
 struct Narrow<Half> {
   template <class T>
-  PYVAE_FN static Half from(T x) { return to_half(static_cast<float>(x)); }
+  PYVAE_FN static Half from(T x) {
+    return to_half(static_cast<float>(x));
+  }
 };
 
 #if defined(__F16C__)
 template <class T>
-PYVAE_FN int load_halves(const Half*, T*, int) { return 0; }
+PYVAE_FN int load_halves(const Half*, T*, int) {
+  return 0;
+}
 PYVAE_FN int load_halves(const Half* p, float* tile, int n) {
   int j = 0;
   for (; j + 8 <= n; j += 8)
@@ -84,7 +95,9 @@ PYVAE_FN int load_halves(const Half* p, float* tile, int n) {
   return j;
 }
 template <class T>
-PYVAE_FN int store_halves(Half*, const T*, int) { return 0; }
+PYVAE_FN int store_halves(Half*, const T*, int) {
+  return 0;
+}
 PYVAE_FN int store_halves(Half* p, const float* tile, int n) {
   int j = 0;
   for (; j + 8 <= n; j += 8)
@@ -146,11 +159,21 @@ const T* fetch(const View& v, int64_t offset, T* tile, int n) {
   const void* p = element(v, offset);
   if (v.dtype == DtypeOf<T>::value && v.step == 1) return static_cast<const T*>(p);
   switch (v.dtype) {
-    case Dtype::f32: load_tile<float>(p, v.step, tile, n); break;
-    case Dtype::f64: load_tile<double>(p, v.step, tile, n); break;
-    case Dtype::bf16: load_tile<Bfloat>(p, v.step, tile, n); break;
-    case Dtype::f16: load_tile<Half>(p, v.step, tile, n); break;
-    case Dtype::u8: load_tile<uint8_t>(p, v.step, tile, n); break;
+    case Dtype::f32:
+      load_tile<float>(p, v.step, tile, n);
+      break;
+    case Dtype::f64:
+      load_tile<double>(p, v.step, tile, n);
+      break;
+    case Dtype::bf16:
+      load_tile<Bfloat>(p, v.step, tile, n);
+      break;
+    case Dtype::f16:
+      load_tile<Half>(p, v.step, tile, n);
+      break;
+    case Dtype::u8:
+      load_tile<uint8_t>(p, v.step, tile, n);
+      break;
   }
   return tile;
 }
@@ -158,11 +181,20 @@ template <class T>
 void put(const View& v, int64_t offset, const T* tile, int n) {
   void* p = element(v, offset);
   switch (v.dtype) {
-    case Dtype::f32: store_tile<float>(p, v.step, tile, n); break;
-    case Dtype::f64: store_tile<double>(p, v.step, tile, n); break;
-    case Dtype::bf16: store_tile<Bfloat>(p, v.step, tile, n); break;
-    case Dtype::f16: store_tile<Half>(p, v.step, tile, n); break;
-    case Dtype::u8: break;
+    case Dtype::f32:
+      store_tile<float>(p, v.step, tile, n);
+      break;
+    case Dtype::f64:
+      store_tile<double>(p, v.step, tile, n);
+      break;
+    case Dtype::bf16:
+      store_tile<Bfloat>(p, v.step, tile, n);
+      break;
+    case Dtype::f16:
+      store_tile<Half>(p, v.step, tile, n);
+      break;
+    case Dtype::u8:
+      break;
   }
 }
 

@@ -30,8 +30,7 @@ struct Cursor {
     for (int d = a.ndim - 1; d >= 0; --d) {
       index[d] = row % a.sizes[d];
       row /= a.sizes[d];
-      for (int i = 0; i < count; ++i)
-        offset[active[i]] += index[d] * a.view[active[i]].strides[d];
+      for (int i = 0; i < count; ++i) offset[active[i]] += index[d] * a.view[active[i]].strides[d];
     }
   }
   void next() {
@@ -82,12 +81,16 @@ struct Step {
   Term<V> term;
 
   PYVAE_FN static V read(const T* p, int n) {
-    if constexpr (kFull) return V::load(p);
-    else return V::load(p, n);
+    if constexpr (kFull)
+      return V::load(p);
+    else
+      return V::load(p, n);
   }
   PYVAE_FN static void write(V v, T* p, int n) {
-    if constexpr (kFull) v.store(p);
-    else v.store(p, n);
+    if constexpr (kFull)
+      v.store(p);
+    else
+      v.store(p, n);
   }
   PYVAE_FN void load(const Segment<T>& s, int j, int n) {
     for (int k = 0; k < F::kIn; ++k) c.in[k] = read(s.in[k] + j, n);
@@ -161,8 +164,7 @@ struct Workspace {
       s.in[k] = fetch(v, at.offset[kInput + k] + j * v.step, in[k], n);
     }
     if constexpr (F::kNoise) {
-      const uint64_t seed =
-          static_cast<const uint64_t*>(a.view[kSeed].data)[at.offset[kSeed]];
+      const uint64_t seed = static_cast<const uint64_t*>(a.view[kSeed].data)[at.offset[kSeed]];
       s.eps = noise.at(seed, at.offset[kNoiseIndex] + j, n, a.stream_length, ahead);
       if constexpr (kValue) s.sample = target(a.view[kSample], at.offset[kSample] + j, sample);
       if constexpr (kGrad) {
@@ -207,7 +209,8 @@ T slope_of(const Rows& a, const Cursor& at) {
   return *fetch(v, at.offset[kGradValue], &slope, 1) * static_cast<T>(a.scale);
 }
 
-// Items are (row, chunk); Mode::row_sums sums the gradient of operand `target` instead of the value.
+// Items are (row, chunk); Mode::row_sums sums the gradient of operand `target` instead of the
+// value.
 template <class F, class T, Mode kMode>
 void rows_loop(const Rows& a, int64_t begin, int64_t end) {
   constexpr bool kValue = kMode == Mode::value || kMode == Mode::value_grad;
@@ -218,7 +221,8 @@ void rows_loop(const Rows& a, int64_t begin, int64_t end) {
   Cursor at(a, begin / chunks);
   for (int64_t item = begin; item < end; ++item) {
     const int64_t chunk = item % chunks;
-    const int64_t first = chunk * kChunk, last = chunks == 1 || first + kChunk > a.cols ? a.cols : first + kChunk;
+    const int64_t first = chunk * kChunk,
+                  last = chunks == 1 || first + kChunk > a.cols ? a.cols : first + kChunk;
     const T slope = kGrad ? slope_of<T>(a, at) : T(0);
     double total = 0;
     for (int64_t j = first; j < last; j += kSegment<T>) {
@@ -231,16 +235,18 @@ void rows_loop(const Rows& a, int64_t begin, int64_t end) {
         work.template close<kValue, kGrad>(s, a, at, j, n);
     }
     if (a.value) {
-      if (a.partial) static_cast<double*>(a.value)[item] = total;
-      else static_cast<T*>(a.value)[item] = static_cast<T>(total);
+      if (a.partial)
+        static_cast<double*>(a.value)[item] = total;
+      else
+        static_cast<T*>(a.value)[item] = static_cast<T>(total);
     }
     if (chunk == chunks - 1 && item + 1 < end) at.next();
   }
 }
 
 // Items are (kept row, segment of columns, split). The dimensions from `kept` on are summed over in
-// a fixed order; sums of 64 rows go on in double. Several splits: partial sums in doubles at `value`,
-// one (split, kept row, column) block for each gradient.
+// a fixed order; sums of 64 rows go on in double. Several splits: partial sums in doubles at
+// `value`, one (split, kept row, column) block for each gradient.
 template <class F, class T>
 void columns_loop(const Rows& a, int64_t begin, int64_t end) {
   const int64_t segments = (a.cols + kSegment<T> - 1) / kSegment<T>;
@@ -284,8 +290,9 @@ void columns_loop(const Rows& a, int64_t begin, int64_t end) {
     for (int t = 0; t < count; ++t) {
       const View& out = a.view[kGrad + targets[t]];
       if (a.splits > 1)
-        memcpy(static_cast<double*>(a.value) + ((t * a.splits + split) * kept_rows + row) * a.cols + j,
-               total[t], n * sizeof(double));
+        memcpy(
+            static_cast<double*>(a.value) + ((t * a.splits + split) * kept_rows + row) * a.cols + j,
+            total[t], n * sizeof(double));
       else
         put(out, place[t] + j * out.step, total[t], n);
     }

@@ -24,9 +24,9 @@ PYVAE_FN void box_muller(I32 first, I32 second, F32& a, F32& b) {
   b = radius * s;
 }
 
-// The normals of `count` counters from `first` on; count a multiple of I32::kLanes. Words of a block
-// first, normals after: both are long chains of dependent instructions, and in loops of their own the
-// processor works on several iterations at once.
+// The normals of `count` counters from `first` on; count a multiple of I32::kLanes. Words of a
+// block first, normals after: both are long chains of dependent instructions, and in loops of their
+// own the processor works on several iterations at once.
 inline void fill_normals(uint64_t seed, uint64_t first, int64_t count, float* out) {
   constexpr int W = I32::kLanes, kBlock = 16;
   const Keys<U64> keys(seed);

@@ -23,13 +23,13 @@ struct View {
 };
 
 enum Slot : int {
-  kInput = 0,                     // kMaxIn operands
-  kGradValue = kInput + kMaxIn,   // incoming gradient of the row's value
-  kGradSample,                    // incoming gradient of z
-  kNoiseIndex,                    // position of the element in its stream of noise
-  kSeed,                          // one int64 per stream
-  kSample,                        // z
-  kGrad,                          // kMaxIn gradients
+  kInput = 0,                    // kMaxIn operands
+  kGradValue = kInput + kMaxIn,  // incoming gradient of the row's value
+  kGradSample,                   // incoming gradient of z
+  kNoiseIndex,                   // position of the element in its stream of noise
+  kSeed,                         // one int64 per stream
+  kSample,                       // z
+  kGrad,                         // kMaxIn gradients
   kSlots = kGrad + kMaxIn
 };
 
@@ -38,13 +38,13 @@ struct Rows {
   int64_t sizes[kMaxDims] = {};
   int64_t rows = 1, cols = 1;
   View view[kSlots];
-  void* value = nullptr;     // one number per (row, chunk): double if `partial`, else the compute type
+  void* value = nullptr;  // one number per (row, chunk): double if `partial`, else the compute type
   bool partial = false;
-  double scale = 1;          // multiplies every gradient
-  int64_t stream_length = 0; // elements of one stream of noise
+  double scale = 1;           // multiplies every gradient
+  int64_t stream_length = 0;  // elements of one stream of noise
 
-  // Sums over dimensions (the gradient of a broadcast operand): dimensions from `kept` on are summed
-  // over, in `splits` fixed parts. `target`: the operand whose gradient row_sums sums.
+  // Sums over dimensions (the gradient of a broadcast operand): dimensions from `kept` on are
+  // summed over, in `splits` fixed parts. `target`: the operand whose gradient row_sums sums.
   int target = 0;
   int kept = 0;
   int64_t splits = 1;

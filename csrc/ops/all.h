@@ -1,8 +1,8 @@
 // Table of contents: every op, its schema and its functions.
 //
-// An op `name` has a gradient `name_backward(incoming gradients, arguments, mask)`, which returns one
-// gradient for each tensor argument, and a differentiable specification `name_reference` that Python
-// supplies. Some have `_name_value_grad(arguments, mask)`, value and gradients in one pass.
+// An op `name` has a gradient `name_backward(incoming gradients, arguments, mask)`, which returns
+// one gradient for each tensor argument, and a differentiable specification `name_reference` that
+// Python supplies. Some have `_name_value_grad(arguments, mask)`, value and gradients in one pass.
 #pragma once
 
 #include "bernoulli.h"
@@ -30,13 +30,12 @@
   X(bernoulli_log_prob, "Tensor x, Tensor logits, int batch_ndim=1", "Tensor", "Tensor? grad",     \
     "bool[2] mask", "(Tensor, Tensor)")                                                            \
   X(bernoulli_elbo_loss,                                                                           \
-    "Tensor x, Tensor logits, Tensor mean, Tensor logvar, Tensor? beta, int reduction", "Tensor",   \
+    "Tensor x, Tensor logits, Tensor mean, Tensor logvar, Tensor? beta, int reduction", "Tensor",  \
     "Tensor? grad", "bool[5] mask", "(Tensor, Tensor, Tensor, Tensor, Tensor)")                    \
   X(gaussian_elbo_loss,                                                                            \
     "Tensor x, Tensor decoded_mean, Tensor decoded_logvar, Tensor mean, Tensor logvar, "           \
-    "Tensor? beta, int reduction",                                                                  \
-    "Tensor", "Tensor? grad", "bool[6] mask",                                                      \
-    "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)")
+    "Tensor? beta, int reduction",                                                                 \
+    "Tensor", "Tensor? grad", "bool[6] mask", "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)")
 
 // The gradients of a loss are those of the loss; those of a log-probability are times -1 / rows.
 // X(name, schema of the arguments with the mask, schema of value and gradients)
@@ -46,12 +45,12 @@
   X(gaussian_log_prob, "Tensor x, Tensor mean, Tensor logvar, int batch_ndim, bool[3] mask",       \
     "(Tensor, Tensor, Tensor, Tensor)")                                                            \
   X(bernoulli_elbo_loss,                                                                           \
-    "Tensor x, Tensor logits, Tensor mean, Tensor logvar, Tensor? beta, int reduction, "            \
+    "Tensor x, Tensor logits, Tensor mean, Tensor logvar, Tensor? beta, int reduction, "           \
     "bool[5] mask",                                                                                \
     "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)")                                            \
   X(gaussian_elbo_loss,                                                                            \
     "Tensor x, Tensor decoded_mean, Tensor decoded_logvar, Tensor mean, Tensor logvar, "           \
-    "Tensor? beta, int reduction, bool[6] mask",                                                    \
+    "Tensor? beta, int reduction, bool[6] mask",                                                   \
     "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)")
 
 // `name_inplace(arguments)`: the gradient of argument 1 may take that argument's storage. It is a
@@ -64,9 +63,9 @@
   X(gaussian_log_prob, "Tensor x, Tensor(a!) mean, Tensor logvar, int batch_ndim", "bool[3] mask", \
     "Tensor", "(Tensor, Tensor, Tensor, Tensor)")                                                  \
   X(bernoulli_elbo_loss,                                                                           \
-    "Tensor x, Tensor(a!) logits, Tensor mean, Tensor logvar, Tensor? beta, int reduction",         \
+    "Tensor x, Tensor(a!) logits, Tensor mean, Tensor logvar, Tensor? beta, int reduction",        \
     "bool[5] mask", "Tensor", "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)")                  \
   X(gaussian_elbo_loss,                                                                            \
     "Tensor x, Tensor(a!) decoded_mean, Tensor decoded_logvar, Tensor mean, Tensor logvar, "       \
-    "Tensor? beta, int reduction",                                                                  \
+    "Tensor? beta, int reduction",                                                                 \
     "bool[6] mask", "Tensor", "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)")

@@ -12,7 +12,8 @@ struct Backend {
   void (*run)(Kernel kernel, bool is_double, Mode mode, const Rows& rows);
 
   // out[i] = sum of `group` consecutive partial sums, in order; out in double or float.
-  void (*sum_groups)(const double* partial, int64_t count, int64_t group, bool is_double, void* out);
+  void (*sum_groups)(const double* partial, int64_t count, int64_t group, bool is_double,
+                     void* out);
 
   // out[i] = sum over s of partial[s * count + i], in order.
   void (*sum_splits)(const double* partial, int64_t splits, int64_t count, double* out);

@@ -2,7 +2,8 @@
 
 namespace pyvae {
 
-const RowOp kBernoulliLogProb{"bernoulli_log_prob", Kernel::bernoulli_log_prob, {"x", "logits"}, 2, 1};
+const RowOp kBernoulliLogProb{
+    "bernoulli_log_prob", Kernel::bernoulli_log_prob, {"x", "logits"}, 2, 1};
 
 Tensor bernoulli_log_prob(const Tensor& x, const Tensor& logits, int64_t batch_ndim) {
   return row_value(kBernoulliLogProb, {x, logits}, batch_ndim);
@@ -16,7 +17,8 @@ std::tuple<Tensor, Tensor> bernoulli_log_prob_backward(const Optional& grad, con
 template <bool kInplace>
 std::tuple<Tensor, Tensor, Tensor> bernoulli_log_prob_value_grad(const Tensor& x,
                                                                  const Tensor& logits,
-                                                                 int64_t batch_ndim, Masks<2> mask) {
+                                                                 int64_t batch_ndim,
+                                                                 Masks<2> mask) {
   Grads g;
   Tensor value = row_value_grad(kBernoulliLogProb, {x, logits}, batch_ndim, {mask[0], mask[1]},
                                 Tensor(), std::nullopt, g, kInplace ? 1 : -1);

@@ -50,6 +50,7 @@ extern template Shape<int64_t> broadcast(const RowOp&, const Operands&, int64_t)
 extern template Shape<c10::SymInt> broadcast(const RowOp&, const Operands&, int64_t);
 
 // Dtypes and devices, and that every operand broadcasts to the shape of the sample.
-void check_sample(const RowOp& op, const Operands& in, const Tensor& seed, c10::SymIntArrayRef shape);
+void check_sample(const RowOp& op, const Operands& in, const Tensor& seed,
+                  c10::SymIntArrayRef shape);
 
 }  // namespace pyvae

@@ -13,8 +13,8 @@ constexpr int64_t kNone = 0, kMean = 1;
 
 // The same densities under the names of the loss's own arguments.
 const RowOp kBernoulli{"elbo_loss", Kernel::bernoulli_log_prob, {"x", "decoded"}, 2, 1};
-const RowOp kGaussian{"elbo_loss", Kernel::gaussian_log_prob,
-                      {"x", "decoded mean", "decoded logvar"}, 2, 1};
+const RowOp kGaussian{
+    "elbo_loss", Kernel::gaussian_log_prob, {"x", "decoded mean", "decoded logvar"}, 2, 1};
 const RowOp kKl{"elbo_loss", Kernel::gaussian_kl_standard, {"mean", "logvar"}, 1};
 
 template <class T>
@@ -41,14 +41,15 @@ double sum_in_order(const Tensor& t) {
 // The mean (or sum) of beta kl - lp. On the CPU in one fixed order, whatever the number of threads.
 Tensor reduce(const Tensor& lp, const Tensor& kl, const Optional& beta, int64_t reduction) {
   if (beta && beta->dim() != 0)
-    C10_THROW_ERROR(ValueError, c10::str("elbo_loss: beta must be a number or a scalar tensor, got shape ",
-                    beta->sym_sizes()));
+    C10_THROW_ERROR(ValueError,
+                    c10::str("elbo_loss: beta must be a number or a scalar tensor, got shape ",
+                             beta->sym_sizes()));
   if (beta && beta->device() != kl.device())
-    C10_THROW_ERROR(ValueError, c10::str("elbo_loss: beta must be on ", kl.device(), " like mean, got ",
-                    beta->device()));
+    C10_THROW_ERROR(ValueError, c10::str("elbo_loss: beta must be on ", kl.device(),
+                                         " like mean, got ", beta->device()));
   if (lp.sym_sizes() != kl.sym_sizes())
     C10_THROW_ERROR(ValueError, c10::str("elbo_loss: x and mean must have one batch size, got ",
-                    lp.sym_sizes(), " and ", kl.sym_sizes()));
+                                         lp.sym_sizes(), " and ", kl.sym_sizes()));
   if (!lp.is_cpu() || reduction == kNone) {
     const Tensor loss = (beta ? kl * beta->to(kl.scalar_type()) : kl) - lp;
     return reduction == kNone ? loss : reduction == kMean ? loss.mean() : loss.sum();
@@ -57,15 +58,16 @@ Tensor reduce(const Tensor& lp, const Tensor& kl, const Optional& beta, int64_t 
   if (reduction == kMean) total /= static_cast<double>(lp.numel());
   const auto dtype = c10::promoteTypes(lp.scalar_type(), kl.scalar_type());
   const Tensor out = at::empty({}, lp.options().dtype(dtype));
-  if (dtype == at::kFloat) *out.data_ptr<float>() = static_cast<float>(total);
-  else *out.data_ptr<double>() = total;
+  if (dtype == at::kFloat)
+    *out.data_ptr<float>() = static_cast<float>(total);
+  else
+    *out.data_ptr<double>() = total;
   return out;
 }
 
 Tensor loss(const RowOp& op, const Operands& likelihood, const Tensor& mean, const Tensor& logvar,
             const Optional& beta, int64_t reduction) {
-  return reduce(row_value(op, likelihood, 1), row_value(kKl, {mean, logvar}, 1),
-                beta, reduction);
+  return reduce(row_value(op, likelihood, 1), row_value(kKl, {mean, logvar}, 1), beta, reduction);
 }
 
 Tensor total(const Tensor& t) {
@@ -80,8 +82,9 @@ Tensor per_sample(const Tensor& grad, const Tensor& mean, int64_t reduction) {
 }
 
 Grads loss_backward(const RowOp& op, const Tensor& grad, const Operands& likelihood,
-                    const Tensor& mean, const Tensor& logvar, const Optional& beta, int64_t reduction,
-                    const Mask& likelihood_mask, const Mask& kl_mask, bool beta_wanted) {
+                    const Tensor& mean, const Tensor& logvar, const Optional& beta,
+                    int64_t reduction, const Mask& likelihood_mask, const Mask& kl_mask,
+                    bool beta_wanted) {
   const Tensor g = per_sample(grad, mean, reduction);
   Grads out = row_backward(op, g.neg(), likelihood, 1, likelihood_mask);
   const Grads kl = row_backward(kKl, beta ? g * *beta : g, {mean, logvar}, 1, kl_mask);
@@ -101,9 +104,10 @@ Tensor loss_value_grad(const RowOp& op, const Operands& likelihood, const Tensor
   const double scale =
       reduction == kMean && !mean.is_meta() ? 1. / static_cast<double>(mean.size(0)) : 1.;
   Grads kl;
-  const Tensor lp = row_value_grad(op, likelihood, 1, likelihood_mask, {}, -scale, grads, overwrite);
-  const Tensor k = row_value_grad(kKl, {mean, logvar}, 1, kl_mask,
-                                  beta.value_or(Tensor()), scale, kl);
+  const Tensor lp =
+      row_value_grad(op, likelihood, 1, likelihood_mask, {}, -scale, grads, overwrite);
+  const Tensor k =
+      row_value_grad(kKl, {mean, logvar}, 1, kl_mask, beta.value_or(Tensor()), scale, kl);
   grads.insert(grads.end(), kl.begin(), kl.end());
   return reduce(lp, k, beta, reduction);
 }
@@ -139,9 +143,10 @@ Tensor gaussian_elbo_loss(const Tensor& x, const Tensor& decoded_mean, const Ten
 }
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> gaussian_elbo_loss_backward(
     const Optional& grad, const Tensor& x, const Tensor& decoded_mean, const Tensor& decoded_logvar,
-    const Tensor& mean, const Tensor& logvar, const Optional& beta, int64_t reduction, Masks<6> mask) {
-  Grads g = loss_backward(kGaussian, *grad, {x, decoded_mean, decoded_logvar}, mean, logvar,
-                          beta, reduction, {mask[0], mask[1], mask[2]}, {mask[3], mask[4]}, mask[5]);
+    const Tensor& mean, const Tensor& logvar, const Optional& beta, int64_t reduction,
+    Masks<6> mask) {
+  Grads g = loss_backward(kGaussian, *grad, {x, decoded_mean, decoded_logvar}, mean, logvar, beta,
+                          reduction, {mask[0], mask[1], mask[2]}, {mask[3], mask[4]}, mask[5]);
   return {g[0], g[1], g[2], g[3], g[4], g[5]};
 }
 template <bool kInplace>
@@ -149,9 +154,9 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> gaussian_elbo
     const Tensor& x, const Tensor& decoded_mean, const Tensor& decoded_logvar, const Tensor& mean,
     const Tensor& logvar, const Optional& beta, int64_t reduction, Masks<6> mask) {
   Grads g;
-  Tensor value = loss_value_grad(kGaussian, {x, decoded_mean, decoded_logvar}, mean, logvar,
-                                 beta, reduction, {mask[0], mask[1], mask[2]}, {mask[3], mask[4]}, g,
-                                 kInplace ? 1 : -1);
+  Tensor value =
+      loss_value_grad(kGaussian, {x, decoded_mean, decoded_logvar}, mean, logvar, beta, reduction,
+                      {mask[0], mask[1], mask[2]}, {mask[3], mask[4]}, g, kInplace ? 1 : -1);
   return {value, g[0], g[1], g[2], g[3], g[4], Tensor()};
 }
 PYVAE_INSTANTIATE(gaussian_elbo_loss_value_grad)

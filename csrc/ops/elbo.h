@@ -21,7 +21,8 @@ Tensor gaussian_elbo_loss(const Tensor& x, const Tensor& decoded_mean, const Ten
                           int64_t reduction);
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> gaussian_elbo_loss_backward(
     const Optional& grad, const Tensor& x, const Tensor& decoded_mean, const Tensor& decoded_logvar,
-    const Tensor& mean, const Tensor& logvar, const Optional& beta, int64_t reduction, Masks<6> mask);
+    const Tensor& mean, const Tensor& logvar, const Optional& beta, int64_t reduction,
+    Masks<6> mask);
 template <bool kInplace>
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> gaussian_elbo_loss_value_grad(
     const Tensor& x, const Tensor& decoded_mean, const Tensor& decoded_logvar, const Tensor& mean,

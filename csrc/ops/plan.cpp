@@ -8,19 +8,24 @@ namespace pyvae {
 
 Dtype kernel_dtype(at::ScalarType dtype) {
   switch (dtype) {
-    case at::kDouble: return Dtype::f64;
-    case at::kBFloat16: return Dtype::bf16;
-    case at::kHalf: return Dtype::f16;
+    case at::kDouble:
+      return Dtype::f64;
+    case at::kBFloat16:
+      return Dtype::bf16;
+    case at::kHalf:
+      return Dtype::f16;
     case at::kByte:
-    case at::kBool: return Dtype::u8;
-    default: return Dtype::f32;
+    case at::kBool:
+      return Dtype::u8;
+    default:
+      return Dtype::f32;
   }
 }
 
 Plan::Plan(c10::ArrayRef<int64_t> sizes, int64_t batch_ndim, bool sums)
     : sizes_(sizes), batch_ndim_(batch_ndim), barrier_(sums ? batch_ndim : -1) {
-  TORCH_CHECK_VALUE(sizes.size() <= kMaxRank, "pyvae: at most ", kMaxRank, " dimensions, got shape ",
-                    sizes);
+  TORCH_CHECK_VALUE(sizes.size() <= kMaxRank, "pyvae: at most ", kMaxRank,
+                    " dimensions, got shape ", sizes);
 }
 
 Plan::Aligned& Plan::use(int slot, void* data, Dtype dtype) {
@@ -71,8 +76,10 @@ void Plan::merge() {
       const int s = used_[i];
       join = dims_.back().strides[s] == views_[s].strides[d] * size;
     }
-    if (join) dims_.back().size *= size;
-    else dims_.push_back({size, event, {}});
+    if (join)
+      dims_.back().size *= size;
+    else
+      dims_.push_back({size, event, {}});
     for (int i = 0; i < count_; ++i) dims_.back().strides[used_[i]] = views_[used_[i]].strides[d];
   }
 }

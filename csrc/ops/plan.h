@@ -52,8 +52,8 @@ Dtype kernel_dtype(at::ScalarType dtype);
 // How the gradient of one operand comes about.
 enum class GradKind { full, columns, row_sums };
 GradKind grad_kind(const Rows& r, int operand);
-// The same rows with the dimensions that gradient `operand` is summed over last, and no gradients but
-// those that are summed over the same dimensions.
+// The same rows with the dimensions that gradient `operand` is summed over last, and no gradients
+// but those that are summed over the same dimensions.
 Rows reduced_last(const Rows& r, int operand);
 
 }  // namespace pyvae

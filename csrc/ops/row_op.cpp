@@ -45,7 +45,8 @@ class Call {
   Call(const RowOp& op, const Operands& in, Ints shape, int64_t batch_ndim, bool sums)
       : op_(op), originals_(in), in_(sums ? tidy(shape, batch_ndim, in) : in),
         plan_(shape, batch_ndim, sums), batch_(shape.slice(0, batch_ndim)),
-        device_(backend(in[0].device().type())), double_(compute_dtype(in) == at::kDouble), empty_(product(shape) == 0) {
+        device_(backend(in[0].device().type())), double_(compute_dtype(in) == at::kDouble),
+        empty_(product(shape) == 0) {
     for (size_t i = 0; i < in_.size(); ++i) plan_.add(kInput + i, in_[i]);
   }
 
@@ -83,7 +84,8 @@ class Call {
     r.value = partial.data_ptr();
     r.partial = true;
     run(mode, r);
-    device_->sum_groups(partial.const_data_ptr<double>(), value.numel(), group, double_, value.data_ptr());
+    device_->sum_groups(partial.const_data_ptr<double>(), value.numel(), group, double_,
+                        value.data_ptr());
   }
 
   Grads backward() {
@@ -95,8 +97,10 @@ class Call {
       for (size_t i = 0; i < grads_.size(); ++i) {
         if (!grads_[i].defined()) continue;
         const GradKind kind = grad_kind(r, i);
-        if (kind == GradKind::full) any = true;
-        else full.view[kGrad + i].data = nullptr;
+        if (kind == GradKind::full)
+          any = true;
+        else
+          full.view[kGrad + i].data = nullptr;
         if (kind == GradKind::columns && !done[i]) {
           const Rows group = reduced_last(r, i);
           for (int k = 0; k < kMaxIn; ++k) done[k] |= group.view[kGrad + k].data != nullptr;
@@ -147,8 +151,8 @@ class Call {
     run(Mode::columns, r);
     for (size_t t = 0; t < targets.size(); ++t) {
       const Tensor total = scratch({columns});
-      device_->sum_splits(partial.const_data_ptr<double>() + t * r.splits * columns, r.splits, columns,
-                          total.data_ptr<double>());
+      device_->sum_splits(partial.const_data_ptr<double>() + t * r.splits * columns, r.splits,
+                          columns, total.data_ptr<double>());
       // `total` runs over (kept dimensions, columns): the order of the gradient's own elements.
       const View& g = r.view[kGrad + targets[t]];
       c10::SmallVector<int64_t, 8> sizes(r.sizes, r.sizes + r.kept);
@@ -221,7 +225,7 @@ Grads row_backward(const RowOp& op, const Tensor& grad, const Operands& in, int6
   call.want(mask);
   if (grad.dim() != batch_ndim)
     C10_THROW_ERROR(ValueError, c10::str(op.name, "_backward: the incoming gradient must have ",
-                    batch_ndim, " dimensions, got shape ", grad.sizes()));
+                                         batch_ndim, " dimensions, got shape ", grad.sizes()));
   call.plan().add_per_row(kGradValue, grad);
   return call.backward();
 }
@@ -284,8 +288,9 @@ std::tuple<Tensor, Tensor> row_sample_value(const RowOp& op, const Operands& in,
                                             c10::SymIntArrayRef shape, int64_t batch_ndim) {
   check_sample(op, in, seed, shape);
   if (batch_ndim < 0 || batch_ndim > static_cast<int64_t>(shape.size()))
-    C10_THROW_ERROR(ValueError, c10::str(op.name, ": batch_ndim must be between 0 and ", shape.size(),
-                    ", the dimensions of the sample, got ", batch_ndim));
+    C10_THROW_ERROR(ValueError,
+                    c10::str(op.name, ": batch_ndim must be between 0 and ", shape.size(),
+                             ", the dimensions of the sample, got ", batch_ndim));
   Tensor z = empty_sample(in, shape);
   if (z.is_meta())
     return {z, at::empty_symint(shape.slice(0, batch_ndim), z.options().dtype(compute_dtype(in)))};

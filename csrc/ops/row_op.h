@@ -16,8 +16,9 @@ Grads row_backward(const RowOp& op, const Tensor& grad, const Operands& in, int6
                    const Mask& mask);
 
 // Value and gradients times scale (and times the number `weight`, where defined), in one pass; no
-// scale means -1 / rows, the factor that a loss of -mean() will ask for. Operands in `mask` must not be broadcast. `overwrite`: the operand whose storage its gradient takes
-// (that gradient is then not returned), or none.
+// scale means -1 / rows, the factor that a loss of -mean() will ask for. Operands in `mask` must
+// not be broadcast. `overwrite`: the operand whose storage its gradient takes (that gradient is
+// then not returned), or none.
 Tensor row_value_grad(const RowOp& op, const Operands& in, int64_t batch_ndim, const Mask& mask,
                       const Tensor& weight, std::optional<double> scale, Grads& grads,
                       int overwrite = -1);
@@ -25,7 +26,8 @@ Tensor row_value_grad(const RowOp& op, const Operands& in, int64_t batch_ndim, c
 bool one_pass(const RowOp& op, const Operands& in, int64_t batch_ndim, const Mask& mask);
 
 // A sample of `shape`, from mean and logvar that broadcast to it.
-Tensor row_sample(const RowOp& op, const Operands& in, const Tensor& seed, c10::SymIntArrayRef shape);
+Tensor row_sample(const RowOp& op, const Operands& in, const Tensor& seed,
+                  c10::SymIntArrayRef shape);
 Grads row_sample_backward(const RowOp& op, const Tensor& grad_z, const Operands& in,
                           const Tensor& seed, const Mask& mask);
 // A sample and a value of it: z (*shape), value (*shape[:batch_ndim]).

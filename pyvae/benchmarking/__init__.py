@@ -3,9 +3,10 @@
 ``pyvae bench`` is the short form of it; ``bench/`` in the source folder is the long one.
 """
 
-from pyvae.benchmarking.contest import Contest, Result, Work, WrongResultError, run_contest
+from pyvae.benchmarking.contest import Contest, WrongResultError, run_contest
 from pyvae.benchmarking.machine import compile_problem, machine_facts
 from pyvae.benchmarking.memory import Memory, memory_of
+from pyvae.benchmarking.result import Result, Work
 from pyvae.benchmarking.tables import markdown, op_table
 from pyvae.benchmarking.timing import Times, Variant, race
 from pyvae.benchmarking.works import SHORT, WORKS, bench_sizes

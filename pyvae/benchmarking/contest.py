@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,72 +11,18 @@ from torch import Tensor
 from pyvae import reference
 from pyvae.benchmarking.memory import Memory, memory_of
 from pyvae.benchmarking.plain import PLAIN
-from pyvae.benchmarking.timing import Times, Variant, race
+from pyvae.benchmarking.result import AGAIN, COPY, Result, Work
+from pyvae.benchmarking.timing import Variant, race
 from pyvae.testing import CASES, TOLERANCE, Inputs, in_float64, outputs
 
-__all__ = ["Contest", "Result", "Work", "WrongResultError", "run_contest"]
+__all__ = ["Contest", "WrongResultError", "run_contest"]
 
 Function = Callable[[Inputs], Any]
 Step = Callable[[Inputs], tuple[Tensor, ...]]
-COPY, AGAIN = "copy", "pyvae again"
 
 
 class WrongResultError(AssertionError):
     """A variant does not compute what the specification says; it is not timed."""
-
-
-@dataclass(frozen=True)
-class Work:
-    """What is raced: a row of ``pyvae.testing.CASES`` at a size."""
-
-    op: str
-    sizes: tuple[int, ...]
-    dtype: torch.dtype = torch.float32
-    backward: bool = True
-    inplace: bool = False
-
-    @property
-    def name(self) -> str:
-        parts = [self.op, " x ".join(map(str, self.sizes)), str(self.dtype).removeprefix("torch.")]
-        return " ".join([*parts, *(["in place"] if self.inplace else [])])
-
-
-@dataclass(frozen=True)
-class Result:
-    """Times by variant, and memory by variant; ``bytes_moved`` is what the op cannot avoid."""
-
-    work: Work
-    times: Mapping[str, Times]
-    memory: Mapping[str, Memory]
-    bytes_moved: int
-    skipped: Mapping[str, str]
-
-    def ratio(self, other: str, of: str = "pyvae") -> float | None:
-        """How many times as long ``other`` takes; None where it did not run."""
-        return self.times[other].median / self.times[of].median if other in self.times else None
-
-    @property
-    def noise_floor(self) -> float:
-        """How far the ratio of pyvae to itself is from 1."""
-        return abs((self.ratio(AGAIN) or 1.0) - 1)
-
-    def bandwidth(self, name: str) -> float:
-        """GB/s of the unavoidable bytes; of a plain copy of as many for "copy"."""
-        return self.bytes_moved / self.times[name].median / 1e9
-
-    def to_dict(self) -> dict[str, Any]:
-        """Fit for JSON."""
-        return {
-            "work": self.work.name,
-            "backward": self.work.backward,
-            "times_us": {name: times.summary() for name, times in self.times.items()},
-            "ratio": {name: self.ratio(name) for name in self.times if name != "pyvae"},
-            "noise_floor": self.noise_floor,
-            "bytes_moved": self.bytes_moved,
-            "gb_per_s": {name: self.bandwidth(name) for name in self.times},
-            "memory": {name: memory._asdict() for name, memory in self.memory.items()},
-            "skipped": dict(self.skipped),
-        }
 
 
 class Contest:
@@ -109,13 +54,8 @@ class Contest:
         with torch.no_grad():
             values = outputs(self.case.specification(exact))
         self.noise_shape = values[0].shape  # where there is noise, that of the sample
-        generator = torch.Generator().manual_seed(1)
-        # A scalar is a loss: its incoming gradient is 1.
-        self.incoming = [
-            torch.randn(v.shape, generator=generator, dtype=v.dtype) if v.ndim else None
-            for v in values
-        ]
-        self.truth = self._step(self.case.specification)(exact)
+        self.incoming = [self._incoming(value) for value in values]
+        self.truth = self._step(self.case.specification, exact)(exact)
 
     def variant(self, name: str) -> Variant:
         """To be timed; the result is checked first.
@@ -170,6 +110,15 @@ class Contest:
                     + error
                 )
 
+    def _incoming(self, value: Tensor) -> Tensor | None:
+        """1 for a loss; that of a mean to minimise for what has one value per row; else random."""
+        if value.ndim == 0:
+            return None
+        if value.ndim == 1 and not self.work.weighted:
+            sign = -1 if self.case.native.endswith("log_prob") else 1
+            return sign * torch.ones(value.shape) / max(len(value), 1)
+        return torch.randn(value.shape, generator=torch.Generator().manual_seed(1))
+
     def _second_argument(self) -> str:
         second = self.case.arguments(self.inputs)[1]
         return next(name for name, value in self.inputs.items() if value is second)
@@ -189,8 +138,9 @@ class Contest:
         compiled = torch.compile(plain, dynamic=False, fullgraph=True)
         return lambda inputs: compiled(**inputs)
 
-    def _step(self, function: Function) -> Step:
-        """Results, and gradients for the incoming ones where the work has a backward."""
+    def _step(self, function: Function, leaves: Inputs | None = None) -> Step:
+        """Results, and gradients (of the leaves) where the work has a backward."""
+        wanted = [(leaves or self.inputs)[name] for name in self.learned]
         if not self.work.backward:
 
             def forward(inputs: Inputs) -> tuple[Tensor, ...]:
@@ -209,7 +159,6 @@ class Contest:
                 pairs = zip(self.incoming, dtypes, strict=True)
                 incoming = [None if g is None else g.to(dtype) for g, dtype in pairs]
                 converted[dtypes] = incoming
-            wanted = [inputs[name] for name in self.learned]
             return results + torch.autograd.grad(results, wanted, incoming)
 
         return forward_backward

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from pyvae.benchmarking.contest import COPY, Result
+from pyvae.benchmarking.result import COPY, Result
 
 __all__ = ["markdown", "op_table", "si_bytes", "si_seconds"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyvae.benchmarking.contest import Work
+from pyvae.benchmarking.result import Work
 from pyvae.testing import OpCase
 
 __all__ = ["SHORT", "WORKS", "bench_sizes"]

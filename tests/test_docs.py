@@ -1,0 +1,119 @@
+"""What the documentation says can be done: code runs, commands parse, links lead somewhere."""
+
+import importlib
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+
+import pyvae.data  # noqa: F401  registers the data sets
+from pyvae import cli, registry
+from pyvae.config import PARTS, TrainConfig, parse_pairs
+
+ROOT = Path(__file__).parents[1]
+PAGES = [*ROOT.glob("*.md"), *sorted((ROOT / "docs").glob("*.md"))]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+
+
+def blocks(page, language):
+    return [code for name, code in FENCE.findall(page.read_text()) if name == language]
+
+
+def commands(page):
+    """Every ``pyvae ...`` in a shell block or between backticks, as words."""
+    spans = re.findall(r"`(pyvae [^`\n]+)`", FENCE.sub("", page.read_text()))
+    shell = "\n".join(blocks(page, "sh")).replace("\\\n", " ")
+    for line in [*spans, *re.split("&&|\n", shell)]:
+        words = shlex.split(line, comments=True)
+        if words and Path(words[0]).name == "pyvae":
+            yield words[1:]
+
+
+def test_the_pages_are_found():
+    assert {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "ops.md"} <= {p.name for p in PAGES}
+    assert ["train"] in list(commands(ROOT / "README.md"))
+    assert sum(len(blocks(page, "python")) for page in PAGES) > 8
+
+
+@pages
+def test_python_blocks_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for kind in registry.registries.values():  # what a page registers is gone afterwards
+        monkeypatch.setattr(kind, "_parts", dict(kind._parts))
+        monkeypatch.setattr(kind, "_origins", dict(kind._origins))
+    torch.manual_seed(0)
+    namespace = {"__name__": page.stem}
+    for number, code in enumerate(blocks(page, "python")):
+        exec(compile(code, f"{page.name}, python block {number}", "exec"), namespace)
+
+
+def test_the_one_line_swap_gives_the_same_loss():
+    namespace = {}
+    first, second = blocks(ROOT / "README.md", "python")[:2]
+    torch.manual_seed(0)
+    exec(first, namespace)
+    exec(second, namespace)  # with other noise
+    assert namespace["loss"].item() == pytest.approx(namespace["before"].item(), rel=0.02)
+
+
+@pages
+def test_commands_parse(page, monkeypatch):
+    for words in commands(page):
+        name = words[0]
+        assert name in cli.COMMANDS, words
+        module = importlib.import_module(f"pyvae.cli.{cli.COMMANDS[name][0]}")
+        seen = []
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "run", lambda arguments, seen=seen: seen.append(arguments) or 0)
+            assert cli.main(words) == 0, words
+        if name == "train":
+            check_settings(vars(seen[0]))
+
+
+def check_settings(given):
+    """The parts exist and the settings make sense."""
+    fields = TrainConfig.__dataclass_fields__
+    given = {name: value for name, value in given.items() if name in fields}
+    for name in given:
+        if name.endswith("_args"):
+            given[name] = parse_pairs(given[name], name)
+    config = TrainConfig.from_dict(given)
+    for kind in PARTS:
+        name = getattr(config, kind)
+        # "laplace" is the plugin that docs/parts.md tells how to write
+        assert kind == "optimizer" or name in [*registry.registries[f"{kind}s"].names(), "laplace"]
+
+
+def anchors(page):
+    titles = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pages
+def test_links_and_pictures_exist(page):
+    text = FENCE.sub("", page.read_text())
+    links = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:src|href)="([^"]+)"', text)
+    for link in links:
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), f"{page.name}: {link}"
+        assert not anchor or anchor in anchors(target), f"{page.name}: {link}"
+
+
+@pages
+def test_no_figure_is_left_open(page):
+    assert re.findall(r"\{\{.*?\}\}", page.read_text()) == []
+
+
+def test_ci_runs_the_command_of_the_readme():
+    text = (ROOT / "README.md").read_text()
+    marked = re.findall(r"<!-- test command -->\n(.*?)<!-- test command -->", text, re.DOTALL)
+    assert len(marked) == 1
+    (code,) = [body for _, body in FENCE.findall(marked[0])]
+    assert code.count("\n") == 1 and code.rstrip().endswith(".venv/bin/pytest")
+    assert "<!-- test command -->" in (ROOT / ".ci" / "run").read_text()

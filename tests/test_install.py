@@ -1,0 +1,105 @@
+"""What the installed package holds, and what an installation that cannot work says."""
+
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+import torch
+
+import pyvae
+from pyvae import _build, _library
+
+ROOT = Path(__file__).parents[1]
+
+
+def python(*arguments, cwd):
+    """Run the interpreter away from the source tree; returns the exit code and all it said."""
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, timeout=300
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_what_is_installed():
+    files = [str(f) for f in importlib.metadata.files("pyvae-fused")]
+    assert "pyvae/_build.py" in files
+    assert any(f.startswith("pyvae/_C.") for f in files)
+    assert any(f.endswith("licenses/LICENSE") for f in files)
+    for file in files:  # the command, the package, its metadata, the hook of an editable install
+        known = ("pyvae/", "pyvae_fused-", "_editable_", "__pycache__/_editable_")
+        assert file.startswith(known) or Path(file).stem == "pyvae", file
+        assert Path(file).suffix not in {".h", ".cpp", ".cu", ".cuh"}, file
+    assert (Path(pyvae.__file__).parent / "py.typed").is_file()
+
+
+def test_the_metadata():
+    metadata = importlib.metadata.metadata("pyvae-fused")
+    assert pyvae.__version__ == metadata["Version"]
+    needed = [r for r in importlib.metadata.requires("pyvae-fused") if "extra ==" not in r]
+    assert len(needed) == 1 and needed[0].startswith("torch")
+    assert {"train", "test", "dev"} <= set(metadata.get_all("Provides-Extra"))
+
+
+def test_the_build_is_for_the_running_torch():
+    assert _build.torch_version == torch.__version__
+    _library.check_build("2.13.0", "2.13.0")
+
+
+def test_another_torch_is_refused_before_the_library_is_loaded(tmp_path):
+    code = "import torch; torch.__version__ = '2.99.0'; import pyvae"
+    returned, said = python("-c", code, cwd=tmp_path)
+    assert returned == 1
+    assert said.splitlines()[-1] == (
+        f"ImportError: pyvae was built against torch {_build.torch_version}, but torch 2.99.0 is "
+        "installed. Build it again for this torch: pip install --force-reinstall --no-deps "
+        "--no-cache-dir pyvae-fused (or `pip install .` in its source folder)."
+    )
+    assert "undefined symbol" not in said
+
+
+def test_a_source_tree_says_that_it_is_not_installed(tmp_path):
+    ignored = shutil.ignore_patterns("_build.py", "*.so", "*.pyd", "__pycache__")
+    shutil.copytree(Path(pyvae.__file__).parent, tmp_path / "pyvae", ignore=ignored)
+    # -S leaves out .pth files, through which an editable installation would answer
+    paths = [str(tmp_path), *{sysconfig.get_path(key) for key in ("purelib", "platlib")}]
+    code = f"import sys; sys.path[:0] = {paths!r}; import pyvae"
+    returned, said = python("-S", "-c", code, cwd=tmp_path)
+    assert returned == 1
+    assert said.splitlines()[-1] == (
+        "ImportError: pyvae's native library is not built: install the package (`pip install .` in "
+        "its source folder) instead of importing the source tree."
+    )
+
+
+@pytest.mark.slow
+def test_without_torch_the_build_stops_with_one_sentence(tmp_path):
+    """The newcomer's own command, but for --no-deps: pip would fetch a torch before it builds."""
+    source = tmp_path / "source"
+    skipped = shutil.ignore_patterns(".*", "build", "tests", "docs", "runs", "__pycache__")
+    shutil.copytree(ROOT, source, ignore=skipped)
+    venv.create(tmp_path / "venv", with_pip=True)
+    pip = tmp_path / "venv" / ("Scripts" if sys.platform == "win32" else "bin") / "pip"
+    done = subprocess.run(
+        [pip, "install", "--no-deps", "."],
+        cwd=source,
+        env={name: value for name, value in os.environ.items() if name != "PIP_QUIET"},
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    said = done.stdout + done.stderr
+    if "No matching distribution found for" in said:
+        pytest.skip("needs a package index, for what builds the package")
+    assert done.returncode != 0
+    words = " ".join(said.split())  # CMake breaks lines
+    assert words.count("pyvae builds against the PyTorch of your environment and found none") == 1
+    sentence = "install PyTorch first (pip install torch), then install pyvae again."
+    assert sentence in words
+    rest = words.partition(sentence)[2]
+    assert "Traceback" not in rest and len(rest) < 1000, f"much is said after it: {rest}"
