@@ -30,6 +30,7 @@ CpuKernels make(const char* name) {
   k.name = name;
   k.segment[0] = kSegment<float>;
   k.segment[1] = kSegment<double>;
+  k.group = kMaxGroup;
   fill<GaussianLogProb>(k, Kernel::gaussian_log_prob);
   fill<BernoulliLogProb>(k, Kernel::bernoulli_log_prob);
   fill<GaussianKlStandard>(k, Kernel::gaussian_kl_standard);

@@ -9,6 +9,7 @@ namespace pyvae {
 struct CpuKernels {
   const char* name;
   int segment[2];  // columns of one item of the column loop: float, double
+  int group;       // kept rows of one, at most
   RowsFn loop[static_cast<int>(Kernel::count)][2][static_cast<int>(Mode::count)];
 };
 

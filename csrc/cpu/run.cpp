@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <c10/util/Exception.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 
@@ -40,16 +41,18 @@ namespace {
 // Elements below which a second thread costs more than it saves.
 constexpr int64_t kGrain = 16384;
 
-void run(Kernel kernel, bool is_double, Mode mode, const Rows& rows) {
+void run(Kernel kernel, bool is_double, Mode mode, const Rows& given) {
   const CpuKernels& k = kernels();
   const RowsFn fn = k.loop[static_cast<int>(kernel)][is_double][static_cast<int>(mode)];
+  Rows rows = given;
   int64_t items, weight;  // weight: elements of one item
   if (mode == Mode::columns) {
     const int64_t segment = k.segment[is_double], segments = (rows.cols + segment - 1) / segment;
     int64_t kept = 1;
     for (int d = 0; d < rows.kept; ++d) kept *= rows.sizes[d];
-    items = kept * segments * rows.splits;
-    weight = kept ? rows.rows / kept / rows.splits * std::min(segment, rows.cols) : 1;
+    rows.group = static_cast<int>(std::clamp<int64_t>(segment / rows.cols, 1, k.group));
+    items = (kept + rows.group - 1) / rows.group * segments * rows.splits;
+    weight = items ? rows.rows * rows.cols / items : 1;
   } else {
     items = rows.rows * rows.chunks();
     weight = std::min<int64_t>(rows.cols, kChunk);

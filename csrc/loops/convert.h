@@ -153,11 +153,9 @@ struct DtypeOf<double> {
   static constexpr Dtype value = Dtype::f64;
 };
 
-// n elements from `offset` on: in place where they lie ready, else by way of the tile.
 template <class T>
-const T* fetch(const View& v, int64_t offset, T* tile, int n) {
+__attribute__((noinline)) const T* fetch_by_tile(const View& v, int64_t offset, T* tile, int n) {
   const void* p = element(v, offset);
-  if (v.dtype == DtypeOf<T>::value && v.step == 1) return static_cast<const T*>(p);
   switch (v.dtype) {
     case Dtype::f32:
       load_tile<float>(p, v.step, tile, n);
@@ -176,6 +174,12 @@ const T* fetch(const View& v, int64_t offset, T* tile, int n) {
       break;
   }
   return tile;
+}
+// n elements from `offset` on: in place where they lie ready, else by way of the tile.
+template <class T>
+PYVAE_FN const T* fetch(const View& v, int64_t offset, T* tile, int n) {
+  if (v.dtype == DtypeOf<T>::value && v.step == 1) return static_cast<const T*>(v.data) + offset;
+  return fetch_by_tile(v, offset, tile, n);
 }
 template <class T>
 void put(const View& v, int64_t offset, const T* tile, int n) {

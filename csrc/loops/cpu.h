@@ -12,6 +12,8 @@ inline namespace PYVAE_ISA {
 template <class T>
 constexpr int kSegment = 64 * Vec<T>::kLanes;
 
+constexpr int kMaxGroup = 16;  // kept rows of one item of the column loop
+
 // Where each view stands, moved from row to row like an odometer.
 struct Cursor {
   const Rows& a;
@@ -158,14 +160,14 @@ struct Workspace {
 
   // Points `s` at columns [j, j + n) of the cursor's row.
   template <bool kValue, bool kGrad>
-  void open(Segment<T>& s, const Rows& a, const Cursor& at, int64_t j, int n, bool ahead) {
+  void open(Segment<T>& s, const Rows& a, const Cursor& at, int64_t j, int n, int64_t run) {
     for (int k = 0; k < F::kIn; ++k) {
       const View& v = a.view[kInput + k];
       s.in[k] = fetch(v, at.offset[kInput + k] + j * v.step, in[k], n);
     }
     if constexpr (F::kNoise) {
       const uint64_t seed = static_cast<const uint64_t*>(a.view[kSeed].data)[at.offset[kSeed]];
-      s.eps = noise.at(seed, at.offset[kNoiseIndex] + j, n, a.stream_length, ahead);
+      s.eps = noise.at(seed, at.offset[kNoiseIndex] + j, n, a.stream_length, run);
       if constexpr (kValue) s.sample = target(a.view[kSample], at.offset[kSample] + j, sample);
       if constexpr (kGrad) {
         const View& v = a.view[kGradSample];
@@ -227,7 +229,7 @@ void rows_loop(const Rows& a, int64_t begin, int64_t end) {
     double total = 0;
     for (int64_t j = first; j < last; j += kSegment<T>) {
       const int n = static_cast<int>(last - j < kSegment<T> ? last - j : kSegment<T>);
-      work.template open<kValue, kGrad>(s, a, at, j, n, true);
+      work.template open<kValue, kGrad>(s, a, at, j, n, a.stream_length);
       total += run_segment<F, T, kValue, kGrad>(s, n, slope);
       if constexpr (kMode == Mode::row_sums)
         for (int i = 0; i < n; ++i) total += static_cast<double>(s.grad[a.target][i]);
@@ -244,8 +246,9 @@ void rows_loop(const Rows& a, int64_t begin, int64_t end) {
   }
 }
 
-// Items are (kept row, segment of columns, split). The dimensions from `kept` on are summed over in
-// a fixed order; sums of 64 rows go on in double. Several splits: partial sums in doubles at
+// Items are (group of kept rows, segment of columns, split). The dimensions from `kept` on are
+// summed over in a fixed order; sums of 64 rows go on in double. Short rows that follow each other
+// are summed side by side, since their noise is one run. Several splits: partial sums in doubles at
 // `value`, one (split, kept row, column) block for each gradient.
 template <class F, class T>
 void columns_loop(const Rows& a, int64_t begin, int64_t end) {
@@ -254,6 +257,7 @@ void columns_loop(const Rows& a, int64_t begin, int64_t end) {
   for (int d = a.kept; d < a.ndim; ++d) summed *= a.sizes[d];
   const int64_t kept_rows = summed ? a.rows / summed : 0;
   const int64_t per_split = (summed + a.splits - 1) / a.splits;
+  const bool one_run = a.kept > 0 && a.view[kNoiseIndex].strides[a.kept - 1] == a.cols;
   int targets[F::kIn], count = 0;
   for (int k = 0; k < F::kIn; ++k)
     if (a.view[kGrad + k].data) targets[count++] = k;
@@ -261,40 +265,55 @@ void columns_loop(const Rows& a, int64_t begin, int64_t end) {
   Segment<T> s;
   T sum[F::kIn][kSegment<T>];
   double total[F::kIn][kSegment<T>];
-  Cursor at(a, 0);
+  int64_t base[kMaxGroup][kSlots];  // where each kept row of the group begins
+  Cursor at(a, 0), step(a, 0);
   for (int64_t item = begin; item < end; ++item) {
     const int64_t split = item % a.splits, segment = item / a.splits % segments;
-    const int64_t row = item / a.splits / segments;
+    const int64_t row = item / a.splits / segments * a.group;
+    const int rows = static_cast<int>(kept_rows - row < a.group ? kept_rows - row : a.group);
     const int64_t j = segment * kSegment<T>;
     const int n = static_cast<int>(a.cols - j < kSegment<T> ? a.cols - j : kSegment<T>);
     const int64_t first = split * per_split;
     const int64_t last = first + per_split < summed ? first + per_split : summed;
     for (int t = 0; t < count; ++t)
-      for (int i = 0; i < n; ++i) sum[t][i] = 0, total[t][i] = 0;
-    at.seek(row * summed + first);
-    int64_t place[F::kIn];
-    for (int t = 0; t < count; ++t) place[t] = at.offset[kGrad + targets[t]];
+      for (int i = 0; i < rows * n; ++i) sum[t][i] = 0, total[t][i] = 0;
+    for (int g = 0; g < rows; ++g) {
+      at.seek((row + g) * summed);
+      memcpy(base[g], at.offset, sizeof(at.offset));
+    }
+    step.seek(first);  // the summed dimensions alone
     for (int64_t r = first; r < last; ++r) {
-      work.template open<false, true>(s, a, at, j, n, false);
-      for (int t = 0; t < count; ++t) s.grad[targets[t]] = work.grad[targets[t]];
-      run_segment<F, T, false, true>(s, n, slope_of<T>(a, at));
       const bool flush = (r - first) % 64 == 63 || r + 1 == last;
-      for (int t = 0; t < count; ++t) {
-        const T* g = work.grad[targets[t]];
-        for (int i = 0; i < n; ++i) sum[t][i] += g[i];
-        if (flush)
-          for (int i = 0; i < n; ++i) total[t][i] += static_cast<double>(sum[t][i]), sum[t][i] = 0;
+      for (int g = 0; g < rows; ++g) {
+        for (int i = 0; i < step.count; ++i) {
+          const int slot = step.active[i];
+          at.offset[slot] = base[g][slot] + step.offset[slot];
+        }
+        work.template open<false, true>(s, a, at, j, n, one_run ? (rows - g) * a.cols : n);
+        for (int t = 0; t < count; ++t) s.grad[targets[t]] = work.grad[targets[t]];
+        run_segment<F, T, false, true>(s, n, slope_of<T>(a, at));
+        for (int t = 0; t < count; ++t) {
+          const T* grad = work.grad[targets[t]];
+          T* into = sum[t] + g * n;
+          for (int i = 0; i < n; ++i) into[i] += grad[i];
+        }
       }
-      if (r + 1 < last) at.next();
+      for (int t = 0; flush && t < count; ++t)
+        for (int i = 0; i < rows * n; ++i)
+          total[t][i] += static_cast<double>(sum[t][i]), sum[t][i] = 0;
+      if (r + 1 < last) step.next();
     }
     for (int t = 0; t < count; ++t) {
-      const View& out = a.view[kGrad + targets[t]];
-      if (a.splits > 1)
-        memcpy(
-            static_cast<double*>(a.value) + ((t * a.splits + split) * kept_rows + row) * a.cols + j,
-            total[t], n * sizeof(double));
-      else
-        put(out, place[t] + j * out.step, total[t], n);
+      const int slot = kGrad + targets[t];
+      for (int g = 0; g < rows; ++g) {
+        const double* from = total[t] + g * n;
+        if (a.splits > 1)
+          memcpy(static_cast<double*>(a.value) +
+                     ((t * a.splits + split) * kept_rows + row + g) * a.cols + j,
+                 from, n * sizeof(double));
+        else
+          put(a.view[slot], base[g][slot] + j * a.view[slot].step, from, n);
+      }
     }
   }
 }

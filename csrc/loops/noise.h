@@ -27,9 +27,8 @@ PYVAE_FN void box_muller(I32 first, I32 second, F32& a, F32& b) {
 // The normals of `count` counters from `first` on; count a multiple of I32::kLanes. Words of a
 // block first, normals after: both are long chains of dependent instructions, and in loops of their
 // own the processor works on several iterations at once.
-inline void fill_normals(uint64_t seed, uint64_t first, int64_t count, float* out) {
+inline void fill_normals(const Keys<U64>& keys, uint64_t first, int64_t count, float* out) {
   constexpr int W = I32::kLanes, kBlock = 16;
-  const Keys<U64> keys(seed);
   const U64 lane(lane_index<uint64_t>());
   I32 words[kBlock][4];
   for (int64_t done = 0; done < count; done += kBlock * W) {
@@ -50,8 +49,7 @@ inline void fill_normals(uint64_t seed, uint64_t first, int64_t count, float* ou
     }
   }
 }
-inline void fill_normals(uint64_t seed, uint64_t first, int64_t count, double* out) {
-  const Keys<uint32_t> keys(seed);
+inline void fill_normals(const Keys<uint32_t>& keys, uint64_t first, int64_t count, double* out) {
   for (int64_t c = 0; c < count; ++c, out += 4) {
     const uint64_t k = first + static_cast<uint64_t>(c);
     const Words<uint32_t> w =
@@ -61,26 +59,38 @@ inline void fill_normals(uint64_t seed, uint64_t first, int64_t count, double* o
   }
 }
 
-// A window on the stream. Rows are read in order, so a refill makes a block ahead of its reader.
+template <class T>
+struct NoiseKeys {
+  using type = Keys<U64>;
+};
+template <>
+struct NoiseKeys<double> {
+  using type = Keys<uint32_t>;
+};
+
+// A window on the stream. A refill makes what its reader will ask for next as well.
 template <class T>
 class NoiseWindow {
   static constexpr int kGroup = 4 * I32::kLanes;
   T buffer_[64 * Vec<T>::kLanes + 2 * kGroup];
   int64_t lo_ = 0, hi_ = 0;
   uint64_t seed_ = 0;
+  typename NoiseKeys<T>::type keys_{0};
 
  public:
   static constexpr int kBlock = 64 * Vec<T>::kLanes;
 
-  // n <= kBlock normals from `index` on, of a stream of `length`; `ahead`: more will be asked for.
-  const T* at(uint64_t seed, int64_t index, int n, int64_t length, bool ahead) {
+  // n <= kBlock normals from `index` on, of a stream of `length`; `run`: how many will be read in a
+  // row from there.
+  const T* at(uint64_t seed, int64_t index, int n, int64_t length, int64_t run) {
     if (seed != seed_ || index < lo_ || index + n > hi_) {
+      if (seed != seed_) keys_ = typename NoiseKeys<T>::type(seed);
       const int64_t start = index & ~int64_t(3);
-      int64_t want = ahead && length - start > n ? kBlock : n;
-      if (want > length - start) want = length - start;
-      if (want < index - start + n) want = index - start + n;
-      const int64_t made = (want + kGroup - 1) / kGroup * kGroup;
-      fill_normals(seed, static_cast<uint64_t>(start) / 4, made / 4, buffer_);
+      int64_t want = run < n ? n : run < kBlock ? run : kBlock;
+      if (want > length - index) want = length - index;
+      if (want < n) want = n;
+      const int64_t made = (index - start + want + kGroup - 1) / kGroup * kGroup;
+      fill_normals(keys_, static_cast<uint64_t>(start) / 4, made / 4, buffer_);
       seed_ = seed, lo_ = start, hi_ = start + made;
     }
     return buffer_ + (index - lo_);

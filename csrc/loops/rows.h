@@ -48,6 +48,7 @@ struct Rows {
   int target = 0;
   int kept = 0;
   int64_t splits = 1;
+  int group = 1;  // kept rows that are summed side by side
 
   int64_t chunks() const { return cols <= kChunk ? 1 : (cols + kChunk - 1) / kChunk; }
 };
