@@ -3,8 +3,6 @@
 
 #include <ATen/core/dispatch/Dispatcher.h>
 
-#include <string>
-
 namespace pyvae {
 
 void autograd_forward(const c10::OperatorHandle& op, c10::DispatchKeySet keys,
@@ -15,8 +13,5 @@ void autograd_backward(const c10::OperatorHandle& op, c10::DispatchKeySet keys,
 // The op `name` that may overwrite its argument 1 with the gradient.
 void autograd_inplace(const c10::OperatorHandle& op, c10::DispatchKeySet keys,
                       torch::jit::Stack* stack);
-
-// "int batch_ndim=1" -> "int batch_ndim": arguments that have others after them take no default.
-std::string strip_defaults(std::string args);
 
 }  // namespace pyvae

@@ -12,6 +12,14 @@ c10::FunctionSchema schema(const Parts&... parts) {
   return torch::schema(c10::str(parts...).c_str());
 }
 
+// "int batch_ndim=1" -> "int batch_ndim": arguments that have others after them take no default.
+std::string strip_defaults(std::string args) {
+  size_t at;
+  while ((at = args.find('=')) != std::string::npos)
+    args.erase(at, std::min(args.find(',', at), args.size()) - at);
+  return args;
+}
+
 TORCH_LIBRARY(pyvae, m) {
   const std::vector<at::Tag> tags = {at::Tag::pt2_compliant_tag};
 #define PYVAE_DEFINE(name, args, results, grads, mask, gradients)                                  \

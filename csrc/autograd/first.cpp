@@ -1,0 +1,84 @@
+#include "first.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/TensorSubclassLikeUtils.h>
+#include <torch/csrc/autograd/engine.h>
+
+namespace pyvae {
+namespace {
+
+bool all_equal(const Tensor& grad, double value) {
+  Tensor t = grad;
+  for (int64_t d = grad.dim(); d-- > 0;)
+    if (t.stride(d) == 0 && t.size(d) > 0) t = t.select(d, 0);  // an expanded number
+  if (t.numel() == 0 || !t.is_contiguous()) return false;
+  const auto all = [&](auto expected) {
+    using T = decltype(expected);
+    const T* p = t.const_data_ptr<T>();
+    for (int64_t i = 0; i < t.numel(); ++i)
+      if (p[i] != expected) return false;
+    return true;
+  };
+  if (t.scalar_type() == at::kFloat) return all(static_cast<float>(value));
+  return t.scalar_type() == at::kDouble && all(value);
+}
+
+// g / folded * grad: g itself where they cancel; in place where nothing else can see g, or where
+// it must not be used again.
+Tensor scaled(const Tensor& g, const Tensor& grad, double folded, bool consume) {
+  if (consume) ag::impl::bump_version(g);
+  const bool plain = !at::isTensorSubclassLike(g) && !at::isTensorSubclassLike(grad);
+  if (plain && grad.is_cpu() && all_equal(grad, folded)) return g;
+  auto sizes = grad.sym_sizes().vec();
+  sizes.resize(g.dim(), 1);
+  Tensor weight = grad.reshape_symint(sizes).to(g.scalar_type());
+  if (folded != 1) weight = weight / folded;
+  const bool once = plain && !ag::get_current_graph_task_keep_graph();
+  return once || consume ? Tensor(g).mul_(weight) : g * weight;
+}
+
+}  // namespace
+
+ag::variable_list FirstNode::apply(ag::variable_list&& grads) {
+  std::lock_guard<std::mutex> lock(mutex);
+  ag::variable_list result(num_outputs());
+  bool any = false;
+  for (const Tensor& g : grads) any |= g.defined();
+  if (!any) return result;
+  if (!made.empty() && !at::GradMode::is_enabled() && (overwrote || !again_is_less(grads[0]))) {
+    for (size_t i = 0; i < made.size(); ++i)
+      if (made[i] && task_should_compute_output(i))
+        result[i] = scaled(made[i]->unpack(), grads[0], folded, overwrote && i == 1);
+    return result;
+  }
+  std::vector<bool> mask;
+  size_t edge = 0;
+  for (bool none : optional_none) {
+    mask.push_back(!none && task_should_compute_output(edge));
+    edge += !none;
+  }
+  Stack stack;
+  for (Tensor& g : grads) stack.push_back(g.defined() ? c10::IValue(std::move(g)) : c10::IValue());
+  for (auto& v : saved.unpack()) stack.push_back(std::move(v));
+  stack.push_back(bools(mask));
+  if (at::GradMode::is_enabled() || any_tangent(stack)) {
+    op->backward.callBoxed(&stack);
+  } else {  // nothing will differentiate this: straight to the kernel
+    at::AutoDispatchBelowADInplaceOrView guard;
+    op->backward.callBoxed(&stack);
+  }
+  edge = 0;
+  for (size_t i = 0; i < optional_none.size(); ++i) {
+    if (optional_none[i]) continue;
+    if (stack[i].isTensor()) result[edge] = stack[i].toTensor();
+    ++edge;
+  }
+  return result;
+}
+
+// Few elements that would have to be scaled: the kernel does it all in one call.
+bool FirstNode::again_is_less(const Tensor& grad) const {
+  return made_numel < 16384 && !(grad.is_cpu() && all_equal(grad, folded));
+}
+
+}  // namespace pyvae

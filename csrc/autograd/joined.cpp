@@ -1,0 +1,100 @@
+#include "joined.h"
+
+#include <unordered_map>
+
+#include "../ops/all.h"
+
+namespace pyvae {
+namespace {
+
+bool elbo_is_one_pass(const Values& args, const std::vector<bool>& mask, bool) {
+  const size_t n = args.size();  // likelihood operands, mean, logvar, beta, reduction
+  if (args[n - 1].toInt() == 0 || mask[n - 2]) return false;
+  Operands likelihood, kl;
+  for (size_t i = 0; i + 4 < n; ++i) likelihood.push_back(args[i].toTensor());
+  kl = {args[n - 4].toTensor(), args[n - 3].toTensor()};
+  Mask first{}, second{mask[n - 4], mask[n - 3]};
+  for (size_t i = 0; i < likelihood.size(); ++i) first[i] = mask[i];
+  return one_pass(likelihood.size() == 2 ? kBernoulliLogProb : kGaussianLogProb, likelihood, 1,
+                  first) &&
+         one_pass(kGaussianKlStandard, kl, 1, second);
+}
+// A batch of values is mostly averaged and negated: then the gradients are ready. With more batch
+// dimensions the incoming gradient is mostly not constant (importance weights), and scaling the
+// gradients costs more than making them later.
+bool row_is_one_pass(const RowOp& op, const Operands& in, int64_t batch_ndim,
+                     const std::vector<bool>& mask, bool worth) {
+  if (worth && (batch_ndim != 1 || in[0].dim() != in[1].dim() || in[0].element_size() < 4))
+    return false;
+  Mask wanted{};
+  std::copy(mask.begin(), mask.end(), wanted.begin());
+  return one_pass(op, in, batch_ndim, wanted);
+}
+bool bernoulli_is_one_pass(const Values& args, const std::vector<bool>& mask, bool worth) {
+  return row_is_one_pass(kBernoulliLogProb, {args[0].toTensor(), args[1].toTensor()},
+                         args[2].toInt(), mask, worth);
+}
+bool gaussian_is_one_pass(const Values& args, const std::vector<bool>& mask, bool worth) {
+  return row_is_one_pass(kGaussianLogProb,
+                         {args[0].toTensor(), args[1].toTensor(), args[2].toTensor()},
+                         args[3].toInt(), mask, worth);
+}
+
+// By the addresses of the schemas of the op, its backward and its permission to overwrite, which
+// live as long as the ops do.
+struct Table {
+  std::unordered_map<std::string, Joined> all;
+  std::unordered_map<const void*, const Joined*> by_schema;
+};
+
+std::unordered_map<std::string, Joined> join_all() {
+  std::unordered_map<std::string, Joined> all;
+  auto& dispatcher = c10::Dispatcher::singleton();
+  const auto find = [&](const std::string& name) {
+    return dispatcher.findSchemaOrThrow(("pyvae::" + name).c_str(), "");
+  };
+  const auto add = [&](const std::string& name) {
+    const auto op = find(name);
+    all.emplace("pyvae::" + name, Joined{name,
+                                         op.schema().arguments().size(),
+                                         op.schema().returns().size(),
+                                         op,
+                                         find(name + "_backward"),
+                                         find(name + "_reference"),
+                                         {}});
+  };
+#define PYVAE_ADD(name, ...) add(#name);
+  PYVAE_OPS(PYVAE_ADD)
+#undef PYVAE_ADD
+  const auto one_pass = [&](const std::string& name, OnePass when, bool folds_rows) {
+    Joined& j = all.at("pyvae::" + name);
+    j.value_grad = find("_" + name + "_value_grad");
+    j.value_grad_inplace = find("_" + name + "_value_grad_");
+    j.one_pass = when;
+    j.folds_rows = folds_rows;
+  };
+  one_pass("bernoulli_log_prob", bernoulli_is_one_pass, true);
+  one_pass("gaussian_log_prob", gaussian_is_one_pass, true);
+  one_pass("bernoulli_elbo_loss", elbo_is_one_pass, false);
+  one_pass("gaussian_elbo_loss", elbo_is_one_pass, false);
+  return all;
+}
+
+}  // namespace
+
+const Joined& joined(const c10::OperatorHandle& op) {
+  static const Table table = [] {
+    Table t;
+    t.all = join_all();
+    for (const auto& [name, join] : t.all) {
+      for (const std::string suffix : {"", "_backward", "_inplace"}) {
+        const auto other = c10::Dispatcher::singleton().findSchema({name + suffix, ""});
+        if (other) t.by_schema.emplace(&other->schema(), &join);
+      }
+    }
+    return t;
+  }();
+  return *table.by_schema.at(&op.schema());
+}
+
+}  // namespace pyvae
