@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import platform
 from typing import Any
@@ -34,16 +33,13 @@ def facts() -> dict[str, Any]:
 
 
 def _kernels() -> dict[str, Any]:
-    try:
-        native: Any = importlib.import_module("pyvae._C")
-    except ImportError as error:
-        return {"kernels": f"not built ({error}); operations run in plain PyTorch"}
-    found = {"kernels": "built"}
-    if hasattr(native, "instruction_set"):
-        found["instruction set"] = native.instruction_set()
-    if hasattr(native, "build_info"):
-        found |= {f"build {name}": value for name, value in native.build_info().items()}
-    return found
+    from pyvae import _build, _C
+
+    return {
+        "built for torch": _build.torch_version,
+        "instruction set": _C.instruction_set(),
+        "cuda kernels": "yes" if _build.cuda else "no",
+    }
 
 
 def run(arguments: argparse.Namespace) -> int:
