@@ -1,5 +1,8 @@
 """Bitwise equal results from run to run and for any number of threads."""
 
+import os
+import time
+
 import pytest
 import torch
 
@@ -87,3 +90,20 @@ def test_a_shared_operand_of_many_samples(threads):
         return [value, *torch.autograd.grad(value.sum(), x)]
 
     for_threads(threads, run)
+
+
+def test_a_large_call_runs_on_every_thread():
+    """The equalities above say nothing where all is done by one thread."""
+    if (os.cpu_count() or 1) < 2:
+        pytest.skip("needs two processors")
+    x, logits = torch.rand(4096, 784), torch.randn(4096, 784)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        process, own = time.process_time(), time.thread_time()
+        for _ in range(20):
+            F.bernoulli_log_prob(x, logits)
+        process, own = time.process_time() - process, time.thread_time() - own
+    finally:
+        torch.set_num_threads(before)
+    assert process > 1.3 * own
