@@ -33,7 +33,7 @@ def facts() -> dict[str, Any]:
 
 
 def _kernels() -> dict[str, Any]:
-    from pyvae import _build, _C
+    from pyvae import _C, _build
 
     return {
         "built for torch": _build.torch_version,
