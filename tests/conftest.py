@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,12 @@ def build_linear_gaussian(exact=True, latents=2, pixels=5, sigma=0.7):
             model.posterior.linear.bias.copy_(torch.cat([-gain @ b, variance.log()]))
     covariance = w @ w.T + sigma**2 * torch.eye(pixels, dtype=torch.float64)
     return model, torch.distributions.MultivariateNormal(b, covariance)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Small models are faster, and machines are shared."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -90,3 +90,15 @@ def test_the_loops_know_no_density_and_no_op():
         for header in includes(path):
             assert Path(header).name not in densities or "math/" not in header, f"{path}: {header}"
             assert not re.search(r"(^|/)ops/", header) or header.startswith("ATen"), path
+
+
+def test_the_ops_know_no_device():
+    for path in cpp_sources("ops"):
+        for header in includes(path):
+            assert not re.search(r"(^|/)(cpu|cuda|autograd)/", header), f"{path}: {header}"
+
+
+def test_the_kernels_are_compiled_without_torch():
+    for path in [*cpp_sources("loops"), CSRC / "cpu" / "kernels.h", CSRC / "cpu" / "kernels.cpp"]:
+        for header in includes(path):
+            assert not re.match(r"(torch|ATen|c10|caffe2)/", header), f"{path}: {header}"

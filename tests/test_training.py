@@ -68,11 +68,8 @@ for name, part in (("test_stopping", Stopping), ("test_two_players", TwoPlayers)
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def _alone(one_thread: None) -> Iterator[None]:
     yield
-    torch.set_num_threads(threads)
     Stopping.at = None
 
 
