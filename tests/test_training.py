@@ -374,3 +374,9 @@ def test_settings_go_through_json() -> None:
         TrainConfig(epochs=1, steps=1)
     with pytest.raises(UserError, match="--batch-size must be positive, got 0"):
         TrainConfig(batch_size=0)
+
+
+@pytest.mark.parametrize(("options", "fused"), [({}, True), ({"foreach": False}, None)])
+def test_the_fused_optimizer_is_used_unless_an_option_says_otherwise(options, fused) -> None:
+    optimizer = build_optimizer("adam", [nn.Parameter(torch.zeros(3))], 0.1, options)
+    assert optimizer.defaults["fused"] is fused

@@ -50,7 +50,11 @@ void run(Kernel kernel, bool is_double, Mode mode, const Rows& given) {
     const int64_t segment = k.segment[is_double], segments = (rows.cols + segment - 1) / segment;
     int64_t kept = 1;
     for (int d = 0; d < rows.kept; ++d) kept *= rows.sizes[d];
-    rows.group = static_cast<int>(std::clamp<int64_t>(segment / rows.cols, 1, k.group));
+    // As many groups as there are threads, or a multiple; a group's size changes no result.
+    const int64_t most = std::clamp<int64_t>(segment / std::max<int64_t>(rows.cols, 1), 1, k.group);
+    const int64_t threads = at::get_num_threads(), wave = most * threads;
+    const int64_t groups = std::max<int64_t>((kept + wave - 1) / wave * threads, 1);
+    rows.group = static_cast<int>(std::max<int64_t>((kept + groups - 1) / groups, 1));
     items = (kept + rows.group - 1) / rows.group * segments * rows.splits;
     weight = items ? rows.rows * rows.cols / items : 1;
   } else {

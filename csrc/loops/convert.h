@@ -106,11 +106,46 @@ PYVAE_FN int store_halves(Half* p, const float* tile, int n) {
 }
 #endif
 
+// Whole vectors of bfloat16; how many elements were done.
+using Shorts = uint16_t __attribute__((vector_size(PYVAE_VECTOR_BYTES / 2)));
+template <class T>
+PYVAE_FN int load_bfloats(const Bfloat*, T*, int) {
+  return 0;
+}
+inline int load_bfloats(const Bfloat* p, float* tile, int n) {
+  constexpr int W = F32::kLanes;
+  int j = 0;
+  for (; j + W <= n; j += W) {
+    Shorts bits;
+    memcpy(&bits, p + j, sizeof(bits));
+    const auto wide = __builtin_convertvector(bits, I32::R) << 16;
+    memcpy(tile + j, &wide, sizeof(wide));
+  }
+  return j;
+}
+template <class T>
+PYVAE_FN int store_bfloats(Bfloat*, const T*, int) {
+  return 0;
+}
+inline int store_bfloats(Bfloat* p, const float* tile, int n) {
+  constexpr int W = F32::kLanes;
+  int j = 0;
+  for (; j + W <= n; j += W) {
+    const I32::R b = as_int(F32::load(tile + j)).v;
+    const I32::R rounded = (b + 0x7fff + ((b >> 16) & 1)) >> 16;
+    const I32::R r = (b & 0x7fffffff) > 0x7f800000 ? rounded * 0 + 0x7fc0 : rounded;
+    const auto bits = __builtin_convertvector(r, Shorts);
+    memcpy(p + j, &bits, sizeof(bits));
+  }
+  return j;
+}
+
 template <class S, class T>
 void load_tile(const void* data, int64_t step, T* tile, int n) {
   const S* p = static_cast<const S*>(data);
   if (step == 1) {
     int j = 0;
+    if constexpr (__is_same(S, Bfloat)) j = load_bfloats(p, tile, n);
 #if defined(__F16C__)
     if constexpr (__is_same(S, Half)) j = load_halves(p, tile, n);
 #endif
@@ -126,6 +161,8 @@ template <class D, class T>
 void store_tile(void* data, int64_t step, const T* tile, int n) {
   D* p = static_cast<D*>(data);
   int j = 0;
+  if constexpr (__is_same(D, Bfloat))
+    if (step == 1) j = store_bfloats(p, tile, n);
 #if defined(__F16C__)
   if constexpr (__is_same(D, Half))
     if (step == 1) j = store_halves(p, tile, n);

@@ -19,12 +19,20 @@ OPTIMIZERS: dict[str, type[optim.Optimizer]] = {
     "rmsprop": optim.RMSprop,
     "sgd": optim.SGD,
 }
+FUSED = {  # where torch has a form that updates all parameters in one pass
+    "adagrad": {"cpu"},
+    "adam": {"cpu", "cuda"},
+    "adamw": {"cpu", "cuda"},
+    "sgd": {"cpu", "cuda"},
+}
 
 
 def build_optimizer(
     name: str, parameters: Iterable[nn.Parameter], lr: float, options: Mapping[str, Any]
 ) -> optim.Optimizer:
     """An optimizer of ``torch.optim`` by its name in lower case.
+
+    Its fused form, one pass over the parameters, where torch has one and no option says otherwise.
 
     Raises:
         UserError: no such optimizer, no such option, or a value that it refuses.
@@ -37,6 +45,10 @@ def build_optimizer(
             raise UserError(
                 f"optimizer {name!r} has no option {option!r}. Choices: {', '.join(accepted)}"
             )
+    parameters = list(parameters)
+    if name in FUSED and not {"fused", "foreach", "differentiable"} & set(options):
+        devices = {p.device.type for p in parameters}
+        options = {**options, "fused": True if devices <= FUSED[name] else None}
     try:
         return OPTIMIZERS[name](parameters, lr=lr, **options)  # type: ignore[call-arg]
     except (TypeError, ValueError) as error:

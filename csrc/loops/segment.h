@@ -1,0 +1,185 @@
+// A segment of columns: loaded, taken through a density vector by vector, stored.
+#pragma once
+
+#include "convert.h"
+#include "cursor.h"
+#include "noise.h"
+
+namespace pyvae {
+inline namespace PYVAE_ISA {
+
+// At most 64 vectors, so that a product of factors in [1, 2] cannot overflow.
+template <class T>
+constexpr int kSegment = 64 * Vec<T>::kLanes;
+
+// Pointers to one segment.
+template <class T>
+struct Segment {
+  const T* in[kMaxIn];
+  const T* eps;
+  const T* grad_sample;
+  T* sample;
+  T* grad[kMaxIn];  // null: not wanted
+  const T* slope;   // of rows side by side: what each element's gradient is multiplied by,
+  T* term;          // and what it adds to its row
+};
+
+template <class F, class V>
+struct Accumulator {
+  V sum = V(0), product = V(1);
+  PYVAE_FN void add(const Term<V>& t) {
+    sum = sum + t.sum;
+    if constexpr (F::kFactor) product = product * t.factor;
+  }
+  PYVAE_FN auto total() const {
+    if constexpr (F::kFactor)
+      return sum_lanes(sum - log(product));
+    else
+      return sum_lanes(sum);
+  }
+};
+
+// One vector of cells: all lanes (kFull) or the first n; of one row, or of rows side by side.
+template <class F, class T, bool kValue, bool kGrad, bool kMany, bool kFull>
+struct Step {
+  using V = Vec<T>;
+  Cell<V, F::kIn> c;
+  V grad_sample;
+  Term<V> term;
+
+  PYVAE_FN static V read(const T* p, int n) {
+    if constexpr (kFull)
+      return V::load(p);
+    else
+      return V::load(p, n);
+  }
+  PYVAE_FN static void write(V v, T* p, int n) {
+    if constexpr (kFull)
+      v.store(p);
+    else
+      v.store(p, n);
+  }
+  PYVAE_FN void load(const Segment<T>& s, int j, int n) {
+    for (int k = 0; k < F::kIn; ++k) c.in[k] = read(s.in[k] + j, n);
+    if constexpr (F::kNoise) {
+      c.eps = read(s.eps + j, n);
+      if constexpr (kGrad) grad_sample = read(s.grad_sample + j, n);
+    }
+  }
+  PYVAE_FN void run() { term = F::step(c); }
+  PYVAE_FN void store(const Segment<T>& s, int j, int n, V slope, Accumulator<F, V>& acc) {
+    if constexpr (kValue && F::kNoise) write(c.z, s.sample + j, n);
+    if constexpr (kValue && F::kSum && kMany) write(term.sum, s.term + j, n);
+    if constexpr (kGrad && F::kSum && kMany) slope = read(s.slope + j, n);
+    if constexpr (kValue && F::kSum && !kMany) {
+      if constexpr (!kFull) {
+        const auto in = V(lane_index<T>()) < V(static_cast<T>(n));
+        term.sum = select(in, term.sum, V(0));
+        if constexpr (F::kFactor) term.factor = select(in, term.factor, V(1));
+      }
+      acc.add(term);
+    }
+    if constexpr (kGrad)
+      for (int k = 0; k < F::kIn; ++k) {
+        if (!s.grad[k]) continue;
+        V g = F::kSum ? slope * c.grad[k] : V(0);
+        if constexpr (F::kNoise) g = g + grad_sample * c.path[k];
+        write(g, s.grad[k] + j, n);
+      }
+  }
+};
+
+template <class F, class T, bool kValue, bool kGrad, bool kMany = false>
+double run_segment(const Segment<T>& s, int n, T slope_of_row) {
+  using V = Vec<T>;
+  constexpr int W = V::kLanes;
+  const V slope(slope_of_row);
+  Accumulator<F, V> a, b;
+  int j = 0;
+  for (; j + 2 * W <= n; j += 2 * W) {
+    Step<F, T, kValue, kGrad, kMany, true> p, q;
+    p.load(s, j, W), q.load(s, j + W, W);
+    p.run(), q.run();
+    p.store(s, j, W, slope, a), q.store(s, j + W, W, slope, b);
+  }
+  if (j + W <= n) {
+    Step<F, T, kValue, kGrad, kMany, true> p;
+    p.load(s, j, W), p.run(), p.store(s, j, W, slope, a);
+    j += W;
+  }
+  if (j < n) {
+    Step<F, T, kValue, kGrad, kMany, false> p;
+    p.load(s, j, n - j), p.run(), p.store(s, j, n - j, slope, b);
+  }
+  if constexpr (!kValue || !F::kSum || kMany) return 0;
+  Accumulator<F, V> both = a;
+  both.sum = both.sum + b.sum;
+  if constexpr (F::kFactor) both.sum = both.sum - log(b.product);
+  return static_cast<double>(both.total());
+}
+
+template <class T>
+PYVAE_FN T sum_of(const T* p, int64_t n) {
+  using V = Vec<T>;
+  V sum(0);
+  int64_t j = 0;
+  for (; j + V::kLanes <= n; j += V::kLanes) sum = sum + V::load(p + j);
+  if (j < n) sum = sum + V::load(p + j, static_cast<int>(n - j));
+  return sum_lanes(sum);
+}
+
+// Tiles of one thread: only those that are needed are touched.
+template <class F, class T>
+struct Workspace {
+  T in[F::kIn][kSegment<T>], grad[F::kIn][kSegment<T>];
+  T grad_sample[F::kNoise ? kSegment<T> : 1], sample[F::kNoise ? kSegment<T> : 1];
+  T slope[kSegment<T>], term[kSegment<T>];
+  NoiseWindow<T> noise;
+
+  // Points `s` at columns [j, j + n) of the cursor's row.
+  template <bool kValue, bool kGrad>
+  void open(Segment<T>& s, const Rows& a, const Cursor& at, int64_t j, int n, int64_t run) {
+    for (int k = 0; k < F::kIn; ++k) {
+      const View& v = a.view[kInput + k];
+      s.in[k] = fetch(v, at.offset[kInput + k] + j * v.step, in[k], n);
+    }
+    if constexpr (F::kNoise) {
+      const uint64_t seed = static_cast<const uint64_t*>(a.view[kSeed].data)[at.offset[kSeed]];
+      s.eps = noise.at(seed, at.offset[kNoiseIndex] + j, n, a.stream_length, run);
+      if constexpr (kValue) s.sample = target(a.view[kSample], at.offset[kSample] + j, sample);
+      if constexpr (kGrad) {
+        const View& v = a.view[kGradSample];
+        if (v.data)
+          s.grad_sample = fetch(v, at.offset[kGradSample] + j * v.step, grad_sample, n);
+        else
+          memset(grad_sample, 0, n * sizeof(T)), s.grad_sample = grad_sample;
+      }
+    }
+    if constexpr (kGrad)
+      for (int k = 0; k < F::kIn; ++k) {
+        const View& v = a.view[kGrad_ + k];
+        s.grad[k] = v.data ? target(v, at.offset[kGrad_ + k] + j * v.step, grad[k]) : nullptr;
+      }
+  }
+  // Writes back the tiles that stood in for memory.
+  template <bool kValue, bool kGrad>
+  void close(const Segment<T>& s, const Rows& a, const Cursor& at, int64_t j, int n) {
+    if constexpr (F::kNoise && kValue)
+      if (s.sample == sample) put(a.view[kSample], at.offset[kSample] + j, sample, n);
+    if constexpr (kGrad)
+      for (int k = 0; k < F::kIn; ++k) {
+        const View& v = a.view[kGrad_ + k];
+        if (s.grad[k] == grad[k]) put(v, at.offset[kGrad_ + k] + j * v.step, grad[k], n);
+      }
+  }
+
+ private:
+  static constexpr int kGrad_ = static_cast<int>(Slot::kGrad);
+  static T* target(const View& v, int64_t offset, T* tile) {
+    if (v.dtype != DtypeOf<T>::value || v.step != 1) return tile;
+    return static_cast<T*>(v.data) + offset;
+  }
+};
+
+}  // namespace PYVAE_ISA
+}  // namespace pyvae
