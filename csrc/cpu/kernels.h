@@ -11,6 +11,7 @@ struct CpuKernels {
   int segment[2];  // columns of one item of the column loop: float, double
   int group;       // kept rows of one, at most
   RowsFn loop[static_cast<int>(Kernel::count)][2][static_cast<int>(Mode::count)];
+  TaskFn task[static_cast<int>(Task::count)][2];
 };
 
 const CpuKernels& cpu_kernels_portable();

@@ -69,6 +69,16 @@ void run(Kernel kernel, bool is_double, Mode mode, const Rows& given) {
   at::parallel_for(0, items, grain, [&](int64_t begin, int64_t end) { fn(rows, begin, end); });
 }
 
+void run_task(Task task, bool is_double, const void* arguments, int64_t items, int64_t grain) {
+  const TaskFn fn = kernels().task[static_cast<int>(task)][is_double];
+  if (items <= grain) {
+    if (items) fn(arguments, 0, items);
+    return;
+  }
+  at::parallel_for(0, items, std::max<int64_t>(1, grain),
+                   [&](int64_t begin, int64_t end) { fn(arguments, begin, end); });
+}
+
 void sum_groups(const double* partial, int64_t count, int64_t group, bool is_double, void* out) {
   for (int64_t i = 0; i < count; ++i) {
     double total = 0;
@@ -103,7 +113,7 @@ void scatter_rows(const Rows& rows, int operand, const double* partial, double* 
   }
 }
 
-const Backend kBackend{run, sum_groups, sum_splits, scatter_rows};
+const Backend kBackend{run, run_task, sum_groups, sum_splits, scatter_rows};
 const bool registered = (set_backend(c10::DeviceType::CPU, &kBackend), true);
 
 }  // namespace

@@ -57,4 +57,8 @@ enum class Mode : int { value, value_grad, grad, columns, row_sums, count };
 
 using RowsFn = void (*)(const Rows&, int64_t begin, int64_t end);
 
+// A loop of another kind: its arguments are a plain struct that its header declares, its items are
+// independent of each other.
+using TaskFn = void (*)(const void* arguments, int64_t begin, int64_t end);
+
 }  // namespace pyvae

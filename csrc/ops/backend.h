@@ -11,6 +11,9 @@ namespace pyvae {
 struct Backend {
   void (*run)(Kernel kernel, bool is_double, Mode mode, const Rows& rows);
 
+  // A task over `items`; fewer than `grain` of them are not worth a thread.
+  void (*run_task)(Task task, bool is_double, const void* arguments, int64_t items, int64_t grain);
+
   // out[i] = sum of `group` consecutive partial sums, in order; out in double or float.
   void (*sum_groups)(const double* partial, int64_t count, int64_t group, bool is_double,
                      void* out);

@@ -18,4 +18,7 @@ enum class Kernel : int {
   count
 };
 
+// Loops of another kind than rows, each with arguments and items of its own.
+enum class Task : int { count };
+
 }  // namespace pyvae

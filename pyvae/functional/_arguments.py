@@ -1,0 +1,40 @@
+"""What the ops share: the library, seeds, numbers as tensors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+
+from pyvae import _library as _library  # loads the ops
+
+ops = torch.ops.pyvae
+
+
+def draw_seed(op: str, like: Tensor, generator: Generator | None, seed: Tensor | None) -> Tensor:
+    if seed is not None:
+        if generator is not None:
+            raise ValueError(f"{op}: pass generator or seed, not both")
+        if not isinstance(seed, Tensor):
+            raise TypeError(f"{op}: seed must be an int64 tensor, got {type(seed).__name__}")
+        return seed
+    if generator is not None and torch.compiler.is_compiling():
+        raise RuntimeError(
+            f"{op}: torch.compile cannot trace an explicit generator; draw a seed from it outside "
+            "(torch.randint(2**62, (), generator=generator)) and pass it as seed="
+        )
+    return torch.randint(-(2**63), 2**63 - 1, (), generator=generator, device=like.device)
+
+
+def number(value: Tensor | float, like: Tensor) -> Tensor:
+    """A number as a tensor the kernels take, in no less than their precision."""
+    if isinstance(value, Tensor):
+        return value
+    dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
+    if torch.compiler.is_compiling():  # a full() would compile again for each value
+        return torch.ones((), dtype=dtype, device=like.device) * value
+    return torch.full((), value, dtype=dtype, device=like.device)
+
+
+def allowed(inplace: bool) -> bool:
+    """torch.compile plans memory itself and would have to undo an overwritten argument."""
+    return inplace and not torch.compiler.is_compiling()

@@ -1,0 +1,42 @@
+"""Bernoulli from logits."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ._arguments import allowed, ops
+
+
+def bernoulli_log_prob(
+    x: Tensor, logits: Tensor, *, batch_ndim: int = 1, inplace: bool = False
+) -> Tensor:
+    """log p(x) = sum x l - log(1 + exp(l)) in nats, per sample, from logits l.
+
+    Kingma and Welling, 2014, appendix C.1. Exact for logits of any size: no probability is formed
+    or clamped.
+
+    Args:
+        x: ``(*batch, *event)`` in [0, 1]; bool and uint8 0/1 too.
+        logits: the same event shape; batch dimensions may be missing or 1.
+        batch_ndim: leading dimensions of the broadcast result to keep.
+        inplace: let the gradient of ``logits`` take its storage, which saves a buffer and its page
+            faults. Only for logits that nothing else uses, such as the output of a last linear
+            layer: any later or other use of them that needs a gradient raises in the backward, and
+            so does a second backward. A permission: ignored without gradients, under torch.compile
+            and torch.func, and where the gradient has another shape or a 16-bit dtype. A leaf that
+            requires grad raises ValueError.
+
+    Returns:
+        ``(*batch,)``, float32 at least.
+
+    Example:
+        >>> import torch
+        >>> bernoulli_log_prob(torch.tensor([[True, False]]), torch.zeros(1, 2))
+        tensor([-1.3863])
+    """
+    op = (
+        ops.bernoulli_log_prob_inplace.default
+        if allowed(inplace)
+        else ops.bernoulli_log_prob.default
+    )
+    return op(x, logits, batch_ndim)  # type: ignore[no-any-return]

@@ -1,0 +1,83 @@
+"""The negative ELBO in one call."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ._arguments import allowed, number, ops
+
+REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
+
+
+def elbo_loss(
+    x: Tensor,
+    decoded: Tensor | tuple[Tensor, Tensor | float],
+    mean: Tensor,
+    logvar: Tensor,
+    *,
+    likelihood: str = "bernoulli",
+    beta: Tensor | float = 1.0,
+    reduction: str = "mean",
+    inplace: bool = False,
+) -> Tensor:
+    """The negative ELBO, beta KL(q(z|x) || N(0, I)) - log p(x|z): minimise it.
+
+    Kingma and Welling, 2014, equation 10 with one sample; beta as in Higgins et al., "beta-VAE",
+    2017. Summed over the event, averaged over the batch, with no hidden weight. Where gradients are
+    wanted they are made in the same pass as the value.
+
+    Args:
+        x: data, ``(B, *event)``.
+        decoded: logits ("bernoulli"), or mean or ``(mean, logvar)`` ("gaussian"; a lone mean has
+            variance 1), of the same event shape as ``x``.
+        mean: of q(z|x), ``(B, *latent)``.
+        logvar: log-variance of q(z|x).
+        likelihood: "bernoulli" or "gaussian".
+        beta: weight of the KL, a number or a scalar tensor (no recompilation when it changes).
+        reduction: "mean" or "sum" over the batch, or "none" for ``(B,)``.
+        inplace: let the gradient of the logits (or of the decoded mean) take their storage; see
+            :func:`bernoulli_log_prob`. Ignored for reduction "none".
+
+    Returns:
+        The loss in nats: a scalar, or ``(B,)``.
+
+    Example:
+        >>> import torch
+        >>> x, logits = torch.ones(4, 784), torch.zeros(4, 784)
+        >>> elbo_loss(x, logits, torch.zeros(4, 20), torch.zeros(4, 20))
+        tensor(543.4274)
+    """
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"elbo_loss: reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
+    weight = None if isinstance(beta, (int, float)) and beta == 1 else number(beta, mean)
+    how = REDUCTIONS[reduction]
+    if likelihood == "bernoulli":
+        if not isinstance(decoded, Tensor):
+            raise TypeError(
+                "elbo_loss: decoded must be the logits for likelihood 'bernoulli', got "
+                f"{type(decoded).__name__}"
+            )
+        op = (
+            ops.bernoulli_elbo_loss_inplace.default
+            if allowed(inplace)
+            else ops.bernoulli_elbo_loss.default
+        )
+        return op(x, decoded, mean, logvar, weight, how)  # type: ignore[no-any-return]
+    if likelihood == "gaussian":
+        pair = (decoded, 0.0) if isinstance(decoded, Tensor) else decoded
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise TypeError(
+                "elbo_loss: decoded must be a mean or (mean, logvar) for likelihood 'gaussian', "
+                f"got {type(decoded).__name__}"
+            )
+        x_logvar = number(pair[1], pair[0])
+        op = (
+            ops.gaussian_elbo_loss_inplace.default
+            if allowed(inplace)
+            else ops.gaussian_elbo_loss.default
+        )
+        return op(x, pair[0], x_logvar, mean, logvar, weight, how)  # type: ignore[no-any-return]
+    raise ValueError(
+        f"elbo_loss: likelihood must be 'bernoulli' or 'gaussian', got {likelihood!r}; for others "
+        "combine gaussian_kl with their log_prob"
+    )

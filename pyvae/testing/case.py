@@ -1,0 +1,163 @@
+"""One op as tests and benchmarks see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from torch import Generator, Tensor
+
+from pyvae import reference
+
+from .draw import Draw, Shape, normal
+
+Inputs = dict[str, Any]
+Result = Tensor | tuple[Tensor, ...]
+
+
+class Tolerance(NamedTuple):
+    """How far a result may lie from float64, relative to itself and absolute."""
+
+    rtol: float
+    atol: float
+
+
+class Bytes(NamedTuple):
+    """Memory traffic that an op cannot avoid: each operand once per pass, each result once."""
+
+    forward: int
+    forward_backward: int
+
+
+TOLERANCE: Mapping[torch.dtype, Tolerance] = {
+    torch.float64: Tolerance(1e-12, 1e-12),
+    torch.float32: Tolerance(5e-6, 5e-6),
+    torch.bfloat16: Tolerance(8e-3, 8e-3),
+    torch.float16: Tolerance(1e-3, 1e-3),
+}
+
+
+@dataclass(frozen=True)
+class OpCase:
+    """One op.
+
+    Attributes:
+        name: the op as users and benchmarks call it.
+        function: takes what ``inputs`` gives by keyword, and further options.
+        sizes: names of the sizes that ``inputs`` takes, such as ("batch", "event").
+        small: sizes for tests.
+        shapes: sizes -> shape of each tensor argument, in the order of the native op.
+        arguments: keywords -> arguments of ``torch.ops.pyvae.<native>``, which are also those of
+            ``reference.<native>``.
+        differentiable: arguments that gradients flow to.
+        learned: those of them that training asks gradients for (not the data).
+        broadcasts: arguments that may have any shape that broadcasts.
+        options: sizes -> keywords that are no tensors.
+        native: name in ``torch.ops.pyvae`` and in ``reference``, where it is not ``name``.
+        draw: how arguments are drawn that are not standard normal.
+        stops_gradient: the gradients leave out a part of the value's derivative on purpose, so
+            that finite differences do not show them.
+        one_pass: the gradients are made beside the value, without reading the operands again.
+        tolerance: per dtype of the arguments.
+    """
+
+    name: str
+    function: Callable[..., Result]
+    sizes: tuple[str, ...]
+    small: Shape
+    shapes: Callable[..., dict[str, Shape]]
+    arguments: Callable[[Mapping[str, Any]], tuple[Any, ...]]
+    differentiable: tuple[str, ...]
+    learned: tuple[str, ...]
+    broadcasts: tuple[str, ...] = ()
+    options: Callable[..., dict[str, Any]] = lambda *sizes: {}
+    native: str = ""
+    draw: Mapping[str, Draw] = field(default_factory=dict)
+    stops_gradient: bool = False
+    one_pass: bool = False
+    tolerance: Mapping[torch.dtype, Tolerance] = field(default_factory=lambda: TOLERANCE)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "native", self.native or self.name)
+
+    def inputs(
+        self,
+        *sizes: int,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+        requires_grad: Collection[str] = (),
+        instance: int = 0,
+    ) -> Inputs:
+        """Keyword arguments; the same for the same ``instance``. No sizes: ``small``."""
+        generator = Generator().manual_seed(instance)
+        sizes = sizes or self.small
+        made: Inputs = {}
+        for name, shape in self.shapes(*sizes).items():
+            t = self.draw.get(name, normal)(shape, generator)
+            t = t.to(device, dtype if t.is_floating_point() else t.dtype)
+            made[name] = t.requires_grad_(name in requires_grad)
+        return {**made, **self.options(*sizes)}
+
+    def __call__(self, inputs: Mapping[str, Any], **options: Any) -> Result:
+        """The op."""
+        return self.function(**{**inputs, **options})
+
+    def specification(self, inputs: Mapping[str, Any], **options: Any) -> Result:
+        """The plain-PyTorch reference on the same inputs."""
+        function: Callable[..., Result] = getattr(reference, self.native)
+        return function(*self.arguments({**inputs, **options}))
+
+    def bytes_moved(self, *sizes: int, dtype: torch.dtype = torch.float32) -> Bytes:
+        """Bytes of memory traffic in the forward, and in forward and backward together.
+
+        Counted on the shapes alone: operands are read once in the forward and, unless the op is
+        ``one_pass``, once more in the backward; results and gradients are written once, and
+        incoming gradients of the results' size are read.
+        """
+        sizes = sizes or self.small
+        made: Inputs = {
+            name: torch.empty(shape, device="meta", dtype=torch.int64 if name == "seed" else dtype)
+            for name, shape in self.shapes(*sizes).items()
+        }
+        results = outputs(self({**made, **self.options(*sizes)}))
+        read, written = sum(t.nbytes for t in made.values()), sum(t.nbytes for t in results)
+        grads = sum(made[name].nbytes for name in self.learned)
+        again = 0 if self.one_pass else read + written
+        return Bytes(read + written, read + written + again + grads)
+
+
+def outputs(result: Result) -> tuple[Tensor, ...]:
+    """The results of an op as a tuple."""
+    return result if isinstance(result, tuple) else (result,)
+
+
+def in_float64(inputs: Mapping[str, Any]) -> Inputs:
+    """The same inputs in float64, as leaves of their own: what a specification is judged on."""
+
+    def lift(value: Any) -> Any:
+        if not isinstance(value, Tensor):
+            return value
+        copy = value.detach()
+        if copy.dtype != torch.int64:
+            copy = copy.double()
+        return copy.clone().requires_grad_(value.requires_grad)
+
+    return {name: lift(value) for name, value in inputs.items()}
+
+
+def differentiate(
+    function: Callable[[Inputs], Result], inputs: Inputs, wanted: Collection[str], instance: int = 0
+) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+    """Results, and gradients by name for incoming gradients drawn alike for every dtype."""
+    results = outputs(function(inputs))
+    generator = Generator().manual_seed(1000 + instance)
+    incoming = [normal(tuple(r.shape), generator).to(r.device, r.dtype) for r in results]
+    grads = torch.autograd.grad(results, [inputs[name] for name in wanted], incoming)
+    return results, dict(zip(wanted, grads, strict=True))
+
+
+def tensors(*names: str) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """Tensors (or None) by name, then ``batch_ndim``."""
+    return lambda a: (*(a.get(name) for name in names), a.get("batch_ndim", 1))
