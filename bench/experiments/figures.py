@@ -1,0 +1,39 @@
+"""Curves and bars of experiments, as PNG files beside the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+Curve = tuple[Sequence[float], Sequence[float]]
+
+__all__ = ["draw", "panels", "save"]
+
+
+def panels(titles: Sequence[str], width: float = 3.2, height: float = 3.0) -> tuple[Figure, Any]:
+    """A row of plots."""
+    figure = Figure(figsize=(width * len(titles), height), layout="constrained")
+    axes = figure.subplots(1, len(titles), squeeze=False)[0]
+    for one, title in zip(axes, titles, strict=True):
+        one.set_title(title, fontsize=10)
+        one.grid(alpha=0.3)
+    return figure, axes
+
+
+def draw(axes: Any, curves: Mapping[str, Curve], *, x: str, y: str, log: bool = True) -> None:
+    """Lines by name."""
+    for name, (xs, ys) in curves.items():
+        axes.plot(xs, ys, label=name, linewidth=1.4)
+    if log:
+        axes.set_xscale("log")
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+
+
+def save(figure: Figure, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    print("written:", path)
