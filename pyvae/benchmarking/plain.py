@@ -45,6 +45,22 @@ def gaussian_rsample_kl(
     return gaussian_rsample(mean, logvar, eps=eps), gaussian_kl(mean, logvar)
 
 
+def rank1_gaussian_rsample_kl(
+    mean: Tensor, log_precision: Tensor, u: Tensor, *, eps: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    if eps is None:
+        eps = torch.randn_like(mean)
+    variance = torch.exp(-log_precision)
+    r = u * torch.exp(-0.5 * log_precision)
+    s = r.square().sum(-1, keepdim=True)
+    root = torch.sqrt(1 + s)
+    along = (r * eps).sum(-1, keepdim=True) / (root * (root + 1))
+    z = mean + torch.exp(-0.5 * log_precision) * (eps - along * r)
+    trace = (variance * (1 - r.square() / (1 + s))).sum(-1)
+    log_det = -torch.log1p(s).squeeze(-1) - log_precision.sum(-1)
+    return z, 0.5 * (trace + mean.square().sum(-1) - log_det - mean.shape[-1])
+
+
 def gaussian_log_prob(x: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
     return -0.5 * (LOG_2PI + logvar + (x - mean).square() * torch.exp(-logvar)).sum(-1)
 
@@ -102,6 +118,7 @@ PLAIN: Mapping[str, Callable[..., Tensor | tuple[Tensor, ...]]] = {
         gaussian_kl,
         gaussian_rsample_kl,
         gaussian_rsample_log_ratio,
+        rank1_gaussian_rsample_kl,
         gaussian_log_prob,
         bernoulli_log_prob,
         bernoulli_elbo_loss,
