@@ -20,6 +20,7 @@ OPS = (
     "gaussian_rsample",
     "gaussian_kl",
     "gaussian_rsample_kl",
+    "rank1_gaussian_rsample_kl",
     "gaussian_rsample_log_ratio",
     "gaussian_log_prob",
     "bernoulli_log_prob",

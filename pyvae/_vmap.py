@@ -149,38 +149,38 @@ def _rsample_backward(info: Any, dims: tuple[Dims, ...], *args: Any) -> tuple[An
     return out, tuple(None if g is None else 0 for g in out)
 
 
-def _rsample_kl(info: Any, dims: tuple[Dims, ...], *args: Any) -> tuple[Any, Any]:
-    mean, logvar, seed, batch_ndim = args if len(args) == 4 else (*args, 1)
-    shape = list(mean.shape)
-    if dims[0] is not None:
-        shape.pop(dims[0])
-    s = _Streams(info.batch_size, seed, dims[2], mean, dims[0], shape)
-    z, kl = ops.gaussian_rsample_kl(
-        s.front(mean, dims[0]), s.front(logvar, dims[1]), s.seed, batch_ndim + 1 - s.nested
-    )
-    return (s.back(z), s.back(kl)), (0, 0)
+def _rsample_kl_rules(name: str, n: int) -> None:
+    """Ops of the form op(*operands, seed, batch_ndim) -> z, kl, with z of the first one's shape."""
+    op, backward = getattr(ops, name), getattr(ops, f"{name}_backward")
 
+    def streams(info: Any, dims: Sequence[Dims], args: Sequence[Any]) -> _Streams:
+        shape = list(args[0].shape)
+        if dims[0] is not None:
+            shape.pop(dims[0])
+        return _Streams(info.batch_size, args[n], dims[n], args[0], dims[0], shape)
 
-def _rsample_kl_backward(info: Any, dims: tuple[Dims, ...], *args: Any) -> tuple[Any, Any]:
-    grad_z, grad_kl, mean, logvar, seed, batch_ndim, mask = args
-    shape = list(mean.shape)
-    if dims[2] is not None:
-        shape.pop(dims[2])
-    s = _Streams(info.batch_size, seed, dims[4], mean, dims[2], shape)
-    grad_kl = _front(grad_kl, dims[1], batch_ndim, info.batch_size)
-    if grad_kl is not None and s.nested:
-        grad_kl = grad_kl.flatten(0, 1)
-    grads = ops.gaussian_rsample_kl_backward(
-        s.front(grad_z, dims[0]),
-        grad_kl,
-        s.front(mean, dims[2]),
-        s.front(logvar, dims[3]),
-        s.seed,
-        batch_ndim + 1 - s.nested,
-        mask,
-    )
-    out = (s.grad(grads[0], mean, dims[2]), s.grad(grads[1], logvar, dims[3]), None)
-    return out, tuple(None if g is None else 0 for g in out)
+    def forward(info: Any, dims: tuple[Dims, ...], *args: Any) -> tuple[Any, Any]:
+        batch_ndim = args[n + 1] if len(args) > n + 1 else 1
+        s = streams(info, dims, args)
+        operands = [s.front(args[i], dims[i]) for i in range(n)]
+        z, kl = op(*operands, s.seed, batch_ndim + 1 - s.nested)
+        return (s.back(z), s.back(kl)), (0, 0)
+
+    def gradient(info: Any, all_dims: tuple[Dims, ...], *given: Any) -> tuple[Any, Any]:
+        grad_z, grad_kl, args, mask = given[0], given[1], given[2:-1], given[-1]
+        dims, batch_ndim = all_dims[2:-1], args[n + 1]
+        s = streams(info, dims, args)
+        grad_kl = _front(grad_kl, all_dims[1], batch_ndim, info.batch_size)
+        if grad_kl is not None and s.nested:
+            grad_kl = grad_kl.flatten(0, 1)
+        operands = [s.front(args[i], dims[i]) for i in range(n)]
+        front_z = s.front(grad_z, all_dims[0])
+        found = backward(front_z, grad_kl, *operands, s.seed, batch_ndim + 1 - s.nested, mask)
+        out = (*(s.grad(found[i], args[i], dims[i]) for i in range(n)), None)
+        return out, tuple(None if g is None else 0 for g in out)
+
+    torch.library.register_vmap(f"pyvae::{name}", forward)
+    torch.library.register_vmap(f"pyvae::{name}_backward", gradient)
 
 
 def _elbo_rules(name: str, likelihood: str, n: int) -> None:
@@ -256,7 +256,7 @@ _value_rules("gaussian_log_prob", 3, inplace=True)
 _value_rules("bernoulli_log_prob", 2, inplace=True)
 torch.library.register_vmap("pyvae::gaussian_rsample", _rsample)
 torch.library.register_vmap("pyvae::gaussian_rsample_backward", _rsample_backward)
-torch.library.register_vmap("pyvae::gaussian_rsample_kl", _rsample_kl)
-torch.library.register_vmap("pyvae::gaussian_rsample_kl_backward", _rsample_kl_backward)
+_rsample_kl_rules("gaussian_rsample_kl", 2)
+_rsample_kl_rules("rank1_gaussian_rsample_kl", 3)
 _elbo_rules("bernoulli_elbo_loss", "bernoulli_log_prob", 2)
 _elbo_rules("gaussian_elbo_loss", "gaussian_log_prob", 3)

@@ -153,6 +153,9 @@ DRAWS = {
     "gaussian_rsample_kl": lambda **how: F.gaussian_rsample_kl(
         torch.zeros(4, 5), torch.zeros(4, 5), **how
     )[0],
+    "rank1_gaussian_rsample_kl": lambda **how: F.rank1_gaussian_rsample_kl(
+        *torch.zeros(3, 4, 5), **how
+    )[0],
 }
 
 

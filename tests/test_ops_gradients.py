@@ -130,7 +130,7 @@ def forms(case):
         yield {**plain, "seed": torch.arange(3), "sample_shape": (3,)}
     if case.native == "gaussian_rsample_log_ratio":
         yield {**plain, "seed": torch.arange(2)}
-    if case.native == "gaussian_rsample_kl":
+    if case.native in ("gaussian_rsample_kl", "rank1_gaussian_rsample_kl"):
         yield {**plain, "seed": torch.arange(2)}
 
 

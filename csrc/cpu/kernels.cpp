@@ -14,6 +14,7 @@ CpuKernels make(const char* name) {
   k.group = kMaxGroup;
   fill_gaussian(k);
   fill_bernoulli(k);
+  fill_rank1(k);
   return k;
 }
 

@@ -218,6 +218,13 @@ PYVAE_FN const T* fetch(const View& v, int64_t offset, T* tile, int n) {
   if (v.dtype == DtypeOf<T>::value && v.step == 1) return static_cast<const T*>(v.data) + offset;
   return fetch_by_tile(v, offset, tile, n);
 }
+// Where to write elements from `offset` on: in place where memory is ready for them, else the tile,
+// which `put` then writes back.
+template <class T>
+PYVAE_FN T* place(const View& v, int64_t offset, T* tile) {
+  if (v.dtype != DtypeOf<T>::value || v.step != 1) return tile;
+  return static_cast<T*>(v.data) + offset;
+}
 template <class T>
 void put(const View& v, int64_t offset, const T* tile, int n) {
   void* p = element(v, offset);

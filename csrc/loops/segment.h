@@ -146,7 +146,7 @@ struct Workspace {
     if constexpr (F::kNoise) {
       const uint64_t seed = static_cast<const uint64_t*>(a.view[kSeed].data)[at.offset[kSeed]];
       s.eps = noise.at(seed, at.offset[kNoiseIndex] + j, n, a.stream_length, run);
-      if constexpr (kValue) s.sample = target(a.view[kSample], at.offset[kSample] + j, sample);
+      if constexpr (kValue) s.sample = place(a.view[kSample], at.offset[kSample] + j, sample);
       if constexpr (kGrad) {
         const View& v = a.view[kGradSample];
         if (v.data)
@@ -158,7 +158,7 @@ struct Workspace {
     if constexpr (kGrad)
       for (int k = 0; k < F::kIn; ++k) {
         const View& v = a.view[kGrad_ + k];
-        s.grad[k] = v.data ? target(v, at.offset[kGrad_ + k] + j * v.step, grad[k]) : nullptr;
+        s.grad[k] = v.data ? place(v, at.offset[kGrad_ + k] + j * v.step, grad[k]) : nullptr;
       }
   }
   // Writes back the tiles that stood in for memory.
@@ -175,10 +175,6 @@ struct Workspace {
 
  private:
   static constexpr int kGrad_ = static_cast<int>(Slot::kGrad);
-  static T* target(const View& v, int64_t offset, T* tile) {
-    if (v.dtype != DtypeOf<T>::value || v.step != 1) return tile;
-    return static_cast<T*>(v.data) + offset;
-  }
 };
 
 }  // namespace PYVAE_ISA

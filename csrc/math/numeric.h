@@ -92,6 +92,18 @@ struct Cell {
   V path[kIn];
 };
 
+// One element of a row that is swept more than once. `held` is made of the operands alone; `grad`
+// holds the gradients themselves, the incoming one of the sample being `grad_z`.
+template <class V, int kIn, int kHeld>
+struct SweptCell {
+  V in[kIn];
+  V held[kHeld];
+  V eps;
+  V z;
+  V grad_z;
+  V grad[kIn];
+};
+
 // What a density is, unless it says otherwise.
 struct Density {
   static constexpr bool kNoise = false;   // draws eps and returns a sample z

@@ -8,6 +8,7 @@
 #include "bernoulli.h"
 #include "elbo.h"
 #include "gaussian.h"
+#include "rank1.h"
 
 // X(name, schema of the arguments, schema of the results, masked gradients)
 #define PYVAE_OPS(X)                                                                               \
@@ -20,6 +21,10 @@
   X(gaussian_rsample_kl, "Tensor mean, Tensor logvar, Tensor seed, int batch_ndim=1",              \
     "(Tensor, Tensor)", "Tensor? grad_z, Tensor? grad_kl", "bool[3] mask",                         \
     "(Tensor, Tensor, Tensor)")                                                                    \
+  X(rank1_gaussian_rsample_kl,                                                                     \
+    "Tensor mean, Tensor log_precision, Tensor u, Tensor seed, int batch_ndim=1",                  \
+    "(Tensor, Tensor)", "Tensor? grad_z, Tensor? grad_kl", "bool[4] mask",                         \
+    "(Tensor, Tensor, Tensor, Tensor)")                                                            \
   X(gaussian_rsample_log_ratio,                                                                    \
     "Tensor mean, Tensor logvar, Tensor? prior_mean, Tensor? prior_logvar, Tensor seed, "          \
     "SymInt num_samples, bool path_derivative, int batch_ndim=1",                                  \

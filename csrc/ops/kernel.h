@@ -19,6 +19,6 @@ enum class Kernel : int {
 };
 
 // Loops of another kind than rows, each with arguments and items of its own.
-enum class Task : int { count };
+enum class Task : int { rank1_gaussian_rsample_kl, rank1_gaussian_rsample_kl_backward, count };
 
 }  // namespace pyvae

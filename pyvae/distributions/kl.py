@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.distributions import Distribution, kl_divergence
 
 from pyvae.distributions.gaussian import DiagonalGaussian, StandardNormal
-from pyvae.functional import gaussian_rsample_kl
+from pyvae.distributions.rank1_gaussian import Rank1Gaussian
+from pyvae.functional import gaussian_rsample_kl, rank1_gaussian_rsample_kl
 
 __all__ = ["rsample_kl"]
 
@@ -34,12 +35,14 @@ def rsample_kl(
     (torch.Size([3, 2]), tensor([0., 0., 0.]))
     """
     if (
-        isinstance(q, DiagonalGaussian)
-        and isinstance(p, StandardNormal)
+        isinstance(p, StandardNormal)
         and not sample_shape
         and q.event_shape == p.event_shape
         and p.batch_shape in ((), q.batch_shape)
     ):
-        z, kl = gaussian_rsample_kl(q.mean, q._logvar, batch_ndim=len(q.batch_shape))
-        return z, kl
+        n = len(q.batch_shape)
+        if isinstance(q, DiagonalGaussian):
+            return gaussian_rsample_kl(q.mean, q._logvar, batch_ndim=n)
+        if isinstance(q, Rank1Gaussian):
+            return rank1_gaussian_rsample_kl(q.mean, q.log_precision, q.u, batch_ndim=n)
     return q.rsample(tuple(sample_shape)), kl_divergence(q, p)

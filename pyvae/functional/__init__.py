@@ -18,6 +18,7 @@ from .gaussian import (
     gaussian_rsample_kl,
     gaussian_rsample_log_ratio,
 )
+from .rank1 import rank1_gaussian_rsample_kl
 
 __all__ = [
     "bernoulli_log_prob",
@@ -27,4 +28,5 @@ __all__ = [
     "gaussian_rsample",
     "gaussian_rsample_kl",
     "gaussian_rsample_log_ratio",
+    "rank1_gaussian_rsample_kl",
 ]

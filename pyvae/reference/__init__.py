@@ -18,6 +18,7 @@ from .gaussian import (
     gaussian_rsample_log_ratio,
 )
 from .noise import philox, philox_normal
+from .rank1 import rank1_gaussian_rsample_kl
 
 __all__ = [
     "bernoulli_elbo_loss",
@@ -31,5 +32,6 @@ __all__ = [
     "gaussian_rsample_log_ratio",
     "philox",
     "philox_normal",
+    "rank1_gaussian_rsample_kl",
     "sum_event",
 ]
