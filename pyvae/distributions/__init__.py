@@ -1,8 +1,31 @@
 """``torch.distributions`` computed by the ops of :mod:`pyvae.functional`."""
 
+from pyvae.distributions import reparameterize
 from pyvae.distributions.base import OpDistribution
 from pyvae.distributions.bernoulli import Bernoulli
+from pyvae.distributions.categorical import Categorical
+from pyvae.distributions.continuous_bernoulli import ContinuousBernoulli
+from pyvae.distributions.discretized_logistic import DiscretizedLogistic
+from pyvae.distributions.discretized_logistic_mixture import DiscretizedLogisticMixture
 from pyvae.distributions.gaussian import DiagonalGaussian, StandardNormal
 from pyvae.distributions.kl import rsample_kl
+from pyvae.distributions.laplace import Laplace
+from pyvae.distributions.negative_binomial import NegativeBinomial, ZeroInflatedNegativeBinomial
+from pyvae.distributions.poisson import Poisson
 
-__all__ = ["Bernoulli", "DiagonalGaussian", "OpDistribution", "StandardNormal", "rsample_kl"]
+__all__ = [
+    "Bernoulli",
+    "Categorical",
+    "ContinuousBernoulli",
+    "DiagonalGaussian",
+    "DiscretizedLogistic",
+    "DiscretizedLogisticMixture",
+    "Laplace",
+    "NegativeBinomial",
+    "OpDistribution",
+    "Poisson",
+    "StandardNormal",
+    "ZeroInflatedNegativeBinomial",
+    "reparameterize",
+    "rsample_kl",
+]
