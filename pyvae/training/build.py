@@ -20,9 +20,14 @@ from pyvae.models import VAE
 from pyvae.models.base import Model
 from pyvae.objectives import Batch, Objective
 from pyvae.training.evaluation import default_device
+from pyvae.training.fit import check_fit
 from pyvae.training.optimizers import build_optimizer
 
 __all__ = ["Parts", "build", "build_data", "build_view", "said_plainly"]
+
+
+# what parts raise about names, options, values, and packages that are not installed
+_SAID = (registry.UnknownPartError, TypeError, ValueError, NotImplementedError, ImportError)
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ def said_plainly() -> Iterator[None]:
         yield
     except UserError:
         raise
-    except (registry.UnknownPartError, TypeError, ValueError, NotImplementedError) as error:
+    except _SAID as error:
         raise UserError(str(error)) from error
 
 
@@ -81,6 +86,7 @@ def build(config: TrainConfig) -> Parts:
     with said_plainly():
         _check_names(config)
         data = build_data(config)
+        check_fit(data, config.likelihood, _options(config, "likelihood"), config.binarize)
         torch.manual_seed(config.seed)
         model = VAE(
             data.data_shape,
