@@ -15,6 +15,7 @@ from pyvae import registry
 from pyvae.config import TrainConfig
 from pyvae.data import DataSplits, View, load, view
 from pyvae.data.binarize import Binarize
+from pyvae.data.h5 import is_h5_path
 from pyvae.errors import UserError
 from pyvae.models import VAE
 from pyvae.models.base import Model
@@ -130,7 +131,8 @@ def _options(config: TrainConfig, kind: str) -> dict[str, Any]:
 
 
 def _check_names(config: TrainConfig) -> None:
-    for kind in ("dataset", "encoder", "decoder", "prior", "posterior", "likelihood", "objective"):
+    kinds = ("dataset", "encoder", "decoder", "prior", "posterior", "likelihood", "objective")
+    for kind in kinds[is_h5_path(config.dataset) :]:  # the path of a file stands for itself
         registry.registries[f"{kind}s"].get(getattr(config, kind))
 
 
