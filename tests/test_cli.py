@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import os
 import shutil
 import signal
@@ -159,6 +160,21 @@ def test_other_parts_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert not (out / "manifold.png").exists()
     config = json.loads((out / "config.json").read_text())
     assert (config["encoder"], config["likelihood_args"]["sigma"]) == ("conv", 0.5)
+
+
+def test_bits_of_grey_levels(
+    tmp_path: Path, data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    small = ["--steps", "3", "--eval-samples", "2", "--quiet", "--batch-size", "20"]
+    train = ["train", "--dataset", "freyface", "--data-dir", str(data_dir), "--out", str(out)]
+    assert main([*train, *small, "--likelihood", "discretized_logistic_mixture"]) == 0
+    results = json.loads((out / "results.json").read_text())
+    bits = -results["log_likelihood"] / (28 * 20 * math.log(2))
+    assert results["bits_per_dim"] == pytest.approx(bits)
+    assert 3 < bits < 9  # eight are those of levels that nothing is known about
+    assert "bits per dimension" in capsys.readouterr().out
+    assert (out / "samples.png").exists()
 
 
 def test_ctrl_c_in_a_real_process(tmp_path: Path) -> None:

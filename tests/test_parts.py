@@ -10,7 +10,6 @@ from torch.distributions import kl_divergence
 from pyvae import VAE, registry
 from pyvae.decoders import Decoder
 from pyvae.encoders import Encoder
-from pyvae.likelihoods import Likelihood
 from pyvae.objectives import Batch, Objective
 from pyvae.posteriors import Posterior
 from pyvae.priors import Prior
@@ -127,32 +126,6 @@ def test_prior(name):
     check_module(prior, lambda m: m().log_prob(m().sample((4,))))
 
 
-@sweep("name", "likelihoods")
-@images
-def test_likelihood(name, shape):
-    likelihood = create("likelihoods", name, data_shape=shape)
-    assert isinstance(likelihood, Likelihood) and likelihood.data_shape == shape
-    params = torch.randn(2, 5, *likelihood.param_shape, requires_grad=True)
-    side = {key: torch.ones(2, 5) for key in likelihood.side_inputs}
-    p = likelihood(params, **side)
-    assert (p.batch_shape, p.event_shape) == ((2, 5), shape)
-    x = p.sample()
-    assert x.shape == p.mean.shape == (2, 5, *shape)
-    likelihood.check(x.flatten(0, 1))
-    log_prob = p.log_prob(x[0])  # data of the second batch dimension alone
-    assert log_prob.shape == (2, 5) and log_prob.isfinite().all()
-    (grad,) = torch.autograd.grad(log_prob.sum(), params)
-    assert grad.isfinite().all() and grad.abs().sum() > 0
-    start = likelihood.init_from_mean(x[0].mean(0))
-    if start is not None:
-        assert start.shape == likelihood.param_shape
-        mean = likelihood(start, **side).mean
-        torch.testing.assert_close(mean, x[0].mean(0), atol=2e-3, rtol=0)
-    with pytest.raises(ValueError, match="x must have shape"):
-        likelihood.check(torch.zeros(2, 9, 9, 9))
-    assert likelihood.as_input(x, torch.float64).dtype == torch.float64
-
-
 @sweep("name", "objectives")
 def test_objective(name):
     objective = create("objectives", name)
@@ -234,35 +207,3 @@ def test_activations(kind):
     layer = tanh.layers[0]
     x = torch.randn(3, 4)
     torch.testing.assert_close(tanh.layers(x), torch.tanh(x @ layer.weight.T + layer.bias))
-
-
-def test_gaussian_variances():
-    x = torch.randn(6, 3, 4, 4)
-    normal = torch.distributions.Normal
-    fixed = create("likelihoods", "gaussian", data_shape=(3, 4, 4), sigma=0.5)
-    learned = create("likelihoods", "gaussian", data_shape=(3, 4, 4), variance="learned", sigma=0.5)
-    pixel = create("likelihoods", "gaussian", data_shape=(3, 4, 4), variance="per_pixel")
-    mean, logvar = torch.randn(2, 6, 3, 4, 4)
-    expected = normal(mean, 0.5).log_prob(x).sum((1, 2, 3))
-    torch.testing.assert_close(fixed(mean).log_prob(x), expected)
-    torch.testing.assert_close(learned(mean).log_prob(x), expected)
-    assert [p.shape for p in learned.parameters()] == [()] and not list(fixed.parameters())
-    expected = normal(mean, (logvar / 2).exp()).log_prob(x).sum((1, 2, 3))
-    torch.testing.assert_close(pixel(torch.cat([mean, logvar], 1)).log_prob(x), expected)
-    # the learned variance has its optimum at the mean square
-    mse = (x - mean).square().mean()
-    learned.logvar.data.fill_(mse.log())
-    (grad,) = torch.autograd.grad(learned(mean).log_prob(x).mean(), learned.logvar)
-    torch.testing.assert_close(grad, torch.zeros(()), atol=1e-3, rtol=0)
-    for options in ({"variance": "free"}, {"sigma": 0.0}, {"variance": "per_pixel", "sigma": 1.0}):
-        with pytest.raises(ValueError, match="gaussian likelihood"):
-            create("likelihoods", "gaussian", data_shape=(3, 4, 4), **options)
-
-
-def test_data_out_of_range_raise():
-    likelihood = create("likelihoods", "bernoulli", data_shape=(1, 2, 2))
-    likelihood.check(torch.rand(3, 1, 2, 2))
-    likelihood.check(torch.ones(3, 1, 2, 2, dtype=torch.bool))
-    likelihood.check(torch.zeros(0, 1, 2, 2))
-    with pytest.raises(ValueError, match=r"x must be in \[0, 1\], got values from 0 to 255"):
-        likelihood.check(torch.tensor([[[[0, 255], [1, 1]]]], dtype=torch.uint8))

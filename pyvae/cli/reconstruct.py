@@ -36,6 +36,6 @@ def run(arguments: argparse.Namespace) -> int:
     split = view.held_out(arguments.split).subset(arguments.number, seed=arguments.seed)
     x = view.held_out_values(split.x)
     with seeded(arguments.seed, x.device):
-        values = reconstructions(model, x, draw=arguments.draw)
+        values = reconstructions(model, x, split, draw=arguments.draw)
     png = target.suffix == ".png"
     return write(target, values, plots.pairs(x / view.white, values / view.white) if png else None)

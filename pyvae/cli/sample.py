@@ -31,6 +31,6 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.out or str(Path(arguments.run) / "samples.png"), model.data_shape
     )
     with seeded(arguments.seed, view.data.test.x.device):
-        values = samples(model, arguments.number, draw=arguments.draw)
+        values = samples(model, view.data.test, arguments.number, draw=arguments.draw)
     png = target.suffix == ".png"
     return write(target, values, plots.image_grid(values / view.white, 10) if png else None)

@@ -19,7 +19,7 @@ _NEEDED = ("safetensors.torch", "lightning_fabric", "tensorboard", "matplotlib.i
 _DEFAULTS = {f.name: f.default for f in dataclasses.fields(TrainConfig)}
 
 _HELP = {
-    "dataset": "what to train on; see pyvae list",
+    "dataset": "what to train on: see pyvae list, or the path of an HDF5 file",
     "data_dir": "folder of local data files and downloads (default: $PYVAE_DATA_DIR or a cache)",
     "binarize": "draw zeros and ones from grey levels, at each minibatch or once (default: dynamic "
     "for the bernoulli likelihood, none for others)",
@@ -106,7 +106,8 @@ def run(arguments: argparse.Namespace) -> int:
         _check_unfinished(folder, config, parts)
     else:
         config = _new_config(given)
-        folder = RunFolder(arguments.out or free_name(str(Path("runs") / config.dataset)))
+        name = Path(config.dataset).stem  # of a file, or the data set's own
+        folder = RunFolder(arguments.out or free_name(str(Path("runs") / name)))
         folder.check_new(arguments.overwrite)
         parts = build(config)
         before = config

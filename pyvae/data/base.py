@@ -82,10 +82,9 @@ class DataSplits:
 
 
 def shuffled(
-    x: Tensor, y: Tensor | None, sizes: tuple[int, int, int], seed: int = 0
+    whole: Split, sizes: tuple[int, int, int], seed: int = 0
 ) -> tuple[Split, Split, Split]:
     """Three splits of the given sizes, cut from one shuffle that depends on the seed alone."""
-    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(len(whole), generator=torch.Generator().manual_seed(seed))
     train, valid, test = torch.split(order[: sum(sizes)], list(sizes))
-    whole = Split(x, y)
     return whole.take(train), whole.take(valid), whole.take(test)

@@ -76,7 +76,8 @@ def view(data: DataSplits, data_range: str, binarize: Binarize, *, binary: bool,
     """How a likelihood of this ``data_range`` sees a data set.
 
     Args:
-        data_range: the likelihood's: "[0, 1]", "real", "0..255", "counts"
+        data_range: the likelihood's: "in [0, 1]", "real", "0..255", "counts"; the last two see the
+            data as stored
         binarize: "dynamic" draws Bernoulli(x / levels) anew for each minibatch and once for the
             held-out splits, "fixed" once for all, "none" scales grey levels to [0, 1];
             "auto" is "dynamic" for a likelihood of zeros and ones, else "none"
@@ -105,9 +106,12 @@ def view(data: DataSplits, data_range: str, binarize: Binarize, *, binary: bool,
             return View(
                 DataSplits(data.name, train, held[0], held[1], levels=1), "stored", "stored"
             )
-    if data_range == "0..255":
-        if levels != 255:
-            raise UserError(f"{data.name} has levels 0..{levels}; the likelihood needs 0..255")
+    if data_range.startswith("0.."):
+        if data_range != f"0..{levels}":
+            has = "no levels" if levels is None else f"levels 0..{levels}"
+            raise UserError(f"{data.name} has {has}; the likelihood needs {data_range}")
+        return View(data, "stored", "stored")
+    if data_range == "counts":
         return View(data, "stored", "stored")
     mode: Mode = "stored" if levels is None or levels == 1 else "scaled"
     return View(data, mode, mode)

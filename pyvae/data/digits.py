@@ -6,7 +6,7 @@ import os
 
 import torch
 
-from pyvae.data.base import DataSplits, shuffled
+from pyvae.data.base import DataSplits, Split, shuffled
 from pyvae.errors import optional
 from pyvae.registry import datasets
 
@@ -23,4 +23,4 @@ def digits(*, data_dir: str | os.PathLike[str] | None = None) -> DataSplits:
     bunch = optional("sklearn.datasets").load_digits()
     x = torch.from_numpy(bunch.images).to(torch.uint8).unsqueeze(1)
     y = torch.from_numpy(bunch.target).to(torch.int64)
-    return DataSplits("digits", *shuffled(x, y, (1437, 180, 180)), levels=16)
+    return DataSplits("digits", *shuffled(Split(x, y), (1437, 180, 180)), levels=16)

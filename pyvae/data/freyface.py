@@ -7,7 +7,7 @@ import os
 import numpy as np
 import torch
 
-from pyvae.data.base import DataSplits, shuffled
+from pyvae.data.base import DataSplits, Split, shuffled
 from pyvae.data.files import Source, fetch
 from pyvae.data.formats import read_npz
 from pyvae.errors import DataError
@@ -31,6 +31,5 @@ def freyface(*, data_dir: str | os.PathLike[str] | None = None) -> DataSplits:
         )
     held = min(200, len(images) // 5)
     sizes = (len(images) - 2 * held, held, held)
-    return DataSplits(
-        "freyface", *shuffled(torch.from_numpy(images).unsqueeze(1), None, sizes), levels=255
-    )
+    frames = Split(torch.from_numpy(images).unsqueeze(1))
+    return DataSplits("freyface", *shuffled(frames, sizes), levels=255)

@@ -1,16 +1,33 @@
 """``torch.distributions`` computed by the ops of :mod:`pyvae.functional`."""
 
+from pyvae.distributions import reparameterize
 from pyvae.distributions.base import OpDistribution
 from pyvae.distributions.bernoulli import Bernoulli
+from pyvae.distributions.categorical import Categorical
+from pyvae.distributions.continuous_bernoulli import ContinuousBernoulli
+from pyvae.distributions.discretized_logistic import DiscretizedLogistic
+from pyvae.distributions.discretized_logistic_mixture import DiscretizedLogisticMixture
 from pyvae.distributions.gaussian import DiagonalGaussian, StandardNormal
 from pyvae.distributions.kl import rsample_kl
+from pyvae.distributions.laplace import Laplace
+from pyvae.distributions.negative_binomial import NegativeBinomial, ZeroInflatedNegativeBinomial
+from pyvae.distributions.poisson import Poisson
 from pyvae.distributions.rank1_gaussian import Rank1Gaussian
 
 __all__ = [
     "Bernoulli",
+    "Categorical",
+    "ContinuousBernoulli",
     "DiagonalGaussian",
+    "DiscretizedLogistic",
+    "DiscretizedLogisticMixture",
+    "Laplace",
+    "NegativeBinomial",
     "OpDistribution",
+    "Poisson",
     "Rank1Gaussian",
     "StandardNormal",
+    "ZeroInflatedNegativeBinomial",
+    "reparameterize",
     "rsample_kl",
 ]

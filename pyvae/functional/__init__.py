@@ -18,15 +18,37 @@ from .gaussian import (
     gaussian_rsample_kl,
     gaussian_rsample_log_ratio,
 )
+from .pending import (
+    categorical_log_prob,
+    continuous_bernoulli_log_prob,
+    discretized_logistic_log_prob,
+    discretized_logistic_mixture_log_prob,
+    discretized_logistic_mixture_sample,
+    gaussian_mixture_log_prob,
+    laplace_log_prob,
+    negative_binomial_log_prob,
+    poisson_log_prob,
+    zero_inflated_negative_binomial_log_prob,
+)
 from .rank1 import rank1_gaussian_rsample_kl
 
 __all__ = [
     "bernoulli_log_prob",
+    "categorical_log_prob",
+    "continuous_bernoulli_log_prob",
+    "discretized_logistic_log_prob",
+    "discretized_logistic_mixture_log_prob",
+    "discretized_logistic_mixture_sample",
     "elbo_loss",
     "gaussian_kl",
     "gaussian_log_prob",
+    "gaussian_mixture_log_prob",
     "gaussian_rsample",
     "gaussian_rsample_kl",
     "gaussian_rsample_log_ratio",
+    "laplace_log_prob",
+    "negative_binomial_log_prob",
+    "poisson_log_prob",
     "rank1_gaussian_rsample_kl",
+    "zero_inflated_negative_binomial_log_prob",
 ]

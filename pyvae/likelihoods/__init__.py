@@ -2,6 +2,28 @@
 
 from pyvae.likelihoods.base import Likelihood
 from pyvae.likelihoods.bernoulli import BernoulliLikelihood
+from pyvae.likelihoods.categorical import CategoricalLikelihood
+from pyvae.likelihoods.continuous_bernoulli import ContinuousBernoulliLikelihood
+from pyvae.likelihoods.discretized_logistic import DiscretizedLogisticLikelihood
+from pyvae.likelihoods.discretized_logistic_mixture import DiscretizedLogisticMixtureLikelihood
 from pyvae.likelihoods.gaussian import GaussianLikelihood
+from pyvae.likelihoods.laplace import LaplaceLikelihood
+from pyvae.likelihoods.negative_binomial import (
+    NegativeBinomialLikelihood,
+    ZeroInflatedNegativeBinomialLikelihood,
+)
+from pyvae.likelihoods.poisson import PoissonLikelihood
 
-__all__ = ["BernoulliLikelihood", "GaussianLikelihood", "Likelihood"]
+__all__ = [
+    "BernoulliLikelihood",
+    "CategoricalLikelihood",
+    "ContinuousBernoulliLikelihood",
+    "DiscretizedLogisticLikelihood",
+    "DiscretizedLogisticMixtureLikelihood",
+    "GaussianLikelihood",
+    "LaplaceLikelihood",
+    "Likelihood",
+    "NegativeBinomialLikelihood",
+    "PoissonLikelihood",
+    "ZeroInflatedNegativeBinomialLikelihood",
+]

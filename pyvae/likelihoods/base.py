@@ -23,8 +23,10 @@ class Likelihood(nn.Module, ABC):
         data_shape: the shape of one datum.
     """
 
-    #: The data that it takes, for messages: "[0, 1]", "real", "0..255", "counts", ...
-    data_range: ClassVar[str] = "real"
+    #: The data that it takes: "in [0, 1]", "real", "0..255", "counts"
+    data_range: str = "real"
+    #: Whether p(x|z) is a probability, so that -log2 p(x) is a number of bits.
+    discrete: ClassVar[bool] = False
     #: Names of what ``forward`` needs besides the decoder's output (a library size, say).
     side_inputs: ClassVar[tuple[str, ...]] = ()
 
@@ -69,9 +71,10 @@ class Likelihood(nn.Module, ABC):
                 f"(B, {', '.join(map(str, self.data_shape))}), got {tuple(x.shape)}"
             )
         if x.numel() and not bool(self.contains(x).all()):
+            fractions = "" if self.data_range in ("real", "in [0, 1]") else _fractions(x)
             raise ValueError(
-                f"{type(self).__name__} likelihood: x must be {self.data_range}, "
-                f"got values from {x.min().item():g} to {x.max().item():g}"
+                f"{type(self).__name__} likelihood: x must be {_words(self.data_range)}, "
+                f"got values from {x.min().item():g} to {x.max().item():g}{fractions}"
             )
 
     def contains(self, x: Tensor) -> Tensor:
@@ -84,3 +87,14 @@ class Likelihood(nn.Module, ABC):
                 return torch.ones(len(x), dtype=torch.bool, device=x.device)
             inside: Tensor = constraint.check(x)
             return inside
+
+
+def _words(data_range: str) -> str:
+    if data_range == "counts":
+        return "whole numbers of at least 0"
+    low, dots, high = data_range.partition("..")
+    return f"whole numbers from {low} to {high}" if dots else data_range
+
+
+def _fractions(x: Tensor) -> str:
+    return "" if bool((x == x.round()).all()) else ", not all of them whole"

@@ -27,6 +27,7 @@ class BernoulliLikelihood(Likelihood):
     """
 
     data_range = "in [0, 1]"
+    discrete = True
 
     def forward(self, params: Tensor, **side: Tensor) -> Bernoulli:
         n = len(self.data_shape)

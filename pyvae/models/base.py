@@ -13,9 +13,17 @@ from torch.distributions import Distribution
 
 from pyvae.models import pretrained
 
-__all__ = ["Model"]
+__all__ = ["Model", "posterior_mean"]
 
 Self = TypeVar("Self", bound="Model")
+
+
+def posterior_mean(q: Distribution) -> Tensor:
+    """The mean of q(z|x), or a sample of it where the distribution knows no mean."""
+    try:
+        return q.mean
+    except NotImplementedError:
+        return q.sample()
 
 
 class Model(nn.Module, ABC):

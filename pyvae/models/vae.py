@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from pyvae import registry
-from pyvae.models.base import Model
+from pyvae.models.base import Model, posterior_mean
 from pyvae.models.importance import log_marginal
 
 __all__ = ["VAE"]
@@ -152,9 +152,12 @@ class VAE(Model):
 
     @torch.no_grad()
     def reconstruct(self, x: Tensor, *, mean: bool = True, **side: Tensor) -> Tensor:
-        """x (B, *data_shape) through the mean of q(z|x) and that of p(x|z), or through draws."""
+        """x (B, *data_shape) through the mean of q(z|x) and that of p(x|z), or through draws.
+
+        Where the posterior knows no mean, a draw stands for it.
+        """
         q = self.encode(x)
-        p = self.decode(q.mean if mean else q.sample(), **side)
+        p = self.decode(posterior_mean(q) if mean else q.sample(), **side)
         return p.mean if mean else p.sample()
 
     @torch.no_grad()

@@ -15,14 +15,20 @@ from pyvae import registry
 from pyvae.config import TrainConfig
 from pyvae.data import DataSplits, View, load, view
 from pyvae.data.binarize import Binarize
+from pyvae.data.h5 import is_h5_path
 from pyvae.errors import UserError
 from pyvae.models import VAE
 from pyvae.models.base import Model
 from pyvae.objectives import Batch, Objective
 from pyvae.training.evaluation import default_device
+from pyvae.training.fit import check_fit
 from pyvae.training.optimizers import build_optimizer
 
 __all__ = ["Parts", "build", "build_data", "build_view", "said_plainly"]
+
+
+# what parts raise about names, options, values, and packages that are not installed
+_SAID = (registry.UnknownPartError, TypeError, ValueError, NotImplementedError, ImportError)
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ def said_plainly() -> Iterator[None]:
         yield
     except UserError:
         raise
-    except (registry.UnknownPartError, TypeError, ValueError, NotImplementedError) as error:
+    except _SAID as error:
         raise UserError(str(error)) from error
 
 
@@ -81,6 +87,7 @@ def build(config: TrainConfig) -> Parts:
     with said_plainly():
         _check_names(config)
         data = build_data(config)
+        check_fit(data, config.likelihood, _options(config, "likelihood"), config.binarize)
         torch.manual_seed(config.seed)
         model = VAE(
             data.data_shape,
@@ -124,7 +131,8 @@ def _options(config: TrainConfig, kind: str) -> dict[str, Any]:
 
 
 def _check_names(config: TrainConfig) -> None:
-    for kind in ("dataset", "encoder", "decoder", "prior", "posterior", "likelihood", "objective"):
+    kinds = ("dataset", "encoder", "decoder", "prior", "posterior", "likelihood", "objective")
+    for kind in kinds[is_h5_path(config.dataset) :]:  # the path of a file stands for itself
         registry.registries[f"{kind}s"].get(getattr(config, kind))
 
 

@@ -31,9 +31,9 @@ def check_shape(model: Model, data_shape: tuple[int, ...], name: str) -> None:
 
 
 def is_discrete(model: Model, x: Tensor) -> bool:
-    """Whether log p(x) is a probability's: integers under a discrete likelihood."""
-    data_range = getattr(getattr(model, "likelihood", None), "data_range", "real")
-    return data_range != "real" and not x.is_floating_point()
+    """Whether log p(x) is a probability's: whole numbers under a discrete likelihood."""
+    discrete = bool(getattr(getattr(model, "likelihood", None), "discrete", False))
+    return discrete and (not x.is_floating_point() or bool((x == x.round()).all()))
 
 
 def evaluate_split(

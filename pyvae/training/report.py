@@ -9,28 +9,44 @@ from torch import Tensor
 
 from pyvae import plots
 from pyvae.config import TrainConfig
-from pyvae.data import View
+from pyvae.data import Split, View
 from pyvae.metrics import Evaluation, seeded
-from pyvae.models.base import Model
+from pyvae.models.base import Model, posterior_mean
 from pyvae.training.evaluation import evaluate_split
 from pyvae.training.folder import RunFolder
 
-__all__ = ["final_figures", "pictures", "reconstructions", "results", "samples"]
+__all__ = ["final_figures", "pictures", "reconstructions", "results", "samples", "side_inputs"]
 
 TILES = 100  # images in a picture
 
 
+def side_inputs(model: Model, split: Split) -> dict[str, Tensor]:
+    """What the likelihood needs besides z, of the data of a split: (B, ...) each."""
+    wanted = getattr(getattr(model, "likelihood", None), "side_inputs", ())
+    return {name: split.extras[name] for name in wanted}
+
+
 @torch.no_grad()
-def samples(model: Model, n: int, *, draw: bool = False) -> Tensor:
-    """The means of p(x|z), or draws from it, at n samples z of the prior: (n, *data_shape)."""
-    p = model.decode(model.prior().sample(torch.Size((n,))))
+def samples(model: Model, split: Split, n: int, *, draw: bool = False) -> Tensor:
+    """The means of p(x|z), or draws from it, at n samples z of the prior: (n, *data_shape).
+
+    Side inputs are those of the split's first data, over and over.
+    """
+    rows = torch.arange(n) % max(len(split), 1)
+    side = side_inputs(model, split)
+    side = {name: value[rows.to(value.device)] for name, value in side.items()}
+    p = model.decode(model.prior().sample(torch.Size((n,))), **side)
     return p.sample() if draw else p.mean
 
 
 @torch.no_grad()
-def reconstructions(model: Model, x: Tensor, *, draw: bool = False) -> Tensor:
-    """The means of p(x|z), or draws from it, at the posterior means of x (B, *data_shape)."""
-    p = model.decode(model.encode(x).mean)
+def reconstructions(model: Model, x: Tensor, split: Split, *, draw: bool = False) -> Tensor:
+    """The means of p(x|z), or draws from it, at the posterior means of x (B, *data_shape).
+
+    Where the posterior knows no mean, a sample stands for it. Side inputs are those of the split,
+    whose data x are.
+    """
+    p = model.decode(posterior_mean(model.encode(x)), **side_inputs(model, split))
     return p.sample() if draw else p.mean
 
 
@@ -58,18 +74,17 @@ def pictures(folder: RunFolder, model: Model, view: View, seed: int) -> list[str
     if folder.metrics.is_file():
         plots.curve(folder.path / "curve.png", folder.metrics)
         names.append("curve.png")
-    needs_more = bool(getattr(getattr(model, "likelihood", None), "side_inputs", ()))
-    if not plots.is_image(model.data_shape) or needs_more:
+    if not plots.is_image(model.data_shape):
         return names
     test = view.data.test.subset(TILES // 2, seed=seed)
     x = view.held_out_values(test.x)
     scale = view.white
     with seeded(seed, x.device):
         drawn = {
-            "samples.png": plots.image_grid(samples(model, TILES) / scale, columns=10),
-            "reconstructions.png": plots.pairs(x / scale, reconstructions(model, x) / scale),
+            "samples.png": plots.image_grid(samples(model, test, TILES) / scale, columns=10),
+            "reconstructions.png": plots.pairs(x / scale, reconstructions(model, x, test) / scale),
         }
-    if model.latent_dim == 2:
+    if model.latent_dim == 2 and not side_inputs(model, test):
         gap = int(model.data_shape[-1] < 16)  # tiny images need a line between them
         drawn["manifold.png"] = plots.image_grid(plots.manifold(model) / scale, 20, gap=gap)
     for name, image in drawn.items():

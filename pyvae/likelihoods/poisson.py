@@ -1,0 +1,41 @@
+"""Counts."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from pyvae.distributions import Poisson
+from pyvae.likelihoods.base import Likelihood
+from pyvae.registry import likelihoods
+
+__all__ = ["PoissonLikelihood"]
+
+
+@likelihoods.register("poisson")
+class PoissonLikelihood(Likelihood):
+    """p(x|z) = prod_i Poisson(x_i; exp(r_i)), the decoder's output being the log-rates r.
+
+    The encoder sees log(1 + x).
+
+    Args:
+        data_shape: the shape of one datum
+
+    >>> import torch
+    >>> PoissonLikelihood((5,))(torch.zeros(3, 5)).mean[0]
+    tensor([1., 1., 1., 1., 1.])
+    """
+
+    data_range = "counts"
+    discrete = True
+
+    def forward(self, params: Tensor, **side: Tensor) -> Poisson:
+        return Poisson(params, event_ndim=len(self.data_shape), validate_args=False)
+
+    def as_input(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        """log(1 + x)."""
+        return x.to(dtype).log1p()
+
+    def init_from_mean(self, data_mean: Tensor) -> Tensor:
+        """The logarithm of the mean, of 0.001 where that is less."""
+        return data_mean.clamp(min=1e-3).log()

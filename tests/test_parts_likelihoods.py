@@ -1,0 +1,245 @@
+"""One contract for likelihoods, and what each says of data that it cannot explain."""
+
+import pytest
+import torch
+
+from pyvae import registry
+from pyvae.data import DataSplits, Split
+from pyvae.likelihoods import Likelihood
+from pyvae.training.fit import check_fit, fitting_likelihoods
+
+SHAPES = [(1, 8, 8), (3, 7, 5), (2, 1, 1), (6,)]
+NAMES = [n for n in registry.likelihoods.names() if not registry.likelihoods.is_plugin(n)]
+DISCRETE = {
+    "bernoulli",
+    "categorical",
+    "discretized_logistic",
+    "discretized_logistic_mixture",
+    "negative_binomial",
+    "poisson",
+    "zero_inflated_negative_binomial",
+}
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+def create(name, shape, **options):
+    return registry.likelihoods.create(name, data_shape=shape, **options)
+
+
+def takes(name, shape):
+    return name != "discretized_logistic_mixture" or (len(shape) == 3 and shape[0] in (1, 3))
+
+
+def side_inputs(likelihood, x):
+    """What belongs to data x (*batch, *data_shape)."""
+    known = {"library": x.float().flatten(-len(likelihood.data_shape)).sum(-1)}
+    return {name: known[name] for name in likelihood.side_inputs}
+
+
+CASES = [(name, shape) for name in NAMES for shape in SHAPES if takes(name, shape)]
+every = pytest.mark.parametrize(("name", "shape"), CASES, ids=str)
+
+
+@every
+def test_shapes_values_and_gradients(name, shape):
+    likelihood = create(name, shape)
+    assert isinstance(likelihood, Likelihood) and likelihood.data_shape == shape
+    params = torch.randn(2, 5, *likelihood.param_shape, requires_grad=True)
+    side = side_inputs(likelihood, torch.full((2, 5, *shape), 3.0))
+    p = likelihood(params, **side)
+    assert (p.batch_shape, p.event_shape) == ((2, 5), shape)
+    x = p.sample()
+    assert x.shape == p.mean.shape == (2, 5, *shape)
+    likelihood.check(x.flatten(0, 1))
+    log_prob = p.log_prob(x[0])  # data of the second batch dimension alone
+    assert log_prob.shape == (2, 5) and log_prob.isfinite().all()
+    leaves = [params, *likelihood.parameters()]
+    for grad in torch.autograd.grad(log_prob.sum(), leaves):
+        assert grad.isfinite().all() and grad.abs().sum() > 0
+    assert likelihood.as_input(x, torch.float64).dtype == torch.float64
+    assert likelihood.as_input(x, torch.float32).abs().max() < 50
+    with pytest.raises(ValueError, match="x must have shape"):
+        likelihood.check(torch.zeros(2, 9, 9, 9))
+
+
+@every
+def test_the_mean_of_the_samples(name, shape):
+    likelihood = create(name, shape)
+    params = 0.5 * torch.randn(likelihood.param_shape)
+    p = likelihood(params, **side_inputs(likelihood, torch.full(shape, 3.0)))
+    x = p.sample((4000,)).float()
+    slack = 12.0 if name == "discretized_logistic_mixture" else 1e-3  # in colour approximate
+    assert ((x.mean(0) - p.mean).abs() < 6 * x.std(0) / 4000**0.5 + slack).all()
+
+
+@every
+def test_the_start_has_the_mean_of_the_data(name, shape):
+    likelihood = create(name, shape)
+    p = likelihood(
+        torch.randn(9, *likelihood.param_shape),
+        **side_inputs(likelihood, torch.full((9, *shape), 3.0)),
+    )
+    mean = p.sample().float().mean(0)
+    start = likelihood.init_from_mean(mean)
+    if start is not None:
+        assert start.shape == likelihood.param_shape
+        found = likelihood(start, **side_inputs(likelihood, mean)).mean
+        torch.testing.assert_close(found, mean, atol=5e-3, rtol=1e-3)
+
+
+@every
+def test_state_and_float64(name, shape):
+    likelihood, other = create(name, shape), create(name, shape)
+    for parameter in likelihood.parameters():
+        torch.nn.init.normal_(parameter)
+    other.load_state_dict(likelihood.state_dict())
+    params = torch.randn(4, *likelihood.param_shape)
+    side = side_inputs(likelihood, torch.full((4, *shape), 3.0))
+    x = likelihood(params, **side).sample()
+    log_prob = likelihood(params, **side).log_prob(x)
+    torch.testing.assert_close(other(params, **side).log_prob(x), log_prob)
+    other.double()
+    params, side = params.double(), {key: value.double() for key, value in side.items()}
+    if x.dtype != torch.uint8:
+        x = x.double()
+    again = other(params, **side).log_prob(x)
+    assert again.dtype == torch.float64
+    torch.testing.assert_close(again.float(), log_prob, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_discrete_ones_are_probabilities(name):
+    likelihood = create(name, (1, 2, 2))
+    assert likelihood.discrete == (name in DISCRETE)
+    params = torch.randn(50, *likelihood.param_shape)
+    side = side_inputs(likelihood, torch.full((50, 1, 2, 2), 3.0))
+    p = likelihood(params, **side)
+    if likelihood.discrete:
+        assert (p.log_prob(p.sample()) <= 1e-6).all()
+
+
+# What does not fit
+
+
+def counts(**extras):
+    x = torch.poisson(torch.full((20, 6), 2.0))
+    return DataSplits("cells", *[Split(x, None, {k: x.sum(1) for k in extras})] * 3)
+
+
+def images(levels=255, channels=1):
+    x = torch.randint(0, levels + 1, (20, channels, 4, 4), dtype=torch.uint8)
+    return DataSplits("images", *[Split(x)] * 3, levels=levels)
+
+
+def test_which_likelihoods_fit():
+    reals = DataSplits("reals", *[Split(torch.randn(20, 3))] * 3)
+    assert set(fitting_likelihoods(reals)) >= {"gaussian", "laplace"}
+    assert not {"poisson", "bernoulli", "categorical"} & set(fitting_likelihoods(reals))
+    known = set(fitting_likelihoods(counts(library=True)))
+    assert known >= {"poisson", "negative_binomial", "zero_inflated_negative_binomial"}
+    assert "negative_binomial" not in fitting_likelihoods(counts())
+    assert {"discretized_logistic_mixture", "categorical", "bernoulli", "poisson"} <= set(
+        fitting_likelihoods(images())
+    )
+    assert "categorical" not in fitting_likelihoods(images(16))
+    check_fit(images(16), "categorical", {"levels": 17})
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "options", "said"),
+    [
+        (images(), "discretized_logistic_mixture", {"channels": 3}, r"channels=1 fits them"),
+        (images(3), "discretized_logistic", {}, r"levels 0\.\.3; the likelihood needs 0\.\.255\. "),
+        (counts(), "discretized_logistic_mixture", {}, r"cells.*: .*gaussian, laplace, poisson"),
+        (counts(), "negative_binomial", {}, r"needs library with the data, which cells does not"),
+        (counts(), "bernoulli", {}, r"x must be in \[0, 1\].*Likelihoods that fit cells: "),
+        (images(channels=2), "discretized_logistic_mixture", {}, r"categorical take levels of any"),
+    ],
+)
+def test_what_does_not_fit_is_said_with_what_does(data, name, options, said):
+    with pytest.raises(ValueError, match=said):
+        check_fit(data, name, options)
+
+
+@pytest.mark.parametrize(
+    ("name", "bad", "said"),
+    [
+        ("poisson", -1.0, "whole numbers of at least 0, got values from -1 to 1"),
+        ("negative_binomial", 0.5, "of at least 0, got values from 0.5 to 1, not all of them"),
+        ("discretized_logistic", 256.0, "whole numbers from 0 to 255, got values from 1 to 256"),
+        ("categorical", 0.5, "from 0 to 255, got values from 0.5 to 1, not all of them whole"),
+        ("discretized_logistic_mixture", -1.0, "from 0 to 255, got values from -1 to 1"),
+        ("continuous_bernoulli", 1.5, r"in \[0, 1\], got values from 1 to 1.5"),
+        ("laplace", float("nan"), "must be real"),
+    ],
+)
+def test_bad_values_are_named(name, bad, said):
+    x = torch.ones(3, 1, 2, 2)
+    create(name, (1, 2, 2)).check(x)
+    x[1, 0, 1, 1] = bad
+    with pytest.raises(ValueError, match=said):
+        create(name, (1, 2, 2)).check(x)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("laplace", {"b": 0.0}, "b must be positive"),
+        ("laplace", {"scale": "none"}, "scale must be 'fixed', 'learned' or 'per_pixel'"),
+        ("laplace", {"scale": "per_pixel", "b": 1.0}, "a start is given only for a fixed or"),
+        ("discretized_logistic", {"scale": "per_pixel", "log_scale": -1}, "a start is given"),
+        ("discretized_logistic_mixture", {"num_mixtures": 0}, "must be at least 1, got 0"),
+        ("categorical", {"levels": 1}, "levels must be at least 2, got 1"),
+    ],
+)
+def test_bad_options_raise(name, options, said):
+    with pytest.raises(ValueError, match=said):
+        create(name, (1, 4, 4), **options)
+
+
+def test_the_mean_of_a_cell_is_its_total_shared_out():
+    for name in ("negative_binomial", "zero_inflated_negative_binomial"):
+        likelihood = create(name, (5,))
+        params = torch.randn(2, 3, *likelihood.param_shape)
+        library = torch.tensor([10.0, 100.0, 7.0])
+        p = likelihood(params, library=library)
+        mean = p.mean if name == "negative_binomial" else p.count_mean
+        torch.testing.assert_close(mean.sum(-1), library.expand(2, 3))
+        likelihood.log_inverse_dispersion.data[2] = 3.0
+        assert likelihood(params, library=library).inverse_dispersion[0, 0, 2].log() == 3
+
+
+def test_gaussian_variances():
+    x = torch.randn(6, 3, 4, 4)
+    normal = torch.distributions.Normal
+    fixed = create("gaussian", (3, 4, 4), sigma=0.5)
+    learned = create("gaussian", (3, 4, 4), variance="learned", sigma=0.5)
+    pixel = create("gaussian", (3, 4, 4), variance="per_pixel")
+    mean, logvar = torch.randn(2, 6, 3, 4, 4)
+    expected = normal(mean, 0.5).log_prob(x).sum((1, 2, 3))
+    torch.testing.assert_close(fixed(mean).log_prob(x), expected)
+    torch.testing.assert_close(learned(mean).log_prob(x), expected)
+    assert [p.shape for p in learned.parameters()] == [()] and not list(fixed.parameters())
+    expected = normal(mean, (logvar / 2).exp()).log_prob(x).sum((1, 2, 3))
+    torch.testing.assert_close(pixel(torch.cat([mean, logvar], 1)).log_prob(x), expected)
+    # the learned variance has its optimum at the mean square
+    mse = (x - mean).square().mean()
+    learned.logvar.data.fill_(mse.log())
+    (grad,) = torch.autograd.grad(learned(mean).log_prob(x).mean(), learned.logvar)
+    torch.testing.assert_close(grad, torch.zeros(()), atol=1e-3, rtol=0)
+    for options in ({"variance": "free"}, {"sigma": 0.0}, {"variance": "per_pixel", "sigma": 1.0}):
+        with pytest.raises(ValueError, match="gaussian likelihood"):
+            create("gaussian", (3, 4, 4), **options)
+
+
+def test_data_out_of_range_raise():
+    likelihood = create("bernoulli", (1, 2, 2))
+    likelihood.check(torch.rand(3, 1, 2, 2))
+    likelihood.check(torch.ones(3, 1, 2, 2, dtype=torch.bool))
+    likelihood.check(torch.zeros(0, 1, 2, 2))
+    with pytest.raises(ValueError, match=r"x must be in \[0, 1\], got values from 0 to 255"):
+        likelihood.check(torch.tensor([[[[0, 255], [1, 1]]]], dtype=torch.uint8))
