@@ -38,6 +38,22 @@ class Model(nn.Module, ABC):
     def config(self) -> dict[str, Any]:
         """What the class must be called with to build this model again, fit for JSON."""
 
+    def recognition_parameters(self) -> list[nn.Parameter]:
+        """The parameters of q(z|x).
+
+        Raises:
+            NotImplementedError: the model does not tell them apart.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} does not say which of its parameters are those of q(z|x): "
+            f"define recognition_parameters"
+        )
+
+    def generative_parameters(self) -> list[nn.Parameter]:
+        """The parameters of p(z) p(x|z): all that are not of q(z|x)."""
+        recognition = {id(p) for p in self.recognition_parameters()}
+        return [p for p in self.parameters() if id(p) not in recognition]
+
     @property
     def dtype(self) -> torch.dtype:
         """The floating-point dtype of the parameters."""

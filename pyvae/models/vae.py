@@ -144,6 +144,10 @@ class VAE(Model):
         p: Distribution = self.likelihood(self.decoder(z), **{name: side[name] for name in wanted})
         return p
 
+    def recognition_parameters(self) -> list[nn.Parameter]:
+        """The parameters of encoder and posterior."""
+        return [*self.encoder.parameters(), *self.posterior.parameters()]
+
     @torch.no_grad()
     def sample(self, n: int, *, mean: bool = True, **side: Tensor) -> Tensor:
         """New data (n, *data_shape): the mean of p(x|z) at z ~ p(z), or draws from it."""

@@ -103,6 +103,7 @@ def build(config: TrainConfig) -> Parts:
         objective: Objective = registry.objectives.create(
             config.objective, **_options(config, "objective")
         )
+        objective.data_size = len(shown.data.train)
         objective.bind(model)
         for phase in objective.phases(model):
             build_optimizer(config.optimizer, phase.parameters, config.lr, config.optimizer_args)
