@@ -2,5 +2,6 @@
 
 from pyvae.objectives.base import Batch, Objective, Phase, Result
 from pyvae.objectives.elbo import ELBO
+from pyvae.objectives.iwae import IWAE
 
-__all__ = ["ELBO", "Batch", "Objective", "Phase", "Result"]
+__all__ = ["ELBO", "IWAE", "Batch", "Objective", "Phase", "Result"]
