@@ -18,12 +18,14 @@ from .gaussian import (
     gaussian_rsample_kl,
     gaussian_rsample_log_ratio,
 )
+from .mixture import gaussian_mixture_log_prob
 
 __all__ = [
     "bernoulli_log_prob",
     "elbo_loss",
     "gaussian_kl",
     "gaussian_log_prob",
+    "gaussian_mixture_log_prob",
     "gaussian_rsample",
     "gaussian_rsample_kl",
     "gaussian_rsample_log_ratio",

@@ -2,6 +2,8 @@
 
 from pyvae.objectives.base import Batch, Objective, Phase, Result
 from pyvae.objectives.elbo import ELBO
+from pyvae.objectives.factor_vae import FactorVAE
 from pyvae.objectives.iwae import IWAE
+from pyvae.objectives.tc_vae import TCVAE
 
-__all__ = ["ELBO", "IWAE", "Batch", "Objective", "Phase", "Result"]
+__all__ = ["ELBO", "IWAE", "TCVAE", "Batch", "FactorVAE", "Objective", "Phase", "Result"]
