@@ -19,6 +19,7 @@ from .gaussian import (
     gaussian_rsample_log_ratio,
 )
 from .mixture import gaussian_mixture_log_prob
+from .mmd import mmd
 
 __all__ = [
     "bernoulli_log_prob",
@@ -29,4 +30,5 @@ __all__ = [
     "gaussian_rsample",
     "gaussian_rsample_kl",
     "gaussian_rsample_log_ratio",
+    "mmd",
 ]

@@ -3,7 +3,19 @@
 from pyvae.objectives.base import Batch, Objective, Phase, Result
 from pyvae.objectives.elbo import ELBO
 from pyvae.objectives.factor_vae import FactorVAE
+from pyvae.objectives.infovae import MMDVAE, InfoVAE
 from pyvae.objectives.iwae import IWAE
 from pyvae.objectives.tc_vae import TCVAE
 
-__all__ = ["ELBO", "IWAE", "TCVAE", "Batch", "FactorVAE", "Objective", "Phase", "Result"]
+__all__ = [
+    "ELBO",
+    "IWAE",
+    "MMDVAE",
+    "TCVAE",
+    "Batch",
+    "FactorVAE",
+    "InfoVAE",
+    "Objective",
+    "Phase",
+    "Result",
+]

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from keyword import iskeyword
 from typing import Any, cast
 
 import torch
@@ -114,9 +115,13 @@ def build(config: TrainConfig) -> Parts:
 
 
 def _options(config: TrainConfig, kind: str) -> dict[str, Any]:
-    """A part's options; a lone value for one that takes a sequence becomes a sequence of one."""
+    """A part's options; a lone value for one that takes a sequence becomes a sequence of one.
+
+    An option whose name is a word of Python (lambda) has an underscore behind it in the part.
+    """
     part = registry.registries[f"{kind}s"].get(getattr(config, kind))
-    options: dict[str, Any] = dict(getattr(config, f"{kind}_args"))
+    given: dict[str, Any] = getattr(config, f"{kind}_args")
+    options = {f"{n}_" if iskeyword(n) else n: value for n, value in given.items()}
     for name, parameter in inspect.signature(part).parameters.items():
         takes_many = str(parameter.annotation).startswith(("Sequence", "tuple", "list"))
         if takes_many and name in options and not isinstance(options[name], (list, tuple)):
