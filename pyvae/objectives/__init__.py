@@ -1,5 +1,6 @@
 """Formulas over q(z|x), p(x|z) and p(z) that training minimises."""
 
+from pyvae.objectives.aae import AAE
 from pyvae.objectives.base import Batch, Objective, Phase, Result
 from pyvae.objectives.elbo import ELBO
 from pyvae.objectives.factor_vae import FactorVAE
@@ -8,6 +9,7 @@ from pyvae.objectives.iwae import IWAE
 from pyvae.objectives.tc_vae import TCVAE
 
 __all__ = [
+    "AAE",
     "ELBO",
     "IWAE",
     "MMDVAE",
