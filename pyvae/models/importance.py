@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from pyvae.distributions import rsample_log_ratio
-from pyvae.models.base import Model
+
+if TYPE_CHECKING:
+    from pyvae.models.base import Model
 
 __all__ = ["log_marginal", "log_weights"]
 

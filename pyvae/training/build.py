@@ -17,13 +17,14 @@ from pyvae.config import TrainConfig
 from pyvae.data import DataSplits, View, load, view
 from pyvae.data.binarize import Binarize
 from pyvae.errors import UserError
-from pyvae.models import VAE
 from pyvae.models.base import Model
 from pyvae.objectives import Batch, Objective
 from pyvae.training.evaluation import default_device
 from pyvae.training.optimizers import build_optimizer
 
 __all__ = ["Parts", "build", "build_data", "build_view", "said_plainly"]
+
+MODEL_PARTS = ("encoder", "decoder", "prior", "posterior", "likelihood")
 
 
 @dataclass(frozen=True)
@@ -83,21 +84,8 @@ def build(config: TrainConfig) -> Parts:
         _check_names(config)
         data = build_data(config)
         torch.manual_seed(config.seed)
-        model = VAE(
-            data.data_shape,
-            config.latent_dim,
-            encoder=config.encoder,
-            decoder=config.decoder,
-            prior=config.prior,
-            posterior=config.posterior,
-            likelihood=config.likelihood,
-            encoder_args=_options(config, "encoder"),
-            decoder_args=_options(config, "decoder"),
-            prior_args=_options(config, "prior"),
-            posterior_args=_options(config, "posterior"),
-            likelihood_args=_options(config, "likelihood"),
-        )
-        shown = build_view(config, data, model.likelihood)
+        model = _model(config, data)
+        shown = build_view(config, data, getattr(model, "likelihood", None))
         _check_values(model, shown)
         if config.init_output:
             model.init_output(_mean(shown))
@@ -112,6 +100,24 @@ def build(config: TrainConfig) -> Parts:
     model.to(device)
     objective.to(device)
     return Parts(shown.to(device), model, objective, device)
+
+
+def _model(config: TrainConfig, data: DataSplits) -> Model:
+    """The model, with those of the settings that it takes; any other must be left as it is."""
+    takes = inspect.signature(registry.models.get(config.model)).parameters
+    options = {"data_shape": data.data_shape, **_options(config, "model")}
+    for name in (*MODEL_PARTS, "latent_dim"):
+        given = {name: getattr(config, name)}
+        if name in MODEL_PARTS:
+            given[f"{name}_args"] = _options(config, name)
+        for key, value in given.items():
+            if key in takes:
+                options[key] = value
+            elif getattr(config, key) != getattr(TrainConfig, key, {}):
+                flag = "--" + key.replace("_", "-")
+                raise UserError(f"the model {config.model!r} does not take {flag}")
+    model: Model = registry.models.create(config.model, **options)
+    return model
 
 
 def _options(config: TrainConfig, kind: str) -> dict[str, Any]:
@@ -130,13 +136,13 @@ def _options(config: TrainConfig, kind: str) -> dict[str, Any]:
 
 
 def _check_names(config: TrainConfig) -> None:
-    for kind in ("dataset", "encoder", "decoder", "prior", "posterior", "likelihood", "objective"):
+    for kind in ("dataset", "model", *MODEL_PARTS, "objective"):
         registry.registries[f"{kind}s"].get(getattr(config, kind))
 
 
-def _check_values(model: VAE, shown: View) -> None:
+def _check_values(model: Model, shown: View) -> None:
     """The likelihood looks at all data once, which no training step does again."""
-    check = getattr(model.likelihood, "check", None)
+    check = getattr(getattr(model, "likelihood", None), "check", None)
     if check is None:
         return
     generator = torch.Generator().manual_seed(0)

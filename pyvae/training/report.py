@@ -30,7 +30,7 @@ def samples(model: Model, n: int, *, draw: bool = False) -> Tensor:
 @torch.no_grad()
 def reconstructions(model: Model, x: Tensor, *, draw: bool = False) -> Tensor:
     """The means of p(x|z), or draws from it, at the posterior means of x (B, *data_shape)."""
-    p = model.decode(model.encode(x).mean)
+    p = model.decode(model.code(x))
     return p.sample() if draw else p.mean
 
 
