@@ -7,6 +7,7 @@ from pyvae.objectives.factor_vae import FactorVAE
 from pyvae.objectives.infovae import MMDVAE, InfoVAE
 from pyvae.objectives.iwae import IWAE
 from pyvae.objectives.tc_vae import TCVAE
+from pyvae.objectives.wake_sleep import WakeSleep
 
 __all__ = [
     "AAE",
@@ -20,4 +21,5 @@ __all__ = [
     "Objective",
     "Phase",
     "Result",
+    "WakeSleep",
 ]
