@@ -1,7 +1,9 @@
 """Formulas over q(z|x), p(x|z) and p(z) that training minimises."""
 
 from pyvae.objectives.aae import AAE
+from pyvae.objectives.autoencoder import Autoencoder
 from pyvae.objectives.base import Batch, Objective, Phase, Result
+from pyvae.objectives.denoising import Denoising
 from pyvae.objectives.elbo import ELBO
 from pyvae.objectives.factor_vae import FactorVAE
 from pyvae.objectives.infovae import MMDVAE, InfoVAE
@@ -15,7 +17,9 @@ __all__ = [
     "IWAE",
     "MMDVAE",
     "TCVAE",
+    "Autoencoder",
     "Batch",
+    "Denoising",
     "FactorVAE",
     "InfoVAE",
     "Objective",

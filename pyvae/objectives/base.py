@@ -78,6 +78,9 @@ class Objective(nn.Module, ABC):
 
     data_size: int | None = None  #: rows of training data, set before ``bind`` by who trains
 
+    def __init__(self) -> None:  # nn.Module's own takes anything, and options are checked by it
+        super().__init__()
+
     def bind(self, model: Model) -> None:
         """Build own networks, once, when the model's shapes are known; the default builds none."""
 
