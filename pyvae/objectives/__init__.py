@@ -6,6 +6,7 @@ from pyvae.objectives.base import Batch, Objective, Phase, Result
 from pyvae.objectives.denoising import Denoising
 from pyvae.objectives.elbo import ELBO
 from pyvae.objectives.factor_vae import FactorVAE
+from pyvae.objectives.full_vb import FullVB
 from pyvae.objectives.infovae import MMDVAE, InfoVAE
 from pyvae.objectives.iwae import IWAE
 from pyvae.objectives.tc_vae import TCVAE
@@ -21,6 +22,7 @@ __all__ = [
     "Batch",
     "Denoising",
     "FactorVAE",
+    "FullVB",
     "InfoVAE",
     "Objective",
     "Phase",

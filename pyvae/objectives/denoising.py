@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from pyvae.models.base import Model
-from pyvae.objectives.base import Batch, Objective, Phase, Result
+from pyvae.objectives.base import Batch, Objective, Result
+from pyvae.objectives.wrapper import Wrapper
 from pyvae.registry import objectives
 
 __all__ = ["Denoising", "corrupted"]
@@ -40,7 +41,7 @@ def corrupted(
 
 
 @objectives.register("denoising")
-class Denoising(Objective):
+class Denoising(Wrapper):
     r"""Another objective whose encoder sees corrupted data and whose decoder explains clean ones.
 
     .. math:: \tilde x \sim c(\tilde x | x), \qquad z \sim q(z | \tilde x), \qquad \log p(x | z)
@@ -78,7 +79,7 @@ class Denoising(Objective):
         high: float = 1.0,
         **options: Any,
     ) -> None:
-        super().__init__()
+        super().__init__("denoising", objective, options)
         if corruption not in CORRUPTIONS:
             raise ValueError(
                 f"denoising: corruption must be one of {', '.join(CORRUPTIONS)}, got {corruption!r}"
@@ -88,24 +89,7 @@ class Denoising(Objective):
                 f"denoising: the level of {corruption} must be "
                 f"{'0 or more' if corruption == 'gaussian' else 'from 0 to 1'}, got {level}"
             )
-        if isinstance(objective, str):
-            objective = objectives.create(objective, **options)
-        elif options:
-            raise TypeError("denoising: options belong to an objective given by name")
-        if isinstance(objective, Denoising) or not isinstance(objective, Objective):
-            raise TypeError(f"denoising: the inner objective cannot be {objective!r}")
         self.corruption, self.level, self.low, self.high = corruption, level, low, high
-        self.inner = objective
-
-    def bind(self, model: Model) -> None:
-        self.inner.data_size = self.data_size
-        self.inner.bind(model)
-
-    def phases(self, model: Model) -> list[Phase]:
-        return self.inner.phases(model)
-
-    def step_begin(self, step: int, epoch: int) -> None:
-        self.inner.step_begin(step, epoch)
 
     def forward(self, model: Model, batch: Tensor | Batch, *, phase: str | None = None) -> Result:
         batch = Batch.of(batch)
