@@ -21,6 +21,7 @@ PARTS = (
     "posterior",
     "likelihood",
     "objective",
+    "model",
     "dataset",
     "optimizer",
 )
@@ -37,6 +38,8 @@ class TrainConfig:
     dataset_args: dict[str, Any] = field(default_factory=dict)
     data_dir: str | None = None
     binarize: str = "auto"  # auto, dynamic, fixed, none
+    model: str = "vae"
+    model_args: dict[str, Any] = field(default_factory=dict)
     latent_dim: int = 20
     encoder: str = "mlp"
     encoder_args: dict[str, Any] = field(default_factory=dict)

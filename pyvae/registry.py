@@ -37,6 +37,7 @@ __all__ = [
     "decoders",
     "encoders",
     "likelihoods",
+    "models",
     "objectives",
     "posteriors",
     "priors",
@@ -199,6 +200,7 @@ priors = Registry("prior", "pyvae.priors")
 posteriors = Registry("posterior", "pyvae.posteriors")
 likelihoods = Registry("likelihood", "pyvae.likelihoods")
 objectives = Registry("objective", "pyvae.objectives")
+models = Registry("model", "pyvae.models")
 datasets = Registry("dataset", "pyvae.datasets")
 
 registries: dict[str, Registry] = {
@@ -208,5 +210,6 @@ registries: dict[str, Registry] = {
     "posteriors": posteriors,
     "likelihoods": likelihoods,
     "objectives": objectives,
+    "models": models,
     "datasets": datasets,
 }

@@ -177,6 +177,25 @@ def test_bits_of_grey_levels(
     assert (out / "samples.png").exists()
 
 
+def test_another_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    small = ["--steps", "5", "--eval-samples", "2", "--quiet", "--out", str(out)]
+    machine = ["train", "--model", "helmholtz", "--model-args", "hidden=6,4", *small]
+    assert main([*machine, "--objective", "wake_sleep", "--init-output"]) == 0
+    assert json.loads((out / "config.json").read_text())["hidden"] == [6, 4]
+    assert main(["evaluate", str(out), "--samples", "2"]) == 0
+    for command in ("sample", "reconstruct"):
+        assert main([command, str(out), "--out", str(tmp_path / "a.png")]) == 0
+    small[-1] = str(tmp_path / "other")
+    machine = ["train", "--model", "helmholtz", *small]
+    assert "'helmholtz' does not take --encoder" in refused(capsys, *machine, "--encoder", "conv")
+    assert "does not take --latent-dim" in refused(capsys, *machine, "--latent-dim", "3")
+    assert "does not take --prior-args" in refused(capsys, *machine, "--prior-args", "a=1")
+    assert "posterior with rsample" in refused(capsys, *machine, "--objective", "iwae")
+    assert "unknown model 'helmholz'" in refused(capsys, "train", "--model", "helmholz", *small)
+    assert not (tmp_path / "other").exists()
+
+
 def test_ctrl_c_in_a_real_process(tmp_path: Path) -> None:
     out = tmp_path / "run"
     command = [sys.executable, "-m", "pyvae", "train", "--out", str(out), "--steps", "1000000"]

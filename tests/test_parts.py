@@ -131,6 +131,7 @@ def test_objective(name):
     objective = create("objectives", name)
     assert isinstance(objective, Objective)
     model = VAE((1, 4, 4), D)
+    objective.data_size = 100
     objective.bind(model)
     x = torch.rand(6, 1, 4, 4)
     objective.step_begin(0, 0)

@@ -139,7 +139,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _new_config(given: dict[str, Any]) -> TrainConfig:
-    if given.get("dataset", _DEFAULTS["dataset"]) == "digits":
+    dataset, model = (given.get(name, _DEFAULTS[name]) for name in ("dataset", "model"))
+    if (dataset, model) == ("digits", "vae"):
         given = {"latent_dim": 2, **given}  # small enough to be seen whole, as a manifold
     return TrainConfig.from_dict(given)
 

@@ -3,6 +3,7 @@
 from pyvae.distributions import reparameterize
 from pyvae.distributions.base import OpDistribution
 from pyvae.distributions.bernoulli import Bernoulli
+from pyvae.distributions.binary_chain import BinaryChain
 from pyvae.distributions.categorical import Categorical
 from pyvae.distributions.continuous_bernoulli import ContinuousBernoulli
 from pyvae.distributions.discretized_logistic import DiscretizedLogistic
@@ -10,12 +11,14 @@ from pyvae.distributions.discretized_logistic_mixture import DiscretizedLogistic
 from pyvae.distributions.gaussian import DiagonalGaussian, StandardNormal
 from pyvae.distributions.kl import rsample_kl
 from pyvae.distributions.laplace import Laplace
+from pyvae.distributions.log_ratio import path_log_prob, rsample_log_ratio
 from pyvae.distributions.negative_binomial import NegativeBinomial, ZeroInflatedNegativeBinomial
 from pyvae.distributions.poisson import Poisson
 from pyvae.distributions.rank1_gaussian import Rank1Gaussian
 
 __all__ = [
     "Bernoulli",
+    "BinaryChain",
     "Categorical",
     "ContinuousBernoulli",
     "DiagonalGaussian",
@@ -28,6 +31,8 @@ __all__ = [
     "Rank1Gaussian",
     "StandardNormal",
     "ZeroInflatedNegativeBinomial",
+    "path_log_prob",
     "reparameterize",
     "rsample_kl",
+    "rsample_log_ratio",
 ]

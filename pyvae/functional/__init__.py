@@ -18,13 +18,14 @@ from .gaussian import (
     gaussian_rsample_kl,
     gaussian_rsample_log_ratio,
 )
+from .mixture import gaussian_mixture_log_prob
+from .mmd import mmd
 from .pending import (
     categorical_log_prob,
     continuous_bernoulli_log_prob,
     discretized_logistic_log_prob,
     discretized_logistic_mixture_log_prob,
     discretized_logistic_mixture_sample,
-    gaussian_mixture_log_prob,
     laplace_log_prob,
     negative_binomial_log_prob,
     poisson_log_prob,
@@ -47,6 +48,7 @@ __all__ = [
     "gaussian_rsample_kl",
     "gaussian_rsample_log_ratio",
     "laplace_log_prob",
+    "mmd",
     "negative_binomial_log_prob",
     "poisson_log_prob",
     "rank1_gaussian_rsample_kl",

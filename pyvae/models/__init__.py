@@ -1,6 +1,7 @@
 """Models made of parts."""
 
 from pyvae.models.base import Model
+from pyvae.models.helmholtz import HelmholtzMachine, delta_rule
 from pyvae.models.vae import VAE
 
-__all__ = ["VAE", "Model"]
+__all__ = ["VAE", "HelmholtzMachine", "Model", "delta_rule"]

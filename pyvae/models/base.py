@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from pyvae.models import pretrained
+from pyvae.models.importance import log_marginal
 
 __all__ = ["Model", "posterior_mean"]
 
@@ -45,6 +46,54 @@ class Model(nn.Module, ABC):
     @abstractmethod
     def config(self) -> dict[str, Any]:
         """What the class must be called with to build this model again, fit for JSON."""
+
+    def recognition_parameters(self) -> list[nn.Parameter]:
+        """The parameters of q(z|x).
+
+        Raises:
+            NotImplementedError: the model does not tell them apart.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} does not say which of its parameters are those of q(z|x): "
+            f"define recognition_parameters"
+        )
+
+    def generative_parameters(self) -> list[nn.Parameter]:
+        """The parameters of p(z) p(x|z): all that are not of q(z|x)."""
+        recognition = {id(p) for p in self.recognition_parameters()}
+        return [p for p in self.parameters() if id(p) not in recognition]
+
+    def code(self, x: Tensor) -> Tensor:
+        """The mean of q(z|x) (B, latent_dim), or a sample where that has no closed form."""
+        return posterior_mean(self.encode(x))
+
+    @torch.no_grad()
+    def sample(self, n: int, *, mean: bool = True, **side: Tensor) -> Tensor:
+        """New data (n, *data_shape): the mean of p(x|z) at z ~ p(z), or draws from it."""
+        p = self.decode(self.prior().sample(torch.Size((n,))), **side)
+        return p.mean if mean else p.sample()
+
+    @torch.no_grad()
+    def reconstruct(self, x: Tensor, *, mean: bool = True, **side: Tensor) -> Tensor:
+        """x (B, *data_shape) through the mean of q(z|x) and that of p(x|z), or through draws."""
+        p = self.decode(self.code(x) if mean else self.encode(x).sample(), **side)
+        return p.mean if mean else p.sample()
+
+    @torch.no_grad()
+    def log_marginal(
+        self, x: Tensor, num_samples: int, *, chunk: int | None = None, **side: Tensor
+    ) -> Tensor:
+        """log p(x) (B,) in nats, estimated by importance sampling: see :func:`log_marginal`.
+
+        Args:
+            x: data (B, *data_shape)
+            num_samples: K, samples of z for each datum
+            chunk: how many of them to hold at a time; default: what fits in some 100 MB
+        """
+        return log_marginal(self, x, num_samples, chunk=chunk, **side)
+
+    def init_output(self, data_mean: Tensor) -> None:
+        """Start the decoder at the mean of the data (*data_shape), where the model knows how to."""
 
     @property
     def dtype(self) -> torch.dtype:

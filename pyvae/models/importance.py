@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from pyvae.models.base import Model
+from pyvae.distributions import rsample_log_ratio
+
+if TYPE_CHECKING:
+    from pyvae.models.base import Model
 
 __all__ = ["log_marginal", "log_weights"]
 
@@ -19,10 +23,14 @@ def log_weights(model: Model, x: Tensor, num_samples: int, **side: Tensor) -> Te
 
     Burda et al. 2016, section 2. Differentiable where the posterior's samples are.
     """
-    q = model.encode(x)
-    draw = q.rsample if q.has_rsample else q.sample
-    z = draw(torch.Size((num_samples,)))
-    return model.decode(z, **side).log_prob(x) + model.prior().log_prob(z) - q.log_prob(z)
+    q, p = model.encode(x), model.prior()
+    if q.has_rsample:
+        z, log_ratio = rsample_log_ratio(q, p, num_samples)
+    else:
+        z = q.sample(torch.Size((num_samples,)))
+        log_ratio = p.log_prob(z) - q.log_prob(z)
+    log_weight: Tensor = model.decode(z, **side).log_prob(x) + log_ratio
+    return log_weight
 
 
 def log_marginal(

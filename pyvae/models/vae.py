@@ -6,19 +6,18 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from pyvae import registry
-from pyvae.models.base import Model, posterior_mean
-from pyvae.models.importance import log_marginal
+from pyvae.models.base import Model
 
 __all__ = ["VAE"]
 
 Options = Mapping[str, Any]
 
 
+@registry.models.register("vae")
 class VAE(Model):
     """p(z) p(x|z) with q(z|x) from a network (Kingma & Welling 2014; Rezende et al. 2014).
 
@@ -39,6 +38,7 @@ class VAE(Model):
         TypeError: a part has no such option, or options were given to an instance.
         ValueError: shapes that are not positive, or parts that do not fit together.
 
+    >>> import torch
     >>> vae = VAE((1, 28, 28), latent_dim=2, encoder_args={"hidden": [500], "activation": "tanh"})
     >>> x = torch.zeros(3, 1, 28, 28)
     >>> q = vae.encode(x)
@@ -144,34 +144,9 @@ class VAE(Model):
         p: Distribution = self.likelihood(self.decoder(z), **{name: side[name] for name in wanted})
         return p
 
-    @torch.no_grad()
-    def sample(self, n: int, *, mean: bool = True, **side: Tensor) -> Tensor:
-        """New data (n, *data_shape): the mean of p(x|z) at z ~ p(z), or draws from it."""
-        p = self.decode(self.prior().sample((n,)), **side)
-        return p.mean if mean else p.sample()
-
-    @torch.no_grad()
-    def reconstruct(self, x: Tensor, *, mean: bool = True, **side: Tensor) -> Tensor:
-        """x (B, *data_shape) through the mean of q(z|x) and that of p(x|z), or through draws.
-
-        Where the posterior knows no mean, a draw stands for it.
-        """
-        q = self.encode(x)
-        p = self.decode(posterior_mean(q) if mean else q.sample(), **side)
-        return p.mean if mean else p.sample()
-
-    @torch.no_grad()
-    def log_marginal(
-        self, x: Tensor, num_samples: int, *, chunk: int | None = None, **side: Tensor
-    ) -> Tensor:
-        """log p(x) (B,) in nats, estimated by importance sampling: see :func:`log_marginal`.
-
-        Args:
-            x: data (B, *data_shape)
-            num_samples: K, samples of z for each datum
-            chunk: how many of them to hold at a time; default: what fits in some 100 MB
-        """
-        return log_marginal(self, x, num_samples, chunk=chunk, **side)
+    def recognition_parameters(self) -> list[nn.Parameter]:
+        """The parameters of encoder and posterior."""
+        return [*self.encoder.parameters(), *self.posterior.parameters()]
 
     def init_output(self, data_mean: Tensor) -> None:
         """Start the decoder at the mean of the data (*data_shape), where its parts know how to."""

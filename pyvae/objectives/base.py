@@ -20,7 +20,8 @@ class Batch:
     Args:
         x: data (B, *data_shape)
         y: labels (B,), where there are any
-        extras: side inputs by name, each (B, ...): a library size, a clean target, ...
+        extras: side inputs by name, each (B, ...): a library size, a clean target, ...; whatever is
+            named "target" is explained in the place of x
     """
 
     x: Tensor
@@ -31,6 +32,11 @@ class Batch:
     def of(cls, batch: Tensor | Batch) -> Batch:
         """A batch as it is; a tensor as the x of one."""
         return batch if isinstance(batch, Batch) else cls(batch)
+
+    @property
+    def target(self) -> Tensor:
+        """What p(x|z) has to explain: the extra of that name, else x itself."""
+        return self.extras.get("target", self.x)
 
 
 @dataclass(frozen=True)
@@ -53,10 +59,12 @@ class Phase:
     Args:
         name: what the objective is called with
         parameters: what this step changes
+        lr_factor: its learning rate, in units of the run's
     """
 
     name: str
     parameters: list[nn.Parameter]
+    lr_factor: float = 1.0
 
 
 class Objective(nn.Module, ABC):
@@ -68,6 +76,11 @@ class Objective(nn.Module, ABC):
     against the model.
     """
 
+    data_size: int | None = None  #: rows of training data, set before ``bind`` by who trains
+
+    def __init__(self) -> None:  # nn.Module's own takes anything, and options are checked by it
+        super().__init__()
+
     def bind(self, model: Model) -> None:
         """Build own networks, once, when the model's shapes are known; the default builds none."""
 
@@ -75,6 +88,18 @@ class Objective(nn.Module, ABC):
         """The optimizer steps of a training step; the default is one, over all parameters."""
         both = [*model.parameters(), *self.parameters()]
         return [Phase("model", list(dict.fromkeys(p for p in both if p.requires_grad)))]
+
+    def rows(self) -> int:
+        """The number of rows of training data, N.
+
+        Raises:
+            ValueError: nobody has said it.
+        """
+        if self.data_size is None:
+            raise ValueError(
+                f"{type(self).__name__} needs the number of training data: set data_size"
+            )
+        return self.data_size
 
     def step_begin(self, step: int, epoch: int) -> None:
         """Called before each training step, both counted from 0: the place for schedules."""

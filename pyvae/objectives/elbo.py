@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from pyvae.distributions import rsample_kl
 from pyvae.models.base import Model
 from pyvae.objectives.base import Batch, Objective, Result
+from pyvae.objectives.kl_weight import KLWeight
+from pyvae.objectives.sampling import need_density, need_same_kind, sample_kl
+from pyvae.objectives.score_function import ScoreFunction
+from pyvae.objectives.weight_prior import WEIGHT_PRIORS, weight_energy
 from pyvae.registry import objectives
 
 __all__ = ["ELBO"]
+
+ESTIMATORS = {"A": "sampled", "B": "analytic"}  # as Kingma & Welling call them
 
 
 @objectives.register("elbo")
@@ -24,8 +30,13 @@ class ELBO(Objective):
                       - \frac1K \sum_k \log p(x|z_k), \quad z_k \sim q(z|x)
 
     ``"analytic"`` takes the KL in closed form (estimator B), ``"sampled"`` as the mean of
-    log q(z|x) - log p(z) over the same samples (estimator A). Both agree in expectation.
-    Kingma & Welling 2014, eq. 6 and 7; beta: Higgins et al. 2017, eq. 4.
+    log q(z|x) - log p(z) over the same samples (estimator A): Kingma & Welling 2014, eq. 6 and 7.
+    ``"reinforce"`` is estimator A with the gradient of :class:`ScoreFunction`, which needs no
+    differentiable samples: the one for discrete latents. All agree in expectation.
+
+    beta: Higgins et al. 2017, eq. 4; how it may change while training: :class:`KLWeight`. A prior
+    on the weights of p(z) p(x|z) makes training maximise log p(theta) + N/B times the bound of the
+    batch (Kingma & Welling 2014, eq. 8 and section 5), here divided by N.
 
     The terms are ``elbo`` (always with beta = 1), ``log_likelihood`` and ``kl``: nats per datum,
     summed over the event, mean over the batch. Nothing else is weighted.
@@ -33,12 +44,19 @@ class ELBO(Objective):
     Args:
         beta: the weight of the KL
         num_samples: samples of z for each datum
-        estimator: "analytic" or "sampled"
+        estimator: "analytic" or "B", "sampled" or "A", "reinforce"
+        baseline: of "reinforce": "none", "moving_average" or "leave_one_out"
+        capacity: C in nats: the KL costs beta \|KL - C\| (Burgess et al. 2018)
+        warm_up_steps: steps in which beta, or C where it is given, rises from 0
+        warm_up_epochs: the same in epochs, instead of steps
+        weight_prior: "normal" or "laplace", the prior on each weight; None: flat
+        weight_scale: its standard deviation, or scale
 
     Raises:
-        ValueError: an unknown estimator, fewer than one sample, or a negative beta.
+        ValueError: an unknown estimator, baseline or prior, fewer than one sample, or a negative
+            number.
         TypeError: "analytic" where the KL of posterior and prior has no closed form, or a posterior
-            without reparameterized samples.
+            without reparameterized samples where it takes them.
 
     >>> import torch
     >>> from pyvae import VAE
@@ -51,43 +69,72 @@ class ELBO(Objective):
         self,
         beta: float = 1.0,
         num_samples: int = 1,
-        estimator: Literal["analytic", "sampled"] = "analytic",
+        estimator: Literal["analytic", "sampled", "reinforce", "A", "B"] = "analytic",
+        *,
+        baseline: str = "moving_average",
+        capacity: float | None = None,
+        warm_up_steps: int = 0,
+        warm_up_epochs: int = 0,
+        weight_prior: Literal["normal", "laplace"] | None = None,
+        weight_scale: float = 1.0,
     ) -> None:
         super().__init__()
-        if estimator not in ("analytic", "sampled"):
-            raise ValueError(f"elbo: estimator must be 'analytic' or 'sampled', got {estimator!r}")
+        self.estimator = ESTIMATORS.get(estimator, estimator)
+        if self.estimator not in ("analytic", "sampled", "reinforce"):
+            raise ValueError(
+                "elbo: estimator must be 'analytic' (or 'B'), 'sampled' (or 'A') or 'reinforce', "
+                f"got {estimator!r}"
+            )
         if num_samples < 1:
             raise ValueError(f"elbo: num_samples must be at least 1, got {num_samples}")
-        if beta < 0:
-            raise ValueError(f"elbo: beta must not be negative, got {beta}")
-        self.beta = beta
+        if weight_prior not in (None, *WEIGHT_PRIORS):
+            raise ValueError(
+                f"elbo: weight_prior must be one of {', '.join(WEIGHT_PRIORS)}, "
+                f"got {weight_prior!r}"
+            )
+        if weight_scale <= 0:
+            raise ValueError(f"elbo: weight_scale must be positive, got {weight_scale}")
         self.num_samples = num_samples
-        self.estimator = estimator
+        self.kl_weight = KLWeight("elbo", beta, capacity, warm_up_steps, warm_up_epochs)
+        self.score = ScoreFunction(baseline, num_samples) if self.estimator == "reinforce" else None
+        self.weight_prior = weight_prior
+        self.weight_scale = weight_scale
+
+    def step_begin(self, step: int, epoch: int) -> None:
+        self.kl_weight.begin(step, epoch)
 
     def forward(self, model: Model, batch: Tensor | Batch, *, phase: str | None = None) -> Result:
         batch = Batch.of(batch)
-        z, kl = self._sample_kl(model.encode(batch.x), model.prior())
-        log_likelihood = model.decode(z, **batch.extras).log_prob(batch.x).mean()
-        kl = kl.mean()
+        q, p = model.encode(batch.x), model.prior()
+        if self.score is None:
+            analytic = self.estimator == "analytic"
+            z, kl_each = sample_kl("elbo", q, p, self.num_samples, analytic)
+        else:
+            z, kl_each, log_q = self._fixed_sample_kl(q, p)
+        log_likelihood_each = model.decode(z, **batch.extras).log_prob(batch.target)
+        log_likelihood, kl = log_likelihood_each.mean(), kl_each.mean()
         terms = {
             "elbo": (log_likelihood - kl).detach(),
             "log_likelihood": log_likelihood.detach(),
             "kl": kl.detach(),
         }
-        return Result(self.beta * kl - log_likelihood, terms)
+        loss = self.kl_weight.cost(kl) - log_likelihood
+        if self.score is not None:
+            signal = log_likelihood_each - self.kl_weight.slope(kl) * kl_each
+            loss = loss + self.score(signal, log_q)
+        if self.weight_prior is not None:
+            theta = model.generative_parameters()
+            energy = weight_energy(theta, self.weight_prior, self.weight_scale)
+            loss = loss + energy / self.rows()
+            terms["weight_energy"] = energy.detach()
+        return Result(loss, terms)
 
-    def _sample_kl(self, q: Distribution, p: Distribution) -> tuple[Tensor, Tensor]:
-        """Samples z and the KL or its estimates, of any batch shape whose mean is the KL's."""
-        shape = () if self.num_samples == 1 else (self.num_samples,)
-        names = f"{type(q).__name__} || {type(p).__name__}"
-        if not q.has_rsample:
-            raise TypeError(f"elbo needs a posterior with rsample, got {type(q).__name__}")
-        if self.estimator == "analytic":
-            try:
-                return rsample_kl(q, p, shape)
-            except NotImplementedError as error:
-                raise TypeError(
-                    f"elbo: KL({names}) has no closed form here; use estimator='sampled'"
-                ) from error
-        z = q.rsample(shape)
-        return z, q.log_prob(z) - p.log_prob(z)
+    def _fixed_sample_kl(self, q: Distribution, p: Distribution) -> tuple[Tensor, Tensor, Tensor]:
+        """Samples without a gradient, log q - log p of each with that of p alone, and log q."""
+        need_same_kind("elbo with estimator='reinforce'", q, p)
+        shape = torch.Size(() if self.num_samples == 1 else (self.num_samples,))
+        with torch.no_grad():
+            z = q.sample(shape)
+        with need_density("elbo", q):
+            log_q: Tensor = q.log_prob(z)
+            return z, log_q.detach() - p.log_prob(z), log_q

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from keyword import iskeyword
 from typing import Any, cast
 
 import torch
@@ -17,7 +18,6 @@ from pyvae.data import DataSplits, View, load, view
 from pyvae.data.binarize import Binarize
 from pyvae.data.h5 import is_h5_path
 from pyvae.errors import UserError
-from pyvae.models import VAE
 from pyvae.models.base import Model
 from pyvae.objectives import Batch, Objective
 from pyvae.training.evaluation import default_device
@@ -25,6 +25,8 @@ from pyvae.training.fit import check_fit
 from pyvae.training.optimizers import build_optimizer
 
 __all__ = ["Parts", "build", "build_data", "build_view", "said_plainly"]
+
+MODEL_PARTS = ("encoder", "decoder", "prior", "posterior", "likelihood")
 
 
 # what parts raise about names, options, values, and packages that are not installed
@@ -89,27 +91,15 @@ def build(config: TrainConfig) -> Parts:
         data = build_data(config)
         check_fit(data, config.likelihood, _options(config, "likelihood"), config.binarize)
         torch.manual_seed(config.seed)
-        model = VAE(
-            data.data_shape,
-            config.latent_dim,
-            encoder=config.encoder,
-            decoder=config.decoder,
-            prior=config.prior,
-            posterior=config.posterior,
-            likelihood=config.likelihood,
-            encoder_args=_options(config, "encoder"),
-            decoder_args=_options(config, "decoder"),
-            prior_args=_options(config, "prior"),
-            posterior_args=_options(config, "posterior"),
-            likelihood_args=_options(config, "likelihood"),
-        )
-        shown = build_view(config, data, model.likelihood)
+        model = _model(config, data)
+        shown = build_view(config, data, getattr(model, "likelihood", None))
         _check_values(model, shown)
         if config.init_output:
             model.init_output(_mean(shown))
         objective: Objective = registry.objectives.create(
             config.objective, **_options(config, "objective")
         )
+        objective.data_size = len(shown.data.train)
         objective.bind(model)
         for phase in objective.phases(model):
             build_optimizer(config.optimizer, phase.parameters, config.lr, config.optimizer_args)
@@ -119,10 +109,32 @@ def build(config: TrainConfig) -> Parts:
     return Parts(shown.to(device), model, objective, device)
 
 
+def _model(config: TrainConfig, data: DataSplits) -> Model:
+    """The model, with those of the settings that it takes; any other must be left as it is."""
+    takes = inspect.signature(registry.models.get(config.model)).parameters
+    options = {"data_shape": data.data_shape, **_options(config, "model")}
+    for name in (*MODEL_PARTS, "latent_dim"):
+        given = {name: getattr(config, name)}
+        if name in MODEL_PARTS:
+            given[f"{name}_args"] = _options(config, name)
+        for key, value in given.items():
+            if key in takes:
+                options[key] = value
+            elif getattr(config, key) != getattr(TrainConfig, key, {}):
+                flag = "--" + key.replace("_", "-")
+                raise UserError(f"the model {config.model!r} does not take {flag}")
+    model: Model = registry.models.create(config.model, **options)
+    return model
+
+
 def _options(config: TrainConfig, kind: str) -> dict[str, Any]:
-    """A part's options; a lone value for one that takes a sequence becomes a sequence of one."""
+    """A part's options; a lone value for one that takes a sequence becomes a sequence of one.
+
+    An option whose name is a word of Python (lambda) has an underscore behind it in the part.
+    """
     part = registry.registries[f"{kind}s"].get(getattr(config, kind))
-    options: dict[str, Any] = dict(getattr(config, f"{kind}_args"))
+    given: dict[str, Any] = getattr(config, f"{kind}_args")
+    options = {f"{n}_" if iskeyword(n) else n: value for n, value in given.items()}
     for name, parameter in inspect.signature(part).parameters.items():
         takes_many = str(parameter.annotation).startswith(("Sequence", "tuple", "list"))
         if takes_many and name in options and not isinstance(options[name], (list, tuple)):
@@ -131,14 +143,14 @@ def _options(config: TrainConfig, kind: str) -> dict[str, Any]:
 
 
 def _check_names(config: TrainConfig) -> None:
-    kinds = ("dataset", "encoder", "decoder", "prior", "posterior", "likelihood", "objective")
+    kinds = ("dataset", "model", *MODEL_PARTS, "objective")
     for kind in kinds[is_h5_path(config.dataset) :]:  # the path of a file stands for itself
         registry.registries[f"{kind}s"].get(getattr(config, kind))
 
 
-def _check_values(model: VAE, shown: View) -> None:
+def _check_values(model: Model, shown: View) -> None:
     """The likelihood looks at all data once, which no training step does again."""
-    check = getattr(model.likelihood, "check", None)
+    check = getattr(getattr(model, "likelihood", None), "check", None)
     if check is None:
         return
     generator = torch.Generator().manual_seed(0)

@@ -13,14 +13,14 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
-from pyvae import models
 from pyvae.config import TrainConfig
 from pyvae.errors import RunError
 from pyvae.models.base import Model
+from pyvae.registry import models
 
 __all__ = ["RunFolder", "free_name"]
 
@@ -126,15 +126,9 @@ class RunFolder:
         Raises:
             RunError: there is no run here, or it is cut short.
         """
-        self.config()
-        file = self.path / "config.json"
+        name = self.config().model
         try:
-            kind = json.loads(file.read_text(encoding="utf-8"))["model"]
-            cls = getattr(models, kind)
-        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-            raise RunError(f"{file} is missing, cut short or damaged: {error}") from error
-        try:
-            model: Model = cls.from_pretrained(self.path, device=device)
+            model: Model = cast(Any, models.get(name)).from_pretrained(self.path, device=device)
         except (OSError, ValueError, LookupError, ImportError) as error:
             raise RunError(f"the run in {self.path} cannot be read: {error}") from error
         return model.eval()

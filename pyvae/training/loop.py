@@ -158,9 +158,9 @@ class Trainer:
         self.samples += len(x)
 
     def _set_lr(self, lr: float) -> None:
-        for optimizer in self.optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = lr
+        for phase in self.phases:
+            for group in self.optimizers[phase.name].param_groups:
+                group["lr"] = lr * phase.lr_factor
 
     def _evaluation_due(self) -> bool:
         if self.step in (0, self.evaluated):

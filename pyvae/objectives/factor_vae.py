@@ -1,0 +1,116 @@
+"""The ELBO with a penalty on the total correlation, told by a discriminator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from pyvae.models.base import Model
+from pyvae.objectives.base import Batch, Objective, Phase, Result
+from pyvae.objectives.discriminator import Discriminator
+from pyvae.objectives.sampling import sample_kl
+from pyvae.registry import objectives
+
+__all__ = ["FactorVAE", "permute_dimensions"]
+
+
+def permute_dimensions(z: Tensor) -> Tensor:
+    """Each column of z (B, D) in a random order of its own: samples of the product of marginals.
+
+    >>> z = torch.arange(6.0).view(3, 2)
+    >>> torch.equal(permute_dimensions(z).sort(0).values, z)
+    True
+    """
+    return z.gather(0, torch.rand_like(z).argsort(0))
+
+
+@objectives.register("factor_vae")
+class FactorVAE(Objective):
+    r"""The ELBO with a penalty on the total correlation of the aggregated posterior.
+
+    .. math::
+        \text{loss} = -\text{ELBO} + \gamma\, \mathrm{KL}(q(z) \,\|\, \textstyle\prod_d q(z_d)),
+        \qquad \mathrm{KL} \approx \mathbb E_{q(z)}[D(z)]
+
+    Kim & Mnih 2018, eq. 2 and 3. The discriminator's logit D is trained, in a phase of its own, to
+    tell samples of q(z) from those with each dimension permuted over the batch.
+
+    The terms are ``elbo``, ``log_likelihood``, ``kl``, ``total_correlation`` (nats per datum), and
+    the discriminator's ``accuracy``.
+
+    Args:
+        gamma: the weight of the total correlation
+        hidden: the width of each hidden layer of the discriminator
+        activation: its function after each hidden layer
+        discriminator_lr: its learning rate, in units of the run's
+        estimator: of the KL in the ELBO: "analytic" or "sampled"
+
+    Raises:
+        ValueError: an unknown estimator, or a negative gamma.
+        TypeError: a posterior without reparameterized samples, or no closed form of its KL.
+
+    >>> from pyvae import VAE
+    >>> model, objective = VAE((1, 8, 8), latent_dim=2), FactorVAE(hidden=(16,))
+    >>> objective.bind(model)
+    >>> [phase.name for phase in objective.phases(model)]
+    ['model', 'discriminator']
+    >>> sorted(objective(model, torch.zeros(4, 1, 8, 8), phase="discriminator").terms)
+    ['accuracy']
+    """
+
+    discriminator: Discriminator
+
+    def __init__(
+        self,
+        gamma: float = 35.0,
+        hidden: Sequence[int] = (1000, 1000, 1000, 1000, 1000, 1000),
+        activation: str = "leaky_relu",
+        discriminator_lr: float = 1.0,
+        estimator: Literal["analytic", "sampled"] = "analytic",
+    ) -> None:
+        super().__init__()
+        if estimator not in ("analytic", "sampled"):
+            raise ValueError(
+                f"factor_vae: estimator must be 'analytic' or 'sampled', got {estimator!r}"
+            )
+        if gamma < 0:
+            raise ValueError(f"factor_vae: gamma must not be negative, got {gamma}")
+        self.gamma = gamma
+        self.hidden = tuple(hidden)
+        self.activation = activation
+        self.discriminator_lr = discriminator_lr
+        self.estimator = estimator
+
+    def bind(self, model: Model) -> None:
+        self.discriminator = Discriminator(model, self.hidden, self.activation)
+
+    def phases(self, model: Model) -> list[Phase]:
+        own = list(self.discriminator.parameters())
+        return [
+            Phase("model", [p for p in model.parameters() if p.requires_grad]),
+            Phase("discriminator", own, lr_factor=self.discriminator_lr),
+        ]
+
+    def forward(self, model: Model, batch: Tensor | Batch, *, phase: str | None = None) -> Result:
+        batch = Batch.of(batch)
+        if phase == "discriminator":
+            with torch.no_grad():
+                q = model.encode(batch.x)
+                joint, product = q.sample(), permute_dimensions(q.sample())
+            loss, accuracy = self.discriminator.loss(joint, product)
+            return Result(loss, {"accuracy": accuracy})
+        q, p = model.encode(batch.x), model.prior()
+        z, kl_each = sample_kl("factor_vae", q, p, 1, self.estimator == "analytic")
+        kl, correlation = kl_each.mean(), self.discriminator(z).mean()
+        log_likelihood = model.decode(z, **batch.extras).log_prob(batch.target).mean()
+        terms = {
+            "elbo": log_likelihood - kl,
+            "log_likelihood": log_likelihood,
+            "kl": kl,
+            "total_correlation": correlation,
+        }
+        loss = kl + self.gamma * correlation - log_likelihood
+        return Result(loss, {name: term.detach() for name, term in terms.items()})

@@ -1,0 +1,132 @@
+"""Objectives that match the aggregated posterior to the prior by samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from pyvae.functional import mmd
+from pyvae.models.base import Model
+from pyvae.objectives.base import Batch, Objective, Result
+from pyvae.objectives.sampling import need_rsample, sample_kl
+from pyvae.registry import objectives
+
+__all__ = ["MMDVAE", "InfoVAE"]
+
+
+@objectives.register("infovae")
+class InfoVAE(Objective):
+    r"""InfoVAE: the mutual information of x and z and the fit of q(z) to p(z) have own weights.
+
+    .. math::
+        \text{loss} = -\mathbb E \log p(x|z) + (1 - \alpha)\, \mathrm{KL}(q(z|x) \,\|\, p(z))
+                      + (\alpha + \lambda - 1)\, \mathrm{MMD}^2(q(z), p(z))
+
+    Zhao, Song & Ermon 2017 (2019), whose divergence of q(z) and p(z) is here the maximum mean
+    discrepancy of the batch and as many samples of the prior. alpha = 0 and lambda = 1 is the ELBO,
+    alpha = 1 the MMD-VAE, which needs no density of the posterior.
+
+    The terms are ``log_likelihood``, ``mmd``, and with alpha < 1 ``elbo`` and ``kl``.
+
+    Args:
+        alpha: at most 1; the weight of the mutual information is alpha higher than in the ELBO
+        lambda_: lambda (as an option of a command ``lambda``); alpha + lambda must be at least 1
+        kernel: "rbf" or "imq", see :func:`pyvae.functional.mmd`
+        scales: bandwidths, in units of sqrt(latent_dim); the kernel is their sum
+        unbiased: the unbiased estimate of the MMD, which may be negative
+        estimator: of the KL: "analytic" or "sampled"
+
+    Raises:
+        ValueError: a number or a name that is not as above.
+        TypeError: a posterior without reparameterized samples, or no closed form of its KL.
+
+    >>> from pyvae import VAE
+    >>> sorted(InfoVAE()(VAE((1, 8, 8), latent_dim=2), torch.zeros(4, 1, 8, 8)).terms)
+    ['elbo', 'kl', 'log_likelihood', 'mmd']
+    """
+
+    def __init__(
+        self,
+        alpha: float = 0.0,
+        lambda_: float = 1000.0,
+        kernel: Literal["rbf", "imq"] = "rbf",
+        scales: Sequence[float] = (1.0,),
+        unbiased: bool = False,
+        estimator: Literal["analytic", "sampled"] = "analytic",
+    ) -> None:
+        super().__init__()
+        if alpha > 1 or alpha + lambda_ < 1:
+            raise ValueError(
+                f"infovae: alpha must be at most 1 and alpha + lambda at least 1, "
+                f"got {alpha} and {lambda_}"
+            )
+        if kernel not in ("rbf", "imq"):
+            raise ValueError(f"infovae: kernel must be 'rbf' or 'imq', got {kernel!r}")
+        if not scales or min(scales) <= 0:
+            raise ValueError(f"infovae: scales must be one or more positive numbers, got {scales}")
+        if estimator not in ("analytic", "sampled"):
+            raise ValueError(
+                f"infovae: estimator must be 'analytic' or 'sampled', got {estimator!r}"
+            )
+        self.alpha, self.lambda_ = alpha, lambda_
+        self.kernel, self.scales, self.unbiased = kernel, tuple(scales), unbiased
+        self.estimator = estimator
+
+    def forward(self, model: Model, batch: Tensor | Batch, *, phase: str | None = None) -> Result:
+        batch = Batch.of(batch)
+        q, p = model.encode(batch.x), model.prior()
+        terms: dict[str, Tensor] = {}
+        if self.alpha < 1:
+            z, kl = sample_kl("infovae", q, p, 1, self.estimator == "analytic")
+            terms["kl"] = kl.mean()
+        else:
+            need_rsample("infovae with alpha=1", q)
+            z = q.rsample()
+        terms["log_likelihood"] = model.decode(z, **batch.extras).log_prob(batch.target).mean()
+        terms["mmd"] = self._mmd(z, p.sample(torch.Size((len(z),))))
+        loss = (self.alpha + self.lambda_ - 1) * terms["mmd"] - terms["log_likelihood"]
+        if self.alpha < 1:
+            loss = loss + (1 - self.alpha) * terms["kl"]
+            terms["elbo"] = terms["log_likelihood"] - terms["kl"]
+        return Result(loss, {name: term.detach() for name, term in terms.items()})
+
+    def _mmd(self, z: Tensor, of_prior: Tensor) -> Tensor:
+        # The typical distance of two samples of N(0, I) is sqrt(2 D); "imq" has D in its constant.
+        unit = math.sqrt(z.shape[1]) if self.kernel == "rbf" else 1.0
+        scales = tuple(scale * unit for scale in self.scales)
+        found: Tensor = mmd(z, of_prior, kernel=self.kernel, scales=scales, unbiased=self.unbiased)
+        return found
+
+
+@objectives.register("mmd_vae")
+class MMDVAE(InfoVAE):
+    r"""MMD-VAE: InfoVAE with alpha = 1, lambda MMD^2(q(z), p(z)) in the place of the KL.
+
+    .. math:: \text{loss} = -\mathbb E \log p(x|z) + \lambda\, \mathrm{MMD}^2(q(z), p(z))
+
+    Zhao, Song & Ermon 2017. With a deterministic posterior it is the Wasserstein autoencoder with
+    the MMD penalty (Tolstikhin et al. 2018).
+
+    Args:
+        lambda_: lambda (as an option of a command ``lambda``), not negative
+        kernel: as in :class:`InfoVAE`
+        scales: as in :class:`InfoVAE`
+        unbiased: as in :class:`InfoVAE`
+
+    >>> from pyvae import VAE
+    >>> sorted(MMDVAE()(VAE((1, 8, 8), latent_dim=2), torch.zeros(4, 1, 8, 8)).terms)
+    ['log_likelihood', 'mmd']
+    """
+
+    def __init__(
+        self,
+        lambda_: float = 1000.0,
+        kernel: Literal["rbf", "imq"] = "rbf",
+        scales: Sequence[float] = (1.0,),
+        unbiased: bool = False,
+    ) -> None:
+        super().__init__(1.0, lambda_, kernel, scales, unbiased)

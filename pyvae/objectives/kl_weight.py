@@ -1,0 +1,77 @@
+"""What the KL costs in the course of training."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+__all__ = ["KLWeight"]
+
+
+class KLWeight:
+    r"""beta KL, beta rising linearly at first, or beta \|KL - C\|, C rising linearly.
+
+    .. math::
+        t_n = \min(1, n / N), \qquad
+        \text{cost}(\mathrm{KL}) = t_n\, \beta\, \mathrm{KL}
+        \quad\text{or}\quad \beta\, |\mathrm{KL} - t_n\, C|
+
+    A constant beta: Higgins et al. 2017, eq. 4. Warm-up: Sønderby et al. 2016. Capacity:
+    Burgess et al. 2018, eq. 8, where beta is called gamma.
+
+    Args:
+        objective: who asks, for messages
+        beta: the weight
+        capacity: C in nats; None: the first form
+        warm_up_steps: N in training steps; 0: t = 1 from the start
+        warm_up_epochs: N in epochs, instead of steps
+
+    Raises:
+        ValueError: a negative number, or a warm-up in both units.
+    """
+
+    def __init__(
+        self,
+        objective: str,
+        beta: float = 1.0,
+        capacity: float | None = None,
+        warm_up_steps: int = 0,
+        warm_up_epochs: int = 0,
+    ) -> None:
+        for name, value in (
+            ("beta", beta),
+            ("capacity", capacity),
+            ("warm_up_steps", warm_up_steps),
+            ("warm_up_epochs", warm_up_epochs),
+        ):
+            if value is not None and value < 0:
+                raise ValueError(f"{objective}: {name} must not be negative, got {value}")
+        if warm_up_steps and warm_up_epochs:
+            raise ValueError(
+                f"{objective}: give warm_up_steps or warm_up_epochs, not both, "
+                f"got {warm_up_steps} and {warm_up_epochs}"
+            )
+        self.beta = beta
+        self.capacity = capacity
+        self.steps, self.epochs = warm_up_steps, warm_up_epochs
+        self.begin(0, 0)
+
+    def begin(self, step: int, epoch: int) -> None:
+        """Where training is, both counted from 0."""
+        part = 1.0
+        if self.steps:
+            part = step / self.steps
+        elif self.epochs:
+            part = epoch / self.epochs
+        self.progress = min(1.0, part)
+
+    def cost(self, kl: Tensor) -> Tensor:
+        """What a mean KL (a scalar) adds to the loss."""
+        if self.capacity is None:
+            return self.progress * self.beta * kl
+        return self.beta * (kl - self.progress * self.capacity).abs()
+
+    def slope(self, kl: Tensor) -> Tensor | float:
+        """The derivative of the cost with respect to the KL."""
+        if self.capacity is None:
+            return self.progress * self.beta
+        return self.beta * (kl.detach() - self.progress * self.capacity).sign()

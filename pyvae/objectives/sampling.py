@@ -1,0 +1,79 @@
+"""Samples of q(z|x) with their KL, and what is said of parts that do not fit an objective."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from pyvae.distributions import rsample_kl
+
+__all__ = ["need_density", "need_rsample", "need_same_kind", "sample_kl"]
+
+
+def need_rsample(objective: str, q: Distribution) -> None:
+    """Raises: TypeError: the samples of the posterior cannot be differentiated."""
+    if not q.has_rsample:
+        raise TypeError(
+            f"{objective} needs a posterior with rsample, such as diagonal_gaussian, "
+            f"got {type(q).__name__}; the objective elbo with estimator='reinforce' takes it"
+        )
+
+
+def need_same_kind(objective: str, q: Distribution, p: Distribution) -> None:
+    """Raises: TypeError: the posterior is over discrete latents, the prior over continuous ones."""
+    if p.has_rsample and not q.has_rsample:
+        raise TypeError(
+            f"{objective}: the posterior {type(q).__name__} has discrete samples and the prior "
+            f"{type(p).__name__} is a density; take a prior of the posterior's kind"
+        )
+
+
+@contextmanager
+def need_density(objective: str, q: Distribution) -> Iterator[None]:
+    """Within, a distribution that has no log_prob is said to be the wrong part.
+
+    Raises:
+        TypeError: the posterior or the prior has no density.
+    """
+    try:
+        yield
+    except NotImplementedError as error:
+        raise TypeError(
+            f"{objective} needs a posterior and a prior with densities, such as diagonal_gaussian "
+            f"and standard_normal, got the posterior {type(q).__name__}; the objective autoencoder "
+            f"takes any"
+        ) from error
+
+
+def sample_kl(
+    objective: str, q: Distribution, p: Distribution, num_samples: int, analytic: bool
+) -> tuple[Tensor, Tensor]:
+    """Reparameterized samples of q, and KL(q || p) or its estimates from these samples.
+
+    Args:
+        objective: who asks, for messages
+        q: with batch shape (B,)
+        p: with batch shape ()
+        num_samples: 1 gives z (B, D), more (K, B, D)
+        analytic: the KL in closed form (B,), instead of log q(z) - log p(z) at each sample
+
+    Raises:
+        TypeError: no rsample, no closed form, or no density.
+    """
+    need_rsample(objective, q)
+    shape = torch.Size(() if num_samples == 1 else (num_samples,))
+    if not analytic:
+        z = q.rsample(shape)
+        with need_density(objective, q):
+            return z, q.log_prob(z) - p.log_prob(z)
+    try:
+        return rsample_kl(q, p, shape)
+    except NotImplementedError as error:
+        raise TypeError(
+            f"{objective}: KL({type(q).__name__} || {type(p).__name__}) has no closed form here; "
+            f"use estimator='sampled'"
+        ) from error

@@ -1,0 +1,46 @@
+"""Objectives around another objective."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pyvae.models.base import Model
+from pyvae.objectives.base import Objective, Phase
+from pyvae.registry import objectives
+
+__all__ = ["Wrapper"]
+
+
+class Wrapper(Objective):
+    """An objective that changes what another one sees or adds to it; the phases are the inner's.
+
+    Args:
+        name: what this one is called, for messages
+        objective: the inner one, by name or as it is
+        options: of the inner objective that was named
+
+    Raises:
+        UnknownPartError: no objective has this name.
+        TypeError: the inner objective has no such option, or is of the outer one's kind.
+    """
+
+    def __init__(self, name: str, objective: str | Objective, options: Mapping[str, Any]) -> None:
+        super().__init__()
+        if isinstance(objective, str):
+            objective = objectives.create(objective, **options)
+        elif options:
+            raise TypeError(f"{name}: options belong to an objective given by name")
+        if isinstance(objective, type(self)) or not isinstance(objective, Objective):
+            raise TypeError(f"{name}: the inner objective cannot be {objective!r}")
+        self.inner = objective
+
+    def bind(self, model: Model) -> None:
+        self.inner.data_size = self.data_size
+        self.inner.bind(model)
+
+    def phases(self, model: Model) -> list[Phase]:
+        return self.inner.phases(model)
+
+    def step_begin(self, step: int, epoch: int) -> None:
+        self.inner.step_begin(step, epoch)
