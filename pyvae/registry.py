@@ -40,6 +40,7 @@ __all__ = [
     "models",
     "objectives",
     "posteriors",
+    "presets",
     "priors",
     "registries",
 ]
@@ -202,6 +203,7 @@ likelihoods = Registry("likelihood", "pyvae.likelihoods")
 objectives = Registry("objective", "pyvae.objectives")
 models = Registry("model", "pyvae.models")
 datasets = Registry("dataset", "pyvae.datasets")
+presets = Registry("preset", "pyvae.presets")
 
 registries: dict[str, Registry] = {
     "encoders": encoders,
@@ -212,4 +214,5 @@ registries: dict[str, Registry] = {
     "objectives": objectives,
     "models": models,
     "datasets": datasets,
+    "presets": presets,
 }

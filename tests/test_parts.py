@@ -10,6 +10,7 @@ from torch.distributions import kl_divergence
 from pyvae import VAE, registry
 from pyvae.decoders import Decoder
 from pyvae.encoders import Encoder
+from pyvae.models import HelmholtzMachine
 from pyvae.objectives import Batch, Objective
 from pyvae.posteriors import Posterior
 from pyvae.priors import Prior
@@ -146,6 +147,46 @@ def test_objective(name):
         trained |= set(phase.parameters)
     assert trained == {*model.parameters(), *objective.parameters()}
     assert len({phase.name for phase in phases}) == len(phases) >= 1
+
+
+class Point(torch.nn.Module):
+    """A deterministic posterior: samples and a mean, no density."""
+
+    def forward(self, features):
+        class Delta(torch.distributions.Distribution):
+            has_rsample = True
+            mean = features
+
+            def rsample(self, sample_shape=()):
+                return features.expand(*sample_shape, *features.shape)
+
+        return Delta(features.shape[:1], features.shape[1:], validate_args=False)
+
+
+@sweep("name", "objectives")
+@pytest.mark.parametrize("kind", ["binary layers", "a point"])
+def test_objectives_fit_other_posteriors_or_say_so(name, kind):
+    if kind == "binary layers":
+        model = HelmholtzMachine((1, 4, 4), (4, 3))
+    else:
+        model = VAE((1, 4, 4), D, posterior=Point(), encoder_args={"hidden": (D,)})
+    objective = create("objectives", name)
+    objective.data_size = 100
+    objective.bind(model)
+    x = (torch.rand(6, 1, 4, 4) < 0.5).float()
+    fits = {
+        "binary layers": {"wake_sleep"},
+        "a point": {"aae", "autoencoder", "denoising", "mmd_vae"},
+    }
+    for phase in objective.phases(model):
+        if name in fits[kind]:
+            assert objective(model, x, phase=phase.name).loss.isfinite()
+            continue
+        with pytest.raises(TypeError) as raised:
+            objective(model, x, phase=phase.name)
+        said = str(raised.value)
+        assert "posterior" in said or "estimator='sampled'" in said
+        break
 
 
 COMBINATIONS = list(

@@ -22,7 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print every part with the first sentence of its documentation; plugins are marked."""
-    import pyvae.data  # noqa: F401  registers the data sets
+    import pyvae.data  # registers the data sets
+    import pyvae.presets  # noqa: F401
     from pyvae.registry import registries
 
     if arguments.kind is not None and arguments.kind not in registries:

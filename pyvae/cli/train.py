@@ -53,6 +53,11 @@ _INTEGERS = {"epochs", "steps", "eval_every"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """One option for each setting. An option that is not given leaves no trace."""
+    parser.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="settings of a whole system; see pyvae list presets. What is given besides counts",
+    )
     parser.add_argument("--out", metavar="DIR", help="run folder (default: runs/DATASET)")
     parser.add_argument("--resume", metavar="DIR", help="continue this run")
     parser.add_argument("--overwrite", action="store_true", help="replace the run in --out")
@@ -95,9 +100,9 @@ def run(arguments: argparse.Namespace) -> int:
     from pyvae.training.report import final_figures, pictures, results
 
     if arguments.resume is not None:
-        if arguments.out is not None or arguments.overwrite:
+        if arguments.out is not None or arguments.overwrite or arguments.preset is not None:
             raise UserError(
-                "--resume continues a run where it is; --out and --overwrite do not fit"
+                "--resume continues a run as it is; --out, --overwrite and --preset do not fit"
             )
         folder = RunFolder(arguments.resume)
         before = folder.config()
@@ -105,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
         parts = build(config)
         _check_unfinished(folder, config, parts)
     else:
-        config = _new_config(given)
+        config = _new_config(given, arguments.preset)
         name = Path(config.dataset).stem  # of a file, or the data set's own
         folder = RunFolder(arguments.out or free_name(str(Path("runs") / name)))
         folder.check_new(arguments.overwrite)
@@ -138,7 +143,13 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _new_config(given: dict[str, Any]) -> TrainConfig:
+def _new_config(given: dict[str, Any], preset: str | None) -> TrainConfig:
+    if preset is not None:
+        from pyvae.presets import with_preset
+        from pyvae.training.build import said_plainly
+
+        with said_plainly():
+            given = with_preset(preset, given)
     dataset, model = (given.get(name, _DEFAULTS[name]) for name in ("dataset", "model"))
     if (dataset, model) == ("digits", "vae"):
         given = {"latent_dim": 2, **given}  # small enough to be seen whole, as a manifold

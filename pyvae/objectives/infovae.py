@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -49,6 +49,8 @@ class InfoVAE(Objective):
     ['elbo', 'kl', 'log_likelihood', 'mmd']
     """
 
+    name: ClassVar[str] = "infovae"  # in messages
+
     def __init__(
         self,
         alpha: float = 0.0,
@@ -61,16 +63,18 @@ class InfoVAE(Objective):
         super().__init__()
         if alpha > 1 or alpha + lambda_ < 1:
             raise ValueError(
-                f"infovae: alpha must be at most 1 and alpha + lambda at least 1, "
+                f"{self.name}: alpha must be at most 1 and alpha + lambda at least 1, "
                 f"got {alpha} and {lambda_}"
             )
         if kernel not in ("rbf", "imq"):
-            raise ValueError(f"infovae: kernel must be 'rbf' or 'imq', got {kernel!r}")
+            raise ValueError(f"{self.name}: kernel must be 'rbf' or 'imq', got {kernel!r}")
         if not scales or min(scales) <= 0:
-            raise ValueError(f"infovae: scales must be one or more positive numbers, got {scales}")
+            raise ValueError(
+                f"{self.name}: scales must be one or more positive numbers, got {scales}"
+            )
         if estimator not in ("analytic", "sampled"):
             raise ValueError(
-                f"infovae: estimator must be 'analytic' or 'sampled', got {estimator!r}"
+                f"{self.name}: estimator must be 'analytic' or 'sampled', got {estimator!r}"
             )
         self.alpha, self.lambda_ = alpha, lambda_
         self.kernel, self.scales, self.unbiased = kernel, tuple(scales), unbiased
@@ -81,10 +85,10 @@ class InfoVAE(Objective):
         q, p = model.encode(batch.x), model.prior()
         terms: dict[str, Tensor] = {}
         if self.alpha < 1:
-            z, kl = sample_kl("infovae", q, p, 1, self.estimator == "analytic")
+            z, kl = sample_kl(self.name, q, p, 1, self.estimator == "analytic")
             terms["kl"] = kl.mean()
         else:
-            need_rsample("infovae with alpha=1", q)
+            need_rsample(self.name, q)
             z = q.rsample()
         terms["log_likelihood"] = model.decode(z, **batch.extras).log_prob(batch.target).mean()
         terms["mmd"] = self._mmd(z, p.sample(torch.Size((len(z),))))
@@ -121,6 +125,8 @@ class MMDVAE(InfoVAE):
     >>> sorted(MMDVAE()(VAE((1, 8, 8), latent_dim=2), torch.zeros(4, 1, 8, 8)).terms)
     ['log_likelihood', 'mmd']
     """
+
+    name: ClassVar[str] = "mmd_vae"
 
     def __init__(
         self,

@@ -1,0 +1,68 @@
+"""Whole systems by name: the settings of a training run, as their papers have them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from pyvae.config import PARTS, TrainConfig
+
+# One import per preset: importing it registers it.
+from pyvae.presets import (  # noqa: F401
+    aae,
+    autoencoder,
+    autoencoder_conv,
+    beta_tcvae,
+    beta_vae,
+    beta_vae_capacity,
+    denoising,
+    denoising_vae,
+    factor_vae,
+    full_vb,
+    helmholtz,
+    infovae,
+    iwae,
+    kingma2014,
+    mmd_vae,
+    reinforce,
+    wake_sleep,
+    warm_up,
+)
+from pyvae.registry import presets
+
+__all__ = ["with_preset"]
+
+_DEFAULTS = {field.name: field.default for field in dataclasses.fields(TrainConfig)}
+
+
+def with_preset(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a preset, with those that are given in their place.
+
+    Options of a part are joined one by one as long as the part stays the same; those of another
+    part start from nothing. Of epochs and steps, the one that is given counts.
+
+    Args:
+        name: one of ``pyvae.registry.presets.names()``
+        given: settings of :class:`pyvae.config.TrainConfig`
+
+    Raises:
+        UnknownPartError: no preset has this name.
+
+    >>> settings = with_preset("iwae", {"objective_args": {"estimator": "dreg"}, "steps": 10})
+    >>> settings["objective_args"], "epochs" in settings
+    ({'num_samples': 50, 'estimator': 'dreg'}, False)
+    >>> with_preset("iwae", {"objective": "elbo"})["objective_args"]
+    {}
+    """
+    preset: dict[str, Any] = presets.create(name)
+    if given.keys() & {"epochs", "steps"}:
+        preset = {key: preset[key] for key in preset.keys() - {"epochs", "steps"}}
+    settings = {**preset, **given}
+    for part in PARTS:
+        options = f"{part}_args"
+        if settings.get(part) == preset.get(part, _DEFAULTS[part]):
+            settings[options] = {**preset.get(options, {}), **given.get(options, {})}
+        elif part in given:
+            settings[options] = dict(given.get(options, {}))
+    return settings

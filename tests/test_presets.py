@@ -1,0 +1,114 @@
+"""Presets and objectives through the command line: all that is registered trains and resumes."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import pyvae.presets
+from pyvae.cli import main
+from pyvae.config import TrainConfig
+from pyvae.presets import with_preset
+from pyvae.registry import objectives, presets
+from pyvae.training import Trainer
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+PRESETS = [name for name in presets.names() if not presets.is_plugin(name)]
+OBJECTIVES = [name for name in objectives.names() if objectives.origin(name) == "pyvae"]
+SMALL = ["--encoder-args", "hidden=16", "--decoder-args", "hidden=16", "--quiet"]
+SMALL += ["--eval-samples", "0", "--batch-size", "500"]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_trains(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is, but for the data, the number of steps and the size of the batch."""
+    monkeypatch.setattr("pyvae.training.report.TILES", 10)
+    out = tmp_path / "run"
+    shorter = ["--dataset", "digits", "--steps", "3", "--batch-size", "50", "--log-every", "1"]
+    shorter += ["--eval-samples", "2", "--quiet", "--out", str(out)]
+    assert main(["train", "--preset", name, *shorter]) == 0
+    results = json.loads((out / "results.json").read_text())
+    assert results["step"] == 3
+    assert all(math.isfinite(results[key]) for key in ("elbo", "kl", "log_likelihood"))
+    kept = json.loads((out / "train.json").read_text())["settings"]
+    preset = presets.create(name)
+    for key in preset.keys() - {"dataset", "epochs", "steps", "batch_size"}:
+        assert kept[key] == json.loads(json.dumps(preset[key])), key
+    assert TrainConfig.from_dict(preset).dataset in ("digits", "mnist")
+
+
+def stop_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C before the training step of that number, once."""
+    train_step = Trainer._train_step
+    stopped = []
+
+    def step_or_stop(trainer: Trainer) -> None:
+        if trainer.step == step and not stopped:
+            stopped.append(step)
+            signal.raise_signal(signal.SIGINT)
+        train_step(trainer)
+
+    monkeypatch.setattr(Trainer, "_train_step", step_or_stop)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_every_objective_resumes(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bitwise: weights and whatever else the run ends with."""
+    options = [*SMALL, "--objective", name, "--steps", "8"]
+    if name in ("aae", "factor_vae"):
+        options += ["--objective-args", "hidden=16"]
+    if name == "elbo":
+        options += ["--objective-args", "estimator=reinforce", "warm_up_steps=6"]
+    assert main(["train", "--out", str(tmp_path / "whole"), *options]) == 0
+    stop_at(4, monkeypatch)
+    assert main(["train", "--out", str(tmp_path / "parts"), *options]) == 130
+    torch.manual_seed(99)
+    assert main(["train", "--resume", str(tmp_path / "parts"), "--quiet"]) == 0
+    whole, parts = (
+        load_file(tmp_path / run / "checkpoint.safetensors") for run in ("whole", "parts")
+    )
+    assert whole.keys() == parts.keys()
+    different = [key for key in whole if not torch.equal(whole[key], parts[key])]
+    assert not different
+
+
+def test_what_is_given_counts(tmp_path: Path) -> None:
+    iwae = with_preset("iwae", {})
+    assert (iwae["objective_args"], iwae["epochs"]) == ({"num_samples": 50}, 3280)
+    given = {"objective_args": {"num_samples": 5, "estimator": "dreg"}, "lr": 1.0, "steps": 9}
+    changed = with_preset("iwae", given)
+    assert changed["objective_args"] == {"num_samples": 5, "estimator": "dreg"}
+    assert changed["lr"] == 1.0 and changed["steps"] == 9 and "epochs" not in changed
+    assert changed["encoder_args"] == iwae["encoder_args"]
+    other = with_preset("iwae", {"objective": "elbo", "encoder": "conv", "optimizer": "sgd"})
+    assert other["objective_args"] == other["encoder_args"] == other["optimizer_args"] == {}
+    same = with_preset("iwae", {"objective": "iwae", "encoder": "mlp"})
+    assert same == {**iwae, "encoder": "mlp"}
+    with_args = with_preset("iwae", {"objective": "elbo", "objective_args": {"beta": 2.0}})
+    assert with_args["objective_args"] == {"beta": 2.0}
+    assert TrainConfig.from_dict(with_preset("beta_vae_capacity", {"epochs": 3})).steps is None
+    assert with_preset("iwae", {}) == iwae  # and none of this has changed the preset
+
+
+def test_presets_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "presets"]) == 0
+    said = capsys.readouterr().out
+    assert all(f"  {name} " in said for name in PRESETS)
+    out = tmp_path / "run"
+    assert main(["train", "--preset", "iwea", "--out", str(out)]) == 2
+    assert "unknown preset 'iwea'; did you mean 'iwae'" in capsys.readouterr().err
+    assert main(["train", "--resume", str(out), "--preset", "iwae"]) == 2
+    assert "--preset do not fit" in capsys.readouterr().err
+    assert main(["train", "--preset", "helmholtz", "--latent-dim", "3", "--out", str(out)]) == 2
+    assert "'helmholtz' does not take --latent-dim" in capsys.readouterr().err
+    assert not out.exists()
+    assert pyvae.presets.__all__ == ["with_preset"]
