@@ -20,7 +20,8 @@ def log_weights(model: Model, x: Tensor, num_samples: int, **side: Tensor) -> Te
     Burda et al. 2016, section 2. Differentiable where the posterior's samples are.
     """
     q = model.encode(x)
-    draw = q.rsample if q.has_rsample else q.sample
+    # where no gradient is wanted, samples of discrete latents are exact
+    draw = q.rsample if q.has_rsample and torch.is_grad_enabled() else q.sample
     z = draw(torch.Size((num_samples,)))
     return model.decode(z, **side).log_prob(x) + model.prior().log_prob(z) - q.log_prob(z)
 

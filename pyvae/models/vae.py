@@ -12,6 +12,7 @@ from torch.distributions import Distribution
 
 from pyvae import registry
 from pyvae.models.base import Model, posterior_mean
+from pyvae.models.fit import check_spaces
 from pyvae.models.importance import log_marginal
 
 __all__ = ["VAE"]
@@ -84,6 +85,7 @@ class VAE(Model):
         self.likelihood = make("likelihood", likelihood, likelihood_args, data)
         params = {"out_shape": tuple(self.likelihood.param_shape)}
         self.decoder = make("decoder", decoder, decoder_args, {**latent, **params})
+        check_spaces(self.posterior, self.prior)
         if hasattr(self.prior, "bind"):
             self.prior.bind(self)
 
@@ -178,6 +180,13 @@ class VAE(Model):
         params = self.likelihood.init_from_mean(data_mean.to(self.dtype))
         if params is not None:
             self.decoder.init_output(params)
+
+    @torch.no_grad()
+    def init_prior(self, x: Tensor) -> None:
+        """Let the prior start from training data x (N, *data_shape), if it knows how to."""
+        init = getattr(self.prior, "init_from_data", None)
+        if init is not None:
+            init(self.likelihood.as_input(x, self.dtype))
 
     @property
     def config(self) -> dict[str, Any]:

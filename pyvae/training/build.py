@@ -27,6 +27,8 @@ from pyvae.training.optimizers import build_optimizer
 __all__ = ["Parts", "build", "build_data", "build_view", "said_plainly"]
 
 
+_ROWS = 1000  # training data that a prior may start from
+
 # what parts raise about names, options, values, and packages that are not installed
 _SAID = (registry.UnknownPartError, TypeError, ValueError, NotImplementedError, ImportError)
 
@@ -107,6 +109,8 @@ def build(config: TrainConfig) -> Parts:
         _check_values(model, shown)
         if config.init_output:
             model.init_output(_mean(shown))
+        some = shown.data.train.subset(_ROWS, seed=config.seed).x
+        model.init_prior(shown.train_values(some, torch.Generator().manual_seed(config.seed)))
         objective: Objective = registry.objectives.create(
             config.objective, **_options(config, "objective")
         )
