@@ -130,9 +130,9 @@ def test_the_parts_that_ship():
     shipped = {
         "encoders": {"mlp", "conv"},
         "decoders": {"mlp", "conv"},
-        "priors": {"standard_normal", "diagonal_gaussian"},
-        "posteriors": {"diagonal_gaussian"},
-        "likelihoods": {"bernoulli", "gaussian"},
+        "priors": {"standard_normal", "diagonal_gaussian", "mixture_of_gaussians", "vampprior"},
+        "posteriors": {"diagonal_gaussian", "full_gaussian", "iaf", "planar", "categorical"},
+        "likelihoods": {"bernoulli", "gaussian", "poisson", "discretized_logistic_mixture"},
         "objectives": {"elbo"},
     }
     for kind, names in shipped.items():
