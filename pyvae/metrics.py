@@ -127,7 +127,7 @@ def evaluate(
     bound, kls, marginal, means, each = (Moments() for _ in range(5))
     for x, side in batches:
         q, p = model.encode(x), model.prior()
-        z = q.rsample() if q.has_rsample else q.sample()
+        z = q.sample()
         kl = _kl(q, p, z)
         reconstruction = model.decode(z, **side).log_prob(x)
         bound.add(reconstruction - kl)

@@ -162,6 +162,26 @@ def test_other_parts_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert (config["encoder"], config["likelihood_args"]["sigma"]) == ("conv", 0.5)
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ["--posterior", "iaf", "--prior", "vampprior", "--objective-args", "estimator=sampled"],
+        ["--posterior", "categorical", "--prior", "uniform_categorical", "--latent-dim", "20"],
+        ["--posterior", "planar", "--prior", "flow", "--objective-args", "estimator=sampled"],
+        ["--likelihood", "categorical", "--likelihood-args", "levels=17"],
+    ],
+    ids=lambda parts: parts[1],
+)
+def test_parts_that_need_more_than_names(tmp_path: Path, parts: list[str]) -> None:
+    out = tmp_path / "run"
+    small = ["--steps", "3", "--eval-samples", "2", "--quiet"]
+    assert main(["train", "--out", str(out), *small, *parts]) == 0
+    assert main(["evaluate", str(out), "--samples", "2", "--subset", "20"]) == 0
+    assert main(["sample", str(out), "-n", "4"]) == 0
+    assert main(["reconstruct", str(out), "-n", "4"]) == 0
+    assert main(["train", "--resume", str(out), "--steps", "4", "--quiet"]) == 0
+
+
 def test_bits_of_grey_levels(
     tmp_path: Path, data_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -258,6 +278,16 @@ def test_evaluate_on_other_data_of_the_same_size(
         (["--epochs", "1"], "give --epochs or --steps, not both"),
         (["--binarize", "maybe"], "argument --binarize: invalid choice: 'maybe'"),
         (["--device", "abacus"], "unknown device 'abacus'"),
+        (
+            ["--posterior", "categorical", "--latent-dim", "20"],
+            "Priors that fit the posterior: uniform_categorical",
+        ),
+        (["--posterior", "iaf"], "has no closed form here; use estimator='sampled'"),
+        (["--posterior", "distribution", "--posterior-args", "family=Gama"], "Gamma, "),
+        (["--likelihood", "discretized_logistic_mixture"], "Likelihoods that fit digits: bern"),
+        (["--likelihood", "negative_binomial"], "needs library with the data, which digits"),
+        (["--dataset", "none.h5"], "none.h5 does not exist"),
+        (["--dataset", "toy2d", "--dataset-args", "name=rings"], "Choices: ring, two_moons"),
     ],
 )
 def test_bad_settings(

@@ -1,11 +1,14 @@
 """One contract for likelihoods, and what each says of data that it cannot explain."""
 
+import json
+
 import pytest
 import torch
 
-from pyvae import registry
+from pyvae import VAE, registry
 from pyvae.data import DataSplits, Split
 from pyvae.likelihoods import Likelihood
+from pyvae.objectives import Batch
 from pyvae.training.fit import check_fit, fitting_likelihoods
 
 SHAPES = [(1, 8, 8), (3, 7, 5), (2, 1, 1), (6,)]
@@ -243,3 +246,33 @@ def test_data_out_of_range_raise():
     likelihood.check(torch.zeros(0, 1, 2, 2))
     with pytest.raises(ValueError, match=r"x must be in \[0, 1\], got values from 0 to 255"):
         likelihood.check(torch.tensor([[[[0, 255], [1, 1]]]], dtype=torch.uint8))
+
+
+NETWORKS = [(e, d) for e in ("mlp", "conv") for d in ("mlp", "conv")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("encoder", "decoder"), NETWORKS)
+def test_every_likelihood_learns_with_every_network(encoder, decoder, name):
+    model = VAE((1, 6, 5), 3, encoder, decoder, likelihood=name)
+    likelihood = model.likelihood
+    x = (torch.rand(16, 1, 6, 5) < 0.2).float()
+    if likelihood.data_range == "0..255":
+        x = (255 * x).to(torch.uint8)
+    side = side_inputs(likelihood, x)
+    json.dumps(model.config)
+    objective = registry.objectives.create("elbo", num_samples=4)
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(12):
+        loss = objective(model, Batch(x, extras=side)).loss
+        optimizer.zero_grad()
+        loss.backward()
+        assert all(p.grad is not None for p in model.parameters())
+        optimizer.step()
+        losses.append(loss.item())
+    assert sum(losses[-3:]) < sum(losses[:3])
+    two = {key: value[:2] for key, value in side.items()}
+    assert model.sample(2, **two).shape == (2, 1, 6, 5)
+    assert model.reconstruct(x[:2], mean=False, **two).shape == (2, 1, 6, 5)
+    assert model.log_marginal(x, 3, **side).isfinite().all()

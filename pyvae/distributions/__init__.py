@@ -8,27 +8,37 @@ from pyvae.distributions.categorical import Categorical
 from pyvae.distributions.continuous_bernoulli import ContinuousBernoulli
 from pyvae.distributions.discretized_logistic import DiscretizedLogistic
 from pyvae.distributions.discretized_logistic_mixture import DiscretizedLogisticMixture
+from pyvae.distributions.flow import Bijection, FlowDistribution
 from pyvae.distributions.gaussian import DiagonalGaussian, StandardNormal
+from pyvae.distributions.gaussian_mixture import GaussianMixture
 from pyvae.distributions.kl import rsample_kl
 from pyvae.distributions.laplace import Laplace
 from pyvae.distributions.log_ratio import path_log_prob, rsample_log_ratio
 from pyvae.distributions.negative_binomial import NegativeBinomial, ZeroInflatedNegativeBinomial
+from pyvae.distributions.one_hot import OneHot, RelaxedBernoulli
+from pyvae.distributions.planar import Planar
 from pyvae.distributions.poisson import Poisson
 from pyvae.distributions.rank1_gaussian import Rank1Gaussian
 
 __all__ = [
     "Bernoulli",
+    "Bijection",
     "BinaryChain",
     "Categorical",
     "ContinuousBernoulli",
     "DiagonalGaussian",
     "DiscretizedLogistic",
     "DiscretizedLogisticMixture",
+    "FlowDistribution",
+    "GaussianMixture",
     "Laplace",
     "NegativeBinomial",
+    "OneHot",
     "OpDistribution",
+    "Planar",
     "Poisson",
     "Rank1Gaussian",
+    "RelaxedBernoulli",
     "StandardNormal",
     "ZeroInflatedNegativeBinomial",
     "path_log_prob",

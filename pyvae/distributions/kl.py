@@ -1,11 +1,11 @@
-"""A sample and its KL divergence together."""
+"""A sample and its KL divergence together, and divergences between families."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from torch import Tensor
-from torch.distributions import Distribution, kl_divergence
+from torch.distributions import Distribution, MultivariateNormal, kl_divergence, register_kl
 
 from pyvae.distributions.gaussian import DiagonalGaussian, StandardNormal
 from pyvae.distributions.rank1_gaussian import Rank1Gaussian
@@ -46,3 +46,25 @@ def rsample_kl(
         if isinstance(q, Rank1Gaussian):
             return rank1_gaussian_rsample_kl(q.mean, q.log_precision, q.u, batch_ndim=n)
     return q.rsample(tuple(sample_shape)), kl_divergence(q, p)
+
+
+def _kl_full_diagonal(q: MultivariateNormal, p: DiagonalGaussian) -> Tensor:
+    r"""KL of N(m, L L^T) from N(a, diag(v)).
+
+    .. math:: \tfrac12 \sum_i \frac{\sum_j L_{ij}^2 + (m_i - a_i)^2}{v_i} - 1 + \log v_i
+              - \log L_{ii}^2
+    """
+    if q.event_shape != p.event_shape:
+        raise ValueError(
+            f"kl_divergence: both Gaussians must have one event shape, got "
+            f"{tuple(q.event_shape)} and {tuple(p.event_shape)}"
+        )
+    lower = q._unbroadcasted_scale_tril
+    square = lower.square().sum(-1) + (q.loc - p.mean).square()
+    log_diagonal = lower.diagonal(dim1=-2, dim2=-1).log()
+    each = square * (-p.logvar).exp() - 1 + p.logvar - 2 * log_diagonal
+    kl: Tensor = 0.5 * each.sum(-1)
+    return kl
+
+
+register_kl(MultivariateNormal, DiagonalGaussian)(_kl_full_diagonal)

@@ -95,6 +95,9 @@ class Model(nn.Module, ABC):
     def init_output(self, data_mean: Tensor) -> None:
         """Start the decoder at the mean of the data (*data_shape), where the model knows how to."""
 
+    def init_prior(self, x: Tensor) -> None:
+        """Let the prior start from training data x (N, *data_shape), where it knows how to."""
+
     @property
     def dtype(self) -> torch.dtype:
         """The floating-point dtype of the parameters."""

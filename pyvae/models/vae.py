@@ -6,11 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from pyvae import registry
 from pyvae.models.base import Model
+from pyvae.models.fit import check_spaces
 
 __all__ = ["VAE"]
 
@@ -84,6 +86,7 @@ class VAE(Model):
         self.likelihood = make("likelihood", likelihood, likelihood_args, data)
         params = {"out_shape": tuple(self.likelihood.param_shape)}
         self.decoder = make("decoder", decoder, decoder_args, {**latent, **params})
+        check_spaces(self.posterior, self.prior)
         if hasattr(self.prior, "bind"):
             self.prior.bind(self)
 
@@ -153,6 +156,13 @@ class VAE(Model):
         params = self.likelihood.init_from_mean(data_mean.to(self.dtype))
         if params is not None:
             self.decoder.init_output(params)
+
+    @torch.no_grad()
+    def init_prior(self, x: Tensor) -> None:
+        """Let the prior start from training data x (N, *data_shape), if it knows how to."""
+        init = getattr(self.prior, "init_from_data", None)
+        if init is not None:
+            init(self.likelihood.as_input(x, self.dtype))
 
     @property
     def config(self) -> dict[str, Any]:

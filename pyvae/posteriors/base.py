@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from torch import Tensor, nn
 from torch.distributions import Distribution
@@ -17,6 +18,9 @@ class Posterior(nn.Module, ABC):
         in_features: the number of features that the encoder gives.
         latent_dim: the number of latents.
     """
+
+    #: Where z lies: "real", "binary" (zeros and ones), "one_hot" (codes of classes).
+    space: ClassVar[str] = "real"
 
     def __init__(self, in_features: int, latent_dim: int) -> None:
         super().__init__()

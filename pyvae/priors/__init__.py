@@ -2,6 +2,19 @@
 
 from pyvae.priors.base import Prior
 from pyvae.priors.diagonal_gaussian import DiagonalGaussianPrior
+from pyvae.priors.flow import AutoregressivePrior, FlowPrior
+from pyvae.priors.mixture_of_gaussians import MixtureOfGaussiansPrior
 from pyvae.priors.standard_normal import StandardNormalPrior
+from pyvae.priors.uniform_categorical import UniformCategoricalPrior
+from pyvae.priors.vampprior import VampPrior
 
-__all__ = ["DiagonalGaussianPrior", "Prior", "StandardNormalPrior"]
+__all__ = [
+    "AutoregressivePrior",
+    "DiagonalGaussianPrior",
+    "FlowPrior",
+    "MixtureOfGaussiansPrior",
+    "Prior",
+    "StandardNormalPrior",
+    "UniformCategoricalPrior",
+    "VampPrior",
+]

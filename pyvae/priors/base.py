@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
-from torch import nn
+from torch import Tensor, nn
 from torch.distributions import Distribution
 
 __all__ = ["Prior"]
@@ -17,6 +17,9 @@ class Prior(nn.Module, ABC):
     Args:
         latent_dim: the number of latents.
     """
+
+    #: Where it lives: "real", "binary" (zeros and ones), "one_hot" (codes of classes).
+    spaces: ClassVar[tuple[str, ...]] = ("real",)
 
     def __init__(self, latent_dim: int) -> None:
         super().__init__()
@@ -31,4 +34,10 @@ class Prior(nn.Module, ABC):
 
         A prior that is made of the model's own parts takes them here. Assigned as they are they
         would be registered as parts of the prior too; held in a tuple they are not.
+        """
+
+    def init_from_data(self, x: Tensor) -> None:
+        """Start from training data (N, *data_shape) as the encoder sees them; by default nothing.
+
+        Called before training, by :meth:`pyvae.VAE.init_prior`.
         """

@@ -29,6 +29,8 @@ __all__ = ["Parts", "build", "build_data", "build_view", "said_plainly"]
 MODEL_PARTS = ("encoder", "decoder", "prior", "posterior", "likelihood")
 
 
+_ROWS = 1000  # training data that a prior may start from
+
 # what parts raise about names, options, values, and packages that are not installed
 _SAID = (registry.UnknownPartError, TypeError, ValueError, NotImplementedError, ImportError)
 
@@ -96,6 +98,8 @@ def build(config: TrainConfig) -> Parts:
         _check_values(model, shown)
         if config.init_output:
             model.init_output(_mean(shown))
+        some = shown.data.train.subset(_ROWS, seed=config.seed).x
+        model.init_prior(shown.train_values(some, torch.Generator().manual_seed(config.seed)))
         objective: Objective = registry.objectives.create(
             config.objective, **_options(config, "objective")
         )
