@@ -82,6 +82,8 @@ def test_evaluate_equals_what_training_said(run: Path, capsys: pytest.CaptureFix
     assert "digits, valid (180 data" in table
     assert "ELBO" in table
     assert "log p(x)," not in table
+    for name in ("rate, KL", "distortion", "mutual information", "total correlation"):
+        assert name in table
 
 
 def test_sample_and_reconstruct(run: Path, tmp_path: Path) -> None:

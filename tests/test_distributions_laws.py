@@ -233,6 +233,16 @@ def test_those_that_torch_knows_equal_torch():
             close(ours.entropy(), theirs.entropy(), rtol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.float32])
+def test_classes_of_any_dtype(dtype):
+    p = categorical((2, 3), validate_args=False)
+    x = p.sample()
+    close(p.log_prob(x.to(dtype)), p.log_prob(x))
+    for bad in (0.5, math.nan, 7.0, -1.0):
+        x[0, 1] = bad
+        assert p.log_prob(x).isnan().tolist() == [True, False]
+
+
 def test_limits_of_the_counts():
     """NB at a large inverse dispersion is Poisson; ZINB without extra zeros is NB."""
     rate = randn(3, 4).exp()

@@ -9,8 +9,15 @@ import torch
 from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
 
 from pyvae import VAE
-from pyvae.distributions import DiagonalGaussian
-from pyvae.metrics import Moments, bits_per_dim, evaluate, factors, seeded
+from pyvae.distributions import Bernoulli, DiagonalGaussian, OneHot, StandardNormal
+from pyvae.metrics import (
+    Moments,
+    aggregate_figures,
+    bits_per_dim,
+    evaluate,
+    factors,
+    seeded,
+)
 
 
 def linear_gaussian() -> VAE:
@@ -97,6 +104,77 @@ def test_factors_split_what_is_independent() -> None:
     assert independent is not None
     assert independent.batch_shape == (3, 2)
     assert factors(MultivariateNormal(torch.zeros(2), torch.eye(2))) is None
+
+
+def test_factors_of_discrete_latents() -> None:
+    q, p = OneHot(torch.randn(5, 3, 4)), OneHot(torch.zeros(3, 4))
+    each = kl_divergence(factors(q), factors(p))  # type: ignore[arg-type]
+    assert each.shape == (5, 3)
+    assert torch.allclose(each.sum(1), kl_divergence(q, p))
+    bits = Bernoulli(logits=torch.randn(5, 3))
+    one = factors(bits)
+    assert one is not None and one.batch_shape == (5, 3)
+    assert torch.allclose(one.entropy().sum(1), bits.entropy())
+
+
+# The aggregated posterior
+
+
+def test_the_rate_is_mutual_information_and_marginal_divergence() -> None:
+    """Against every pair of data in float64, one at a time."""
+    torch.manual_seed(0)
+    means, logvars = torch.randn(2, 60, 3, dtype=torch.float64)
+    q = DiagonalGaussian(means, logvars)
+    z, p = q.sample(), StandardNormal((3,), dtype=torch.float64)
+    found = aggregate_figures(means, logvars, z, p, 100)
+    assert found.points == 60
+    rate = (q.log_prob(z) - p.log_prob(z)).mean().item()
+    assert found.mutual_information + found.marginal_kl == pytest.approx(rate)
+    pairs = Normal(means, (logvars / 2).exp()).log_prob(z[:, None])  # (z, component, dimension)
+    whole = pairs.sum(-1).logsumexp(1) - math.log(60)
+    each = (pairs.logsumexp(1) - math.log(60)).sum(-1)
+    assert found.mutual_information == pytest.approx((q.log_prob(z) - whole).mean().item())
+    assert found.total_correlation == pytest.approx((whole - each).mean().item())
+    with seeded(3):
+        few = aggregate_figures(means, logvars, z, p, 10)
+    assert few.points == 10
+    assert few.mutual_information != found.mutual_information
+
+
+def test_extremes_of_the_aggregated_posterior() -> None:
+    means = 100 * torch.arange(40.0)[:, None].expand(40, 2)  # far apart, on a diagonal
+    logvars = torch.zeros(40, 2)
+    z = DiagonalGaussian(means, logvars).sample()
+    found = aggregate_figures(means, logvars, z, StandardNormal((2,)), 40)
+    assert found.mutual_information == pytest.approx(math.log(40), abs=1e-3)
+    assert found.total_correlation == pytest.approx(math.log(40), abs=1e-3)
+    side = torch.tensor([-3.0, 0.0, 1.0])  # a product of mixtures has independent dimensions
+    means = torch.cartesian_prod(side, side)
+    z = DiagonalGaussian(means, torch.zeros(9, 2)).sample()
+    found = aggregate_figures(means, torch.zeros(9, 2), z, StandardNormal((2,)), 9)
+    assert found.total_correlation == pytest.approx(0, abs=1e-5)
+
+
+def test_the_aggregated_posterior_of_a_model() -> None:
+    """All of its latents of all data are normal again: everything is known."""
+    vae = linear_gaussian()
+    x = torch.randn(4000, 4)
+    with seeded(2):
+        found = evaluate(vae, batches(x), aggregate=4000)  # type: ignore[arg-type]
+    assert found.aggregate is not None
+    weight = vae.posterior.linear.weight[:2]
+    noise = torch.diag(vae.encode(x[:1]).variance[0])
+    whole = weight @ weight.T + noise  # the covariance of q(z) for x ~ N(0, I)
+    information = 0.5 * (torch.logdet(whole) - torch.logdet(noise)).item()
+    assert found.aggregate.mutual_information == pytest.approx(information, abs=0.05)
+    correlation = 0.5 * (whole.diagonal().log().sum() - torch.logdet(whole)).item()
+    assert found.aggregate.total_correlation == pytest.approx(correlation, abs=0.05)
+    figures = found.to_dict()
+    assert figures["rate"] == found.kl and figures["distortion"] == -found.reconstruction
+    assert figures["aggregate"]["points"] == 4000
+    assert evaluate(vae, batches(x)).aggregate is None  # type: ignore[arg-type]
+    other = VAE((4,), 2, posterior="full_gaussian", likelihood="gaussian")
+    assert evaluate(other, batches(x), aggregate=10).aggregate is None  # type: ignore[arg-type]
 
 
 def test_bits() -> None:

@@ -27,11 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the figures of a run. With the run's own settings they equal its ``results.json``."""
     config, model, view = open_run(arguments)
-    from pyvae.training import evaluate_split
+    from pyvae.training.evaluation import AGGREGATE, evaluate_split
 
     samples = config.eval_samples if arguments.samples is None else arguments.samples
     split = view.held_out(arguments.split)
-    figures = evaluate_split(model, view, split, num_samples=samples, rows=arguments.subset)
+    figures = evaluate_split(
+        model, view, split, num_samples=samples, rows=arguments.subset, aggregate=AGGREGATE
+    )
     if arguments.json:
         content = {"dataset": config.dataset, "split": arguments.split, **figures.to_dict()}
         print(json.dumps(content, indent=2))

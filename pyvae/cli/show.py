@@ -14,8 +14,8 @@ def table(figures: Evaluation, dataset: str, split: str = "test") -> str:
     """The figures of an evaluation, one to a line."""
     rows = [
         ("ELBO", f"{figures.elbo:.2f}"),
-        ("E log p(x|z)", f"{figures.reconstruction:.2f}"),
-        ("KL(q(z|x) || p(z))", f"{figures.kl:.2f}"),
+        ("rate, KL(q(z|x) || p(z))", f"{figures.rate:.2f}"),
+        ("distortion, -E log p(x|z)", f"{figures.distortion:.2f}"),
     ]
     if figures.log_likelihood is not None:
         name = f"log p(x), {figures.num_samples} samples"
@@ -29,6 +29,13 @@ def table(figures: Evaluation, dataset: str, split: str = "test") -> str:
         largest = sorted(figures.kl_per_dim, reverse=True)[:8]
         more = ", ..." if len(figures.kl_per_dim) > len(largest) else ""
         rows.append(("KL per latent", ", ".join(f"{kl:.2f}" for kl in largest) + more))
+    if figures.aggregate is not None:
+        parts = figures.aggregate
+        rows += [
+            ("mutual information I(x; z)", f"{parts.mutual_information:.2f}"),
+            ("KL(q(z) || p(z))", f"{parts.marginal_kl:.2f}"),
+            ("total correlation", f"{parts.total_correlation:.2f}"),
+        ]
     width = max(len(name) for name, _ in rows)
     title = f"{dataset}, {split} ({figures.count} data, nats per datum)"
     return "\n".join([title, *(f"  {name:<{width}}  {value}" for name, value in rows)])

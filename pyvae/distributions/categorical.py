@@ -97,6 +97,10 @@ class Categorical(Checked):
         return each.flatten(len(self._batch_shape)).sum(-1) if self._event_ndim else each
 
     def _log_prob(self, value: Tensor, batch_ndim: int) -> Tensor:
+        if value.is_floating_point():  # classes as numbers; a fraction is none, which gives NaN
+            value = torch.where(value == value.round(), value, -1.0).long()
+        elif value.dtype == torch.bool:
+            value = value.to(torch.uint8)
         log_prob: Tensor = categorical_log_prob(value, self.logits, batch_ndim=batch_ndim)
         return log_prob
 

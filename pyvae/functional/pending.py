@@ -69,8 +69,10 @@ def categorical_log_prob(x: Tensor, logits: Tensor, *, batch_ndim: int = 1) -> T
     """
     log_probs = logits.log_softmax(-1)
     shape = torch.broadcast_shapes(x.shape, logits.shape[:-1])
-    index = x.long().expand(shape).unsqueeze(-1)
-    return _sum(log_probs.expand(*shape, logits.shape[-1]).gather(-1, index)[..., 0], batch_ndim)
+    exists = ((x >= 0) & (x < logits.shape[-1])).expand(shape)
+    index = torch.where(exists, x, 0).long().unsqueeze(-1)
+    picked = log_probs.expand(*shape, logits.shape[-1]).gather(-1, index)[..., 0]
+    return _sum(torch.where(exists, picked, math.nan), batch_ndim)
 
 
 def laplace_log_prob(x: Tensor, mean: Tensor, log_scale: Tensor, *, batch_ndim: int = 1) -> Tensor:

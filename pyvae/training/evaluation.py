@@ -12,10 +12,11 @@ from pyvae.errors import UserError
 from pyvae.metrics import Evaluation, evaluate, seeded
 from pyvae.models.base import Model
 
-__all__ = ["check_shape", "evaluate_split", "is_discrete"]
+__all__ = ["AGGREGATE", "check_shape", "evaluate_split", "is_discrete"]
 
 ROWS = 250  # data at a time: part of what fixes the noise
 SEED = 2**31 - 1  # of every evaluation, whatever the run's
+AGGREGATE = 1000  # samples at which a final evaluation looks at the aggregated posterior
 
 
 def check_shape(model: Model, data_shape: tuple[int, ...], name: str) -> None:
@@ -43,6 +44,7 @@ def evaluate_split(
     *,
     num_samples: int,
     rows: int = 0,
+    aggregate: int = 0,
     tick: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """The figures of a model on held-out data, the same for the same model and data.
@@ -55,6 +57,7 @@ def evaluate_split(
         split: held-out data, on the model's device
         num_samples: importance samples for log p(x); 0: none
         rows: a random subset of so many rows; 0: all
+        aggregate: at how many samples to look at the aggregated posterior; 0: not at all
         tick: called before each batch; what it raises ends the evaluation
     """
     split = split.subset(rows) if rows else split
@@ -70,7 +73,13 @@ def evaluate_split(
     model.eval()
     try:
         with seeded(SEED, split.x.device):
-            return evaluate(model, batches(), num_samples=num_samples, discrete=discrete)
+            return evaluate(
+                model,
+                batches(),
+                num_samples=num_samples,
+                discrete=discrete,
+                aggregate=aggregate,
+            )
     finally:
         model.train(training)
 

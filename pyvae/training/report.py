@@ -12,7 +12,7 @@ from pyvae.config import TrainConfig
 from pyvae.data import Split, View
 from pyvae.metrics import Evaluation, seeded
 from pyvae.models.base import Model
-from pyvae.training.evaluation import evaluate_split
+from pyvae.training.evaluation import AGGREGATE, evaluate_split
 from pyvae.training.folder import RunFolder
 
 __all__ = ["final_figures", "pictures", "reconstructions", "results", "samples", "side_inputs"]
@@ -53,7 +53,14 @@ def final_figures(
     config: TrainConfig, model: Model, view: View, tick: Callable[[], None] = lambda: None
 ) -> Evaluation:
     """The figures of the whole test split."""
-    return evaluate_split(model, view, view.data.test, num_samples=config.eval_samples, tick=tick)
+    return evaluate_split(
+        model,
+        view,
+        view.data.test,
+        num_samples=config.eval_samples,
+        aggregate=AGGREGATE,
+        tick=tick,
+    )
 
 
 def results(config: TrainConfig, figures: Evaluation, step: int | None = None) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Figures of a trained model, from its distributions alone, in bounded memory."""
+"""The evaluation of a model on data, a batch at a time."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, Independent, kl_divergence
+from torch.distributions import Distribution, kl_divergence
 
-from pyvae.distributions import DiagonalGaussian
+from pyvae.metrics.aggregate import Aggregate, Posteriors
+from pyvae.metrics.factors import factors
+from pyvae.metrics.moments import Moments
 from pyvae.models.base import Model
 from pyvae.models.importance import log_marginal
 
-__all__ = ["Evaluation", "Moments", "bits_per_dim", "evaluate", "factors", "seeded"]
+__all__ = ["Evaluation", "bits_per_dim", "evaluate", "seeded"]
 
 
 @contextmanager
@@ -28,46 +30,9 @@ def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
         yield
 
 
-def factors(distribution: Distribution) -> Distribution | None:
-    """The same distribution with each variable an event of its own; None if they are dependent."""
-    if isinstance(distribution, DiagonalGaussian):
-        mean, logvar = distribution.mean, distribution.logvar
-        return DiagonalGaussian(mean, logvar, event_ndim=0, validate_args=False)
-    if isinstance(distribution, Independent):
-        each: Distribution = distribution.base_dist
-        return each
-    return None if distribution.event_shape else distribution
-
-
 def bits_per_dim(log_likelihood: float, data_shape: tuple[int, ...]) -> float:
     """-log2 p(x) / dimensions, from nats per datum. A density gives no bits: discrete data only."""
     return -log_likelihood / (math.prod(data_shape) * math.log(2))
-
-
-class Moments:
-    """Running mean and sum of squared deviations over rows, in float64 (Chan et al. 1979)."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.mean: Tensor | float = 0.0
-        self.squares: Tensor | float = 0.0
-
-    def add(self, rows: Tensor) -> None:
-        """Take in rows (N, ...)."""
-        if not len(rows):
-            return
-        rows = rows.detach().double()
-        mean, total = rows.mean(0), self.count + len(rows)
-        shift = mean - self.mean
-        self.squares = self.squares + (rows - mean).square().sum(0)
-        self.squares = self.squares + shift.square() * (self.count * len(rows) / total)
-        self.mean = self.mean + shift * (len(rows) / total)
-        self.count = total
-
-    @property
-    def variance(self) -> Tensor:
-        """Population variance over the rows taken in."""
-        return torch.as_tensor(self.squares) / max(self.count, 1)
 
 
 @dataclass(frozen=True)
@@ -84,7 +49,9 @@ class Evaluation:
         log_likelihood_error: standard error of its mean over the data
         bits_per_dim: of log p(x) (else of the ELBO); None unless the data are discrete
         active_units: latents whose posterior mean varies by more than 0.01 over the data
-        kl_per_dim: KL of each latent; None where the latents are dependent
+        kl_per_dim: KL of each latent, or group of classes; None where the latents are dependent
+        aggregate: mutual information, total correlation and marginal KL of the aggregated posterior
+            (see :class:`Aggregate`); None if not asked for, or for others than diagonal Gaussians
     """
 
     count: int
@@ -97,10 +64,21 @@ class Evaluation:
     bits_per_dim: float | None = None
     active_units: int | None = None
     kl_per_dim: list[float] | None = None
+    aggregate: Aggregate | None = None
+
+    @property
+    def rate(self) -> float:
+        """KL(q(z|x) || p(z)): what the latents cost (Alemi et al. 2018)."""
+        return self.kl
+
+    @property
+    def distortion(self) -> float:
+        """-E_q log p(x|z): what they leave unexplained."""
+        return -self.reconstruction
 
     def to_dict(self) -> dict[str, Any]:
         """All figures, fit for JSON."""
-        return asdict(self)
+        return {**asdict(self), "rate": self.rate, "distortion": self.distortion}
 
 
 @torch.no_grad()
@@ -110,6 +88,7 @@ def evaluate(
     *,
     num_samples: int = 0,
     discrete: bool = False,
+    aggregate: int = 0,
 ) -> Evaluation:
     """Evaluate a model on data, which it takes a batch at a time.
 
@@ -120,11 +99,14 @@ def evaluate(
         batches: pairs of data (B, *data_shape) and side inputs of the likelihood
         num_samples: importance samples for log p(x) (Burda et al. 2016); 0: none
         discrete: whether the data are discrete, so that bits per dimension mean something
+        aggregate: at how many samples to look at the aggregated posterior, which all the data's
+            posteriors are kept for (2 D numbers for each datum); 0: not at all
 
     Raises:
         ValueError: there are no data.
     """
     bound, kls, marginal, means, each = (Moments() for _ in range(5))
+    posteriors = Posteriors()
     for x, side in batches:
         q, p = model.encode(x), model.prior()
         z = q.sample()
@@ -136,6 +118,8 @@ def evaluate(
         kl_each = _kl_per_dim(q, p)
         if kl_each is not None:
             each.add(kl_each)
+        if aggregate:
+            posteriors.add(q, z)
         if num_samples:
             marginal.add(log_marginal(model, x, num_samples, chunk=None, **side))
     if not bound.count:
@@ -150,15 +134,12 @@ def evaluate(
         kl=kl_mean,
         log_likelihood=log_likelihood,
         num_samples=num_samples,
-        log_likelihood_error=_error(marginal) if num_samples else None,
+        log_likelihood_error=marginal.error if num_samples else None,
         bits_per_dim=bits_per_dim(best, model.data_shape) if discrete else None,
         active_units=int((means.variance > 0.01).sum()) if means.count else None,
         kl_per_dim=torch.as_tensor(each.mean).tolist() if each.count else None,
+        aggregate=posteriors.figures(model.prior(), aggregate) if aggregate else None,
     )
-
-
-def _error(moments: Moments) -> float:
-    return float((moments.variance / moments.count).sqrt())
 
 
 def _kl(q: Distribution, p: Distribution, z: Tensor) -> Tensor:

@@ -1,0 +1,17 @@
+"""Figures of a trained model, from its distributions alone, in bounded memory."""
+
+from pyvae.metrics.aggregate import Aggregate, aggregate_figures
+from pyvae.metrics.evaluation import Evaluation, bits_per_dim, evaluate, seeded
+from pyvae.metrics.factors import factors
+from pyvae.metrics.moments import Moments
+
+__all__ = [
+    "Aggregate",
+    "Evaluation",
+    "Moments",
+    "aggregate_figures",
+    "bits_per_dim",
+    "evaluate",
+    "factors",
+    "seeded",
+]
