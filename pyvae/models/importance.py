@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from pyvae.distributions import rsample_log_ratio
+from pyvae.distributions import DiagonalGaussian, rsample_log_ratio
 
 if TYPE_CHECKING:
     from pyvae.models.base import Model
@@ -24,7 +24,8 @@ def log_weights(model: Model, x: Tensor, num_samples: int, **side: Tensor) -> Te
     Burda et al. 2016, section 2. Differentiable where the posterior's samples are.
     """
     q, p = model.encode(x), model.prior()
-    if q.has_rsample:
+    # where no gradient is wanted, samples of discrete latents are exact
+    if isinstance(q, DiagonalGaussian) or (q.has_rsample and torch.is_grad_enabled()):
         z, log_ratio = rsample_log_ratio(q, p, num_samples)
     else:
         z = q.sample(torch.Size((num_samples,)))

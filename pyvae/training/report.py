@@ -11,7 +11,7 @@ from pyvae import plots
 from pyvae.config import TrainConfig
 from pyvae.data import View
 from pyvae.metrics import Evaluation, seeded
-from pyvae.models.base import Model
+from pyvae.models.base import Model, posterior_mean
 from pyvae.training.evaluation import evaluate_split
 from pyvae.training.folder import RunFolder
 
@@ -29,8 +29,11 @@ def samples(model: Model, n: int, *, draw: bool = False) -> Tensor:
 
 @torch.no_grad()
 def reconstructions(model: Model, x: Tensor, *, draw: bool = False) -> Tensor:
-    """The means of p(x|z), or draws from it, at the posterior means of x (B, *data_shape)."""
-    p = model.decode(model.code(x))
+    """The means of p(x|z), or draws from it, at the posterior means of x (B, *data_shape).
+
+    Where the posterior knows no mean, a sample stands for it.
+    """
+    p = model.decode(posterior_mean(model.encode(x)))
     return p.sample() if draw else p.mean
 
 
