@@ -16,7 +16,7 @@ from pyvae.cli import main
 from pyvae.config import TrainConfig
 from pyvae.presets import with_preset
 from pyvae.registry import objectives, presets
-from pyvae.training import Trainer
+from pyvae.training import RunFolder, Trainer, build
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -79,6 +79,36 @@ def test_every_objective_resumes(
     assert whole.keys() == parts.keys()
     different = [key for key in whole if not torch.equal(whole[key], parts[key])]
     assert not different
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_no_step_waits_for_the_device(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = {"hidden": [8]} if name in ("aae", "factor_vae") else {}
+    hidden = {"hidden": [8]}
+    config = TrainConfig(
+        objective=name,
+        objective_args=own,
+        encoder_args=hidden,
+        decoder_args=hidden,
+        optimizer="sgd",
+    )
+    parts = build(config)
+    folder = RunFolder(tmp_path / "run")
+    folder.create(config, parts.model, {})
+    trainer = Trainer(config, parts, folder, quiet=True)
+    trainer._train_step()
+
+    def waits(*_: object) -> None:
+        raise AssertionError("a step reads a value")
+
+    for method in ("item", "tolist", "__bool__", "__float__", "__int__", "numpy"):
+        monkeypatch.setattr(torch.Tensor, method, waits)
+    for _ in range(3):
+        trainer._train_step()
+    monkeypatch.undo()
+    assert trainer.means.count == 4
 
 
 def test_what_is_given_counts(tmp_path: Path) -> None:

@@ -63,10 +63,6 @@ class Model(nn.Module, ABC):
         recognition = {id(p) for p in self.recognition_parameters()}
         return [p for p in self.parameters() if id(p) not in recognition]
 
-    def code(self, x: Tensor) -> Tensor:
-        """The mean of q(z|x) (B, latent_dim), or a sample where that has no closed form."""
-        return posterior_mean(self.encode(x))
-
     @torch.no_grad()
     def sample(self, n: int, *, mean: bool = True, **side: Tensor) -> Tensor:
         """New data (n, *data_shape): the mean of p(x|z) at z ~ p(z), or draws from it."""
@@ -75,8 +71,12 @@ class Model(nn.Module, ABC):
 
     @torch.no_grad()
     def reconstruct(self, x: Tensor, *, mean: bool = True, **side: Tensor) -> Tensor:
-        """x (B, *data_shape) through the mean of q(z|x) and that of p(x|z), or through draws."""
-        p = self.decode(self.code(x) if mean else self.encode(x).sample(), **side)
+        """x (B, *data_shape) through the mean of q(z|x) and that of p(x|z), or through draws.
+
+        Where the posterior knows no mean, a draw stands for it.
+        """
+        q = self.encode(x)
+        p = self.decode(posterior_mean(q) if mean else q.sample(), **side)
         return p.mean if mean else p.sample()
 
     @torch.no_grad()

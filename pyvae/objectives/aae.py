@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
@@ -78,15 +77,13 @@ class AAE(Objective):
 
     def forward(self, model: Model, batch: Tensor | Batch, *, phase: str | None = None) -> Result:
         batch = Batch.of(batch)
-        if phase == "discriminator":
-            with torch.no_grad():
-                of_posterior = model.encode(batch.x).sample()
-                of_prior = model.prior().sample(of_posterior.shape[:1])
-            loss, accuracy = self.discriminator.loss(of_prior, of_posterior)
-            return Result(loss, {"accuracy": accuracy})
         q = model.encode(batch.x)
         need_rsample("aae", q)
         z = q.rsample()
+        if phase == "discriminator":
+            of_prior = model.prior().sample(z.shape[:1])
+            loss, accuracy = self.discriminator.loss(of_prior, z.detach())
+            return Result(loss, {"accuracy": accuracy})
         if phase == "generator":
             loss = softplus(-self.discriminator(z)).mean()
             return Result(loss, {"generator": loss.detach()})

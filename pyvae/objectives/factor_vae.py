@@ -11,7 +11,7 @@ from torch import Tensor
 from pyvae.models.base import Model
 from pyvae.objectives.base import Batch, Objective, Phase, Result
 from pyvae.objectives.discriminator import Discriminator
-from pyvae.objectives.sampling import sample_kl
+from pyvae.objectives.sampling import need_rsample, sample_kl
 from pyvae.registry import objectives
 
 __all__ = ["FactorVAE", "permute_dimensions"]
@@ -99,7 +99,8 @@ class FactorVAE(Objective):
         if phase == "discriminator":
             with torch.no_grad():
                 q = model.encode(batch.x)
-                joint, product = q.sample(), permute_dimensions(q.sample())
+                need_rsample("factor_vae", q)
+                joint, product = q.rsample(), permute_dimensions(q.rsample())
             loss, accuracy = self.discriminator.loss(joint, product)
             return Result(loss, {"accuracy": accuracy})
         q, p = model.encode(batch.x), model.prior()

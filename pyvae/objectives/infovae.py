@@ -54,7 +54,7 @@ class InfoVAE(Objective):
     def __init__(
         self,
         alpha: float = 0.0,
-        lambda_: float = 1000.0,
+        lambda_: float = 100.0,
         kernel: Literal["rbf", "imq"] = "rbf",
         scales: Sequence[float] = (1.0,),
         unbiased: bool = False,
@@ -130,7 +130,7 @@ class MMDVAE(InfoVAE):
 
     def __init__(
         self,
-        lambda_: float = 1000.0,
+        lambda_: float = 100.0,
         kernel: Literal["rbf", "imq"] = "rbf",
         scales: Sequence[float] = (1.0,),
         unbiased: bool = False,

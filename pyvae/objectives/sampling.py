@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution
+from torch.distributions import Distribution, constraints
 
 from pyvae.distributions import rsample_kl
 
@@ -24,8 +24,8 @@ def need_rsample(objective: str, q: Distribution) -> None:
 
 
 def need_same_kind(objective: str, q: Distribution, p: Distribution) -> None:
-    """Raises: TypeError: the posterior is over discrete latents, the prior over continuous ones."""
-    if p.has_rsample and not q.has_rsample:
+    """Raises: TypeError: the posterior is over discrete latents, the prior over real ones."""
+    if not q.has_rsample and getattr(p.support, "base_constraint", p.support) is constraints.real:
         raise TypeError(
             f"{objective}: the posterior {type(q).__name__} has discrete samples and the prior "
             f"{type(p).__name__} is a density; take a prior of the posterior's kind"

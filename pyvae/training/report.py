@@ -11,7 +11,7 @@ from pyvae import plots
 from pyvae.config import TrainConfig
 from pyvae.data import Split, View
 from pyvae.metrics import Evaluation, seeded
-from pyvae.models.base import Model
+from pyvae.models.base import Model, posterior_mean
 from pyvae.training.evaluation import AGGREGATE, evaluate_split
 from pyvae.training.folder import RunFolder
 
@@ -41,11 +41,12 @@ def samples(model: Model, split: Split, n: int, *, draw: bool = False) -> Tensor
 
 @torch.no_grad()
 def reconstructions(model: Model, x: Tensor, split: Split, *, draw: bool = False) -> Tensor:
-    """The means of p(x|z), or draws from it, at the codes of x (B, *data_shape).
+    """The means of p(x|z), or draws from it, at the posterior means of x (B, *data_shape).
 
-    Side inputs are those of the split, whose data x are.
+    Where the posterior knows no mean, a sample stands for it. Side inputs are those of the split,
+    whose data x are.
     """
-    p = model.decode(model.code(x), **side_inputs(model, split))
+    p = model.decode(posterior_mean(model.encode(x)), **side_inputs(model, split))
     return p.sample() if draw else p.mean
 
 
