@@ -15,6 +15,11 @@ CpuKernels make(const char* name) {
   fill_gaussian(k);
   fill_bernoulli(k);
   fill_rank1(k);
+  fill_continuous_bernoulli(k);
+  fill_laplace(k);
+  fill_discretized_logistic(k);
+  fill_poisson(k);
+  fill_negative_binomial(k);
   return k;
 }
 

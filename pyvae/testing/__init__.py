@@ -15,7 +15,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import bernoulli, elbo, gaussian, rank1
+from . import (
+    bernoulli,
+    continuous_bernoulli,
+    counts,
+    elbo,
+    gaussian,
+    laplace,
+    logistic,
+    rank1,
+)
 from .case import (
     TOLERANCE,
     Bytes,
@@ -41,8 +50,14 @@ __all__ = [
     "outputs",
 ]
 
-CASES: Mapping[str, OpCase] = {
-    case.name: case
-    for rows in (gaussian.ROWS, bernoulli.ROWS, elbo.ROWS, rank1.ROWS)
-    for case in rows
-}
+_KINDS = (
+    gaussian,
+    rank1,
+    bernoulli,
+    continuous_bernoulli,
+    laplace,
+    logistic,
+    counts,
+    elbo,
+)
+CASES: Mapping[str, OpCase] = {case.name: case for kind in _KINDS for case in kind.ROWS}
