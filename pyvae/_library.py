@@ -30,6 +30,7 @@ OPS = (
     "poisson_log_prob",
     "negative_binomial_log_prob",
     "zero_inflated_negative_binomial_log_prob",
+    "discretized_logistic_mixture_log_prob",
     "bernoulli_elbo_loss",
     "gaussian_elbo_loss",
 )

@@ -51,6 +51,9 @@ bool log_prob_is_one_pass(const Values& args, const std::vector<bool>& mask, boo
   std::copy(mask.begin(), mask.end(), wanted.begin());
   return one_pass(choose(in, mask[0]), in, batch_ndim, wanted);
 }
+bool logistic_mixture_is_one_pass(const Values& args, const std::vector<bool>& mask, bool) {
+  return logistic_mixture_one_pass(args[0].toTensor(), args[1].toTensor(), {mask[0], mask[1]});
+}
 
 // By the addresses of the schemas of the op, its backward and its permission to overwrite, which
 // live as long as the ops do.
@@ -81,8 +84,7 @@ std::unordered_map<std::string, Joined> join_all() {
   const auto one_pass = [&](const std::string& name, OnePass when, bool folds_rows) {
     Joined& j = all.at("pyvae::" + name);
     j.value_grad = find("_" + name + "_value_grad");
-    const auto inplace = dispatcher.findSchema({"pyvae::_" + name + "_value_grad_", ""});
-    if (inplace) j.value_grad_inplace = *inplace;
+    j.value_grad_inplace = dispatcher.findSchema({"pyvae::_" + name + "_value_grad_", ""});
     j.one_pass = when;
     j.folds_rows = folds_rows;
   };
@@ -96,8 +98,10 @@ std::unordered_map<std::string, Joined> join_all() {
   PYVAE_ONE_PASS(negative_binomial_log_prob);
   PYVAE_ONE_PASS(zero_inflated_negative_binomial_log_prob);
 #undef PYVAE_ONE_PASS
+  one_pass("discretized_logistic_mixture_log_prob", logistic_mixture_is_one_pass, true);
   one_pass("bernoulli_elbo_loss", elbo_is_one_pass, false);
   one_pass("gaussian_elbo_loss", elbo_is_one_pass, false);
+  all.at("pyvae::discretized_logistic_mixture_log_prob").data = 1;
   return all;
 }
 

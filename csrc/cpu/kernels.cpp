@@ -20,6 +20,7 @@ CpuKernels make(const char* name) {
   fill_discretized_logistic(k);
   fill_poisson(k);
   fill_negative_binomial(k);
+  fill_logistic_mixture(k);
   return k;
 }
 

@@ -14,6 +14,7 @@
 #include "laplace.h"
 #include "negative_binomial.h"
 #include "poisson.h"
+#include "logistic_mixture.h"
 
 // X(name, schema of the arguments, schema of the results, masked gradients)
 #define PYVAE_OPS(X)                                                                               \
@@ -53,6 +54,8 @@
   X(zero_inflated_negative_binomial_log_prob,                                                      \
     "Tensor x, Tensor mean, Tensor inverse_dispersion, Tensor zi_logits, int batch_ndim=1",        \
     "Tensor", "Tensor? grad", "bool[4] mask", "(Tensor, Tensor, Tensor, Tensor)")                  \
+  X(discretized_logistic_mixture_log_prob,                                                         \
+    "Tensor x, Tensor params, int num_mixtures, int batch_ndim=1", "Tensor", "Tensor? grad",       \
   X(bernoulli_elbo_loss,                                                                           \
     "Tensor x, Tensor logits, Tensor mean, Tensor logvar, Tensor? beta, int reduction", "Tensor",  \
     "Tensor? grad", "bool[5] mask", "(Tensor, Tensor, Tensor, Tensor, Tensor)")                    \
@@ -84,6 +87,8 @@
     "Tensor x, Tensor mean, Tensor inverse_dispersion, Tensor zi_logits, int batch_ndim, "         \
     "bool[4] mask",                                                                                \
     "(Tensor, Tensor, Tensor, Tensor, Tensor)")                                                    \
+  X(discretized_logistic_mixture_log_prob,                                                         \
+    "Tensor x, Tensor params, int num_mixtures, int batch_ndim, bool[2] mask",                     \
   X(bernoulli_elbo_loss,                                                                           \
     "Tensor x, Tensor logits, Tensor mean, Tensor logvar, Tensor? beta, int reduction, "           \
     "bool[5] mask",                                                                                \

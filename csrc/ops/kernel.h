@@ -29,6 +29,12 @@ enum class Kernel : int {
 };
 
 // Loops of another kind than rows, each with arguments and items of its own.
-enum class Task : int { rank1_gaussian_rsample_kl, rank1_gaussian_rsample_kl_backward, count };
+enum class Task : int {
+  rank1_gaussian_rsample_kl,
+  rank1_gaussian_rsample_kl_backward,
+  grey_logistic_mixture,
+  colour_logistic_mixture,
+  count
+};
 
 }  // namespace pyvae

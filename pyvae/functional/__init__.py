@@ -26,13 +26,13 @@ from .gaussian import (
 )
 from .laplace import laplace_log_prob
 from .logistic import discretized_logistic_log_prob
-from .mixture import gaussian_mixture_log_prob
-from .mmd import mmd
-from .pending import (
-    categorical_log_prob,
+from .logistic_mixture import (
     discretized_logistic_mixture_log_prob,
     discretized_logistic_mixture_sample,
 )
+from .mixture import gaussian_mixture_log_prob
+from .mmd import mmd
+from .pending import categorical_log_prob
 from .rank1 import rank1_gaussian_rsample_kl
 
 __all__ = [

@@ -25,6 +25,7 @@ from .gaussian import (
 )
 from .laplace import laplace_log_prob
 from .logistic import discretized_logistic_log_prob
+from .logistic_mixture import discretized_logistic_log_mass, discretized_logistic_mixture_log_prob
 from .noise import philox, philox_normal
 from .rank1 import rank1_gaussian_rsample_kl
 
@@ -33,7 +34,9 @@ __all__ = [
     "bernoulli_log_prob",
     "compute",
     "continuous_bernoulli_log_prob",
+    "discretized_logistic_log_mass",
     "discretized_logistic_log_prob",
+    "discretized_logistic_mixture_log_prob",
     "gaussian_elbo_loss",
     "gaussian_kl",
     "gaussian_log_prob",

@@ -23,6 +23,7 @@ from . import (
     gaussian,
     laplace,
     logistic,
+    logistic_mixture,
     rank1,
 )
 from .case import (
@@ -57,6 +58,17 @@ _KINDS = (
     continuous_bernoulli,
     laplace,
     logistic,
+    counts,
+    elbo,
+)
+_KINDS = (
+    gaussian,
+    rank1,
+    bernoulli,
+    continuous_bernoulli,
+    laplace,
+    logistic,
+    logistic_mixture,
     counts,
     elbo,
 )

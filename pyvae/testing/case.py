@@ -61,6 +61,8 @@ class OpCase:
             that finite differences do not show them.
         levels: bytes are levels of a pixel, and floats its places from -1 to 1.
         one_pass: the gradients are made beside the value, without reading the operands again.
+        images: x has channels, to each of which belong several planes of parameters; integers in x
+            are levels from 0 to 255.
         tolerance: per dtype of the arguments.
     """
 
@@ -79,6 +81,7 @@ class OpCase:
     stops_gradient: bool = False
     levels: bool = False
     one_pass: bool = False
+    images: bool = False
     tolerance: Mapping[torch.dtype, Tolerance] = field(default_factory=lambda: TOLERANCE)
 
     def __post_init__(self) -> None:
