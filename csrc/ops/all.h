@@ -56,6 +56,7 @@
     "Tensor", "Tensor? grad", "bool[4] mask", "(Tensor, Tensor, Tensor, Tensor)")                  \
   X(discretized_logistic_mixture_log_prob,                                                         \
     "Tensor x, Tensor params, int num_mixtures, int batch_ndim=1", "Tensor", "Tensor? grad",       \
+    "bool[2] mask", "(Tensor, Tensor)")                                                            \
   X(bernoulli_elbo_loss,                                                                           \
     "Tensor x, Tensor logits, Tensor mean, Tensor logvar, Tensor? beta, int reduction", "Tensor",  \
     "Tensor? grad", "bool[5] mask", "(Tensor, Tensor, Tensor, Tensor, Tensor)")                    \
@@ -89,6 +90,7 @@
     "(Tensor, Tensor, Tensor, Tensor, Tensor)")                                                    \
   X(discretized_logistic_mixture_log_prob,                                                         \
     "Tensor x, Tensor params, int num_mixtures, int batch_ndim, bool[2] mask",                     \
+    "(Tensor, Tensor, Tensor)")                                                                    \
   X(bernoulli_elbo_loss,                                                                           \
     "Tensor x, Tensor logits, Tensor mean, Tensor logvar, Tensor? beta, int reduction, "           \
     "bool[5] mask",                                                                                \
