@@ -16,6 +16,8 @@ void fill_discretized_logistic(CpuKernels& k);
 void fill_poisson(CpuKernels& k);
 void fill_negative_binomial(CpuKernels& k);
 void fill_logistic_mixture(CpuKernels& k);
+void fill_gaussian_mixture(CpuKernels& k);
+void fill_mmd(CpuKernels& k);
 
 template <class F, class T>
 void fill_loops(RowsFn (&loop)[static_cast<int>(Mode::count)]) {

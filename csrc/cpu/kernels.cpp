@@ -21,6 +21,8 @@ CpuKernels make(const char* name) {
   fill_poisson(k);
   fill_negative_binomial(k);
   fill_logistic_mixture(k);
+  fill_gaussian_mixture(k);
+  fill_mmd(k);
   return k;
 }
 

@@ -15,6 +15,8 @@
 #include "negative_binomial.h"
 #include "poisson.h"
 #include "logistic_mixture.h"
+#include "gaussian_mixture.h"
+#include "mmd.h"
 
 // X(name, schema of the arguments, schema of the results, masked gradients)
 #define PYVAE_OPS(X)                                                                               \
@@ -57,6 +59,11 @@
   X(discretized_logistic_mixture_log_prob,                                                         \
     "Tensor x, Tensor params, int num_mixtures, int batch_ndim=1", "Tensor", "Tensor? grad",       \
     "bool[2] mask", "(Tensor, Tensor)")                                                            \
+  X(gaussian_mixture_log_prob,                                                                     \
+    "Tensor z, Tensor means, Tensor logvars, Tensor? log_weights=None, bool per_dimension=False",  \
+    "Tensor", "Tensor? grad", "bool[4] mask", "(Tensor, Tensor, Tensor, Tensor)")                  \
+  X(mmd, "Tensor x, Tensor y, Tensor scales, bool imq=False, bool unbiased=False", "Tensor",       \
+    "Tensor? grad", "bool[3] mask", "(Tensor, Tensor, Tensor)")                                    \
   X(bernoulli_elbo_loss,                                                                           \
     "Tensor x, Tensor logits, Tensor mean, Tensor logvar, Tensor? beta, int reduction", "Tensor",  \
     "Tensor? grad", "bool[5] mask", "(Tensor, Tensor, Tensor, Tensor, Tensor)")                    \

@@ -34,6 +34,14 @@ enum class Task : int {
   rank1_gaussian_rsample_kl_backward,
   grey_logistic_mixture,
   colour_logistic_mixture,
+  mixture_value,
+  mixture_points,
+  mixture_components,
+  mixture_log_weights,
+  mmd_rbf,
+  mmd_rbf_gradient,
+  mmd_imq,
+  mmd_imq_gradient,
   count
 };
 

@@ -30,7 +30,11 @@ from .logistic_mixture import (
     discretized_logistic_mixture_log_prob,
     discretized_logistic_mixture_sample,
 )
-from .mixture import gaussian_mixture_log_prob
+from .mixture import (
+    gaussian_mixture_log_prob,
+    minibatch_stratified_log_weights,
+    minibatch_weighted_log_weights,
+)
 from .mmd import mmd
 from .pending import categorical_log_prob
 from .rank1 import rank1_gaussian_rsample_kl
@@ -50,6 +54,8 @@ __all__ = [
     "gaussian_rsample_kl",
     "gaussian_rsample_log_ratio",
     "laplace_log_prob",
+    "minibatch_stratified_log_weights",
+    "minibatch_weighted_log_weights",
     "mmd",
     "negative_binomial_log_prob",
     "poisson_log_prob",

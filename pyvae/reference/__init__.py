@@ -26,6 +26,8 @@ from .gaussian import (
 from .laplace import laplace_log_prob
 from .logistic import discretized_logistic_log_prob
 from .logistic_mixture import discretized_logistic_log_mass, discretized_logistic_mixture_log_prob
+from .mixture import gaussian_mixture_log_prob
+from .mmd import mmd
 from .noise import philox, philox_normal
 from .rank1 import rank1_gaussian_rsample_kl
 
@@ -40,10 +42,12 @@ __all__ = [
     "gaussian_elbo_loss",
     "gaussian_kl",
     "gaussian_log_prob",
+    "gaussian_mixture_log_prob",
     "gaussian_rsample",
     "gaussian_rsample_kl",
     "gaussian_rsample_log_ratio",
     "laplace_log_prob",
+    "mmd",
     "negative_binomial_log_prob",
     "philox",
     "philox_normal",

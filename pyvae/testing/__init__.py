@@ -24,6 +24,8 @@ from . import (
     laplace,
     logistic,
     logistic_mixture,
+    mixture,
+    mmd,
     rank1,
 )
 from .case import (
@@ -70,6 +72,19 @@ _KINDS = (
     logistic,
     logistic_mixture,
     counts,
+    elbo,
+)
+_KINDS = (
+    gaussian,
+    rank1,
+    bernoulli,
+    continuous_bernoulli,
+    laplace,
+    logistic,
+    logistic_mixture,
+    counts,
+    mixture,
+    mmd,
     elbo,
 )
 CASES: Mapping[str, OpCase] = {case.name: case for kind in _KINDS for case in kind.ROWS}

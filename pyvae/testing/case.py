@@ -60,6 +60,8 @@ class OpCase:
         stops_gradient: the gradients leave out a part of the value's derivative on purpose, so
             that finite differences do not show them.
         levels: bytes are levels of a pixel, and floats its places from -1 to 1.
+        paired: every row of one argument with every row of another: the arguments have no common
+            shape, and the work grows with the square of the sizes.
         one_pass: the gradients are made beside the value, without reading the operands again.
         images: x has channels, to each of which belong several planes of parameters; integers in x
             are levels from 0 to 255.
@@ -80,6 +82,7 @@ class OpCase:
     draw: Mapping[str, Draw] = field(default_factory=dict)
     stops_gradient: bool = False
     levels: bool = False
+    paired: bool = False
     one_pass: bool = False
     images: bool = False
     tolerance: Mapping[torch.dtype, Tolerance] = field(default_factory=lambda: TOLERANCE)
