@@ -24,12 +24,19 @@ OPS = (
     "gaussian_rsample_log_ratio",
     "gaussian_log_prob",
     "bernoulli_log_prob",
+    "categorical_log_prob",
     "bernoulli_elbo_loss",
     "gaussian_elbo_loss",
 )
 
 # These also come as permissions to overwrite their second argument with its gradient.
-INPLACE = ("gaussian_log_prob", "bernoulli_log_prob", "bernoulli_elbo_loss", "gaussian_elbo_loss")
+INPLACE = (
+    "gaussian_log_prob",
+    "bernoulli_log_prob",
+    "categorical_log_prob",
+    "bernoulli_elbo_loss",
+    "gaussian_elbo_loss",
+)
 
 REINSTALL = "pip install --force-reinstall --no-deps --no-cache-dir pyvae-fused"
 

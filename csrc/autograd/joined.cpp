@@ -39,6 +39,11 @@ bool gaussian_is_one_pass(const Values& args, const std::vector<bool>& mask, boo
                          {args[0].toTensor(), args[1].toTensor(), args[2].toTensor()},
                          args[3].toInt(), mask, worth);
 }
+bool categorical_is_one_pass(const Values& args, const std::vector<bool>&, bool worth) {
+  const Tensor x = args[0].toTensor(), logits = args[1].toTensor();
+  if (worth && (args[2].toInt() != 1 || x.dim() + 1 != logits.dim())) return false;
+  return categorical_one_pass(x, logits, args[2].toInt());
+}
 
 // By the addresses of the schemas of the op, its backward and its permission to overwrite, which
 // live as long as the ops do.
@@ -75,6 +80,7 @@ std::unordered_map<std::string, Joined> join_all() {
   };
   one_pass("bernoulli_log_prob", bernoulli_is_one_pass, true);
   one_pass("gaussian_log_prob", gaussian_is_one_pass, true);
+  one_pass("categorical_log_prob", categorical_is_one_pass, true);
   one_pass("bernoulli_elbo_loss", elbo_is_one_pass, false);
   one_pass("gaussian_elbo_loss", elbo_is_one_pass, false);
   return all;

@@ -10,6 +10,7 @@ inline namespace PYVAE_ISA {
 void fill_gaussian(CpuKernels& k);
 void fill_bernoulli(CpuKernels& k);
 void fill_rank1(CpuKernels& k);
+void fill_categorical(CpuKernels& k);
 
 template <class F, class T>
 void fill_loops(RowsFn (&loop)[static_cast<int>(Mode::count)]) {

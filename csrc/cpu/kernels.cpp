@@ -15,6 +15,7 @@ CpuKernels make(const char* name) {
   fill_gaussian(k);
   fill_bernoulli(k);
   fill_rank1(k);
+  fill_categorical(k);
   return k;
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "bernoulli.h"
+#include "categorical.h"
 #include "elbo.h"
 #include "gaussian.h"
 #include "rank1.h"
@@ -34,6 +35,8 @@
     "Tensor? grad", "bool[3] mask", "(Tensor, Tensor, Tensor)")                                    \
   X(bernoulli_log_prob, "Tensor x, Tensor logits, int batch_ndim=1", "Tensor", "Tensor? grad",     \
     "bool[2] mask", "(Tensor, Tensor)")                                                            \
+  X(categorical_log_prob, "Tensor x, Tensor logits, int batch_ndim=1", "Tensor", "Tensor? grad",   \
+    "bool[2] mask", "(Tensor, Tensor)")                                                            \
   X(bernoulli_elbo_loss,                                                                           \
     "Tensor x, Tensor logits, Tensor mean, Tensor logvar, Tensor? beta, int reduction", "Tensor",  \
     "Tensor? grad", "bool[5] mask", "(Tensor, Tensor, Tensor, Tensor, Tensor)")                    \
@@ -49,6 +52,8 @@
     "(Tensor, Tensor, Tensor)")                                                                    \
   X(gaussian_log_prob, "Tensor x, Tensor mean, Tensor logvar, int batch_ndim, bool[3] mask",       \
     "(Tensor, Tensor, Tensor, Tensor)")                                                            \
+  X(categorical_log_prob, "Tensor x, Tensor logits, int batch_ndim, bool[2] mask",                 \
+    "(Tensor, Tensor, Tensor)")                                                                    \
   X(bernoulli_elbo_loss,                                                                           \
     "Tensor x, Tensor logits, Tensor mean, Tensor logvar, Tensor? beta, int reduction, "           \
     "bool[5] mask",                                                                                \
@@ -67,6 +72,8 @@
     "(Tensor, Tensor, Tensor)")                                                                    \
   X(gaussian_log_prob, "Tensor x, Tensor(a!) mean, Tensor logvar, int batch_ndim", "bool[3] mask", \
     "Tensor", "(Tensor, Tensor, Tensor, Tensor)")                                                  \
+  X(categorical_log_prob, "Tensor x, Tensor(a!) logits, int batch_ndim", "bool[2] mask", "Tensor", \
+    "(Tensor, Tensor, Tensor)")                                                                    \
   X(bernoulli_elbo_loss,                                                                           \
     "Tensor x, Tensor(a!) logits, Tensor mean, Tensor logvar, Tensor? beta, int reduction",        \
     "bool[5] mask", "Tensor", "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)")                  \

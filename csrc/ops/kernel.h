@@ -19,6 +19,11 @@ enum class Kernel : int {
 };
 
 // Loops of another kind than rows, each with arguments and items of its own.
-enum class Task : int { rank1_gaussian_rsample_kl, rank1_gaussian_rsample_kl_backward, count };
+enum class Task : int {
+  rank1_gaussian_rsample_kl,
+  rank1_gaussian_rsample_kl_backward,
+  categorical_log_prob,
+  count
+};
 
 }  // namespace pyvae

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 __all__ = ["PLAIN"]
 
@@ -89,6 +89,11 @@ def bernoulli_log_prob(x: Tensor, logits: Tensor) -> Tensor:
     return -binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
 
 
+def categorical_log_prob(x: Tensor, logits: Tensor) -> Tensor:
+    flat = cross_entropy(logits.flatten(0, -2), x.flatten(), reduction="none")
+    return -flat.view(len(x), -1).sum(-1)
+
+
 def bernoulli_elbo_loss(
     x: Tensor, logits: Tensor, mean: Tensor, logvar: Tensor, beta: Tensor | float = 1.0
 ) -> Tensor:
@@ -121,6 +126,7 @@ PLAIN: Mapping[str, Callable[..., Tensor | tuple[Tensor, ...]]] = {
         rank1_gaussian_rsample_kl,
         gaussian_log_prob,
         bernoulli_log_prob,
+        categorical_log_prob,
         bernoulli_elbo_loss,
         gaussian_elbo_loss,
     )

@@ -17,15 +17,18 @@ WORKS = (
     Work("gaussian_rsample_kl", (128, 20)),
     Work("gaussian_rsample_log_ratio", (50, 100, 50)),
     Work("elbo_loss", (4096, 784, 64)),
+    Work("rank1_gaussian_rsample_kl", (1024, 200)),
+    Work("categorical_log_prob", (64, 784, 256)),
+    Work("categorical_log_prob", (128, 784, 10)),
 )
 
 #: Those that fit into a minute, compiling included.
 SHORT = (WORKS[0], WORKS[1], WORKS[3], WORKS[5], WORKS[6], WORKS[7])
 
 _SIZES = {
-    "tiny": {"samples": 1, "batch": 8, "event": 16, "latent": 16},
-    "small": {"samples": 5, "batch": 128, "event": 784, "latent": 20},
-    "large": {"samples": 4, "batch": 4096, "event": 784, "latent": 128},
+    "tiny": {"samples": 1, "batch": 8, "event": 16, "latent": 16, "classes": 4},
+    "small": {"samples": 5, "batch": 128, "event": 784, "latent": 20, "classes": 10},
+    "large": {"samples": 4, "batch": 4096, "event": 784, "latent": 128, "classes": 8},
 }
 
 

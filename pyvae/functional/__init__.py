@@ -10,6 +10,7 @@ on the parameters' device, the same value of which always gives the same noise.
 """
 
 from .bernoulli import bernoulli_log_prob
+from .categorical import categorical_log_prob
 from .elbo import elbo_loss
 from .gaussian import (
     gaussian_kl,
@@ -22,6 +23,7 @@ from .rank1 import rank1_gaussian_rsample_kl
 
 __all__ = [
     "bernoulli_log_prob",
+    "categorical_log_prob",
     "elbo_loss",
     "gaussian_kl",
     "gaussian_log_prob",

@@ -9,6 +9,7 @@ Every function takes the arguments of the op of the same name: tensors only, noi
 
 from .base import compute, sum_event
 from .bernoulli import bernoulli_log_prob
+from .categorical import categorical_log_prob
 from .elbo import bernoulli_elbo_loss, gaussian_elbo_loss
 from .gaussian import (
     gaussian_kl,
@@ -23,6 +24,7 @@ from .rank1 import rank1_gaussian_rsample_kl
 __all__ = [
     "bernoulli_elbo_loss",
     "bernoulli_log_prob",
+    "categorical_log_prob",
     "compute",
     "gaussian_elbo_loss",
     "gaussian_kl",

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import bernoulli, elbo, gaussian, rank1
+from . import bernoulli, categorical, elbo, gaussian, rank1
 from .case import (
     TOLERANCE,
     Bytes,
@@ -43,6 +43,6 @@ __all__ = [
 
 CASES: Mapping[str, OpCase] = {
     case.name: case
-    for rows in (gaussian.ROWS, bernoulli.ROWS, elbo.ROWS, rank1.ROWS)
+    for rows in (gaussian.ROWS, bernoulli.ROWS, elbo.ROWS, rank1.ROWS, categorical.ROWS)
     for case in rows
 }
