@@ -31,6 +31,7 @@ OPS = (
     "negative_binomial_log_prob",
     "zero_inflated_negative_binomial_log_prob",
     "discretized_logistic_mixture_log_prob",
+    "categorical_log_prob",
     "bernoulli_elbo_loss",
     "gaussian_elbo_loss",
     "gaussian_mixture_log_prob",
@@ -38,7 +39,13 @@ OPS = (
 )
 
 # These also come as permissions to overwrite their second argument with its gradient.
-INPLACE = ("gaussian_log_prob", "bernoulli_log_prob", "bernoulli_elbo_loss", "gaussian_elbo_loss")
+INPLACE = (
+    "gaussian_log_prob",
+    "bernoulli_log_prob",
+    "categorical_log_prob",
+    "bernoulli_elbo_loss",
+    "gaussian_elbo_loss",
+)
 
 REINSTALL = "pip install --force-reinstall --no-deps --no-cache-dir pyvae-fused"
 

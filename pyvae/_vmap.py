@@ -24,15 +24,26 @@ def _front(t: Tensor | None, dim: Dims, ndim: int, size: int | None = None) -> T
     return t.expand(size, *t.shape[1:]) if dim is None and size is not None else t
 
 
-def _logical_ndim(tensors: Sequence[Tensor | None], dims: Sequence[Dims]) -> int:
+def _logical_ndim(
+    tensors: Sequence[Tensor | None], dims: Sequence[Dims], inner: Sequence[int] = ()
+) -> int:
+    inner = inner or [0] * len(tensors)
     return max(
-        t.ndim - (d is not None) for t, d in zip(tensors, dims, strict=True) if t is not None
+        t.ndim - (d is not None) - i
+        for t, d, i in zip(tensors, dims, inner, strict=True)
+        if t is not None
     )
 
 
-def _value_rules(name: str, operands: int, inplace: bool = False, options: int = 0) -> None:
-    """Ops of the form op(*operands, *options, batch_ndim) -> value."""
+def _value_rules(
+    name: str, operands: int, inplace: bool = False, options: int = 0, inner: Sequence[int] = ()
+) -> None:
+    """Ops of the form op(*operands, *options, batch_ndim) -> value.
+
+    ``inner``: how many dimensions each operand has behind those that it shares with the others.
+    """
     op, backward = getattr(ops, name), getattr(ops, f"{name}_backward")
+    inner = inner or [0] * operands
 
     def forward(info: Any, dims: tuple[Dims, ...], *args: Any) -> tuple[Tensor, int]:
         # The dispatcher leaves out trailing arguments that are at their defaults.
@@ -40,19 +51,19 @@ def _value_rules(name: str, operands: int, inplace: bool = False, options: int =
         tensors, dims = [*args[:operands], *missing], (*dims[:operands], *missing)
         rest = args[operands:]
         batch_ndim = rest[options] if len(rest) > options else 1
-        ndim = _logical_ndim(tensors, dims)
-        front = [_front(t, d, ndim) for t, d in zip(tensors, dims, strict=True)]
+        ndim = _logical_ndim(tensors, dims, inner)
+        front = [_front(t, d, ndim + i) for t, d, i in zip(tensors, dims, inner, strict=True)]
         return op(*front, *rest[:options], batch_ndim + 1), 0
 
     def gradient(info: Any, dims: tuple[Dims, ...], *args: Any) -> tuple[Any, Any]:
         grad, tensors, rest = args[0], args[1 : operands + 1], args[operands + 1 : -2]
         batch_ndim, mask = args[-2:]
         of_tensors = dims[1 : operands + 1]
-        ndim = _logical_ndim(tensors, of_tensors)
+        ndim = _logical_ndim(tensors, of_tensors, inner)
         size = info.batch_size
         front = [
-            _front(t, d, ndim, size if m else None)
-            for t, d, m in zip(tensors, of_tensors, mask, strict=True)
+            _front(t, d, ndim + i, size if m else None)
+            for t, d, i, m in zip(tensors, of_tensors, inner, mask, strict=True)
         ]
         grad = _front(grad, dims[0], batch_ndim, size)
         found = backward(grad, *front, *rest, batch_ndim + 1, mask)
@@ -269,6 +280,7 @@ _value_rules("poisson_log_prob", 2)
 _value_rules("negative_binomial_log_prob", 3)
 _value_rules("zero_inflated_negative_binomial_log_prob", 4)
 _value_rules("discretized_logistic_mixture_log_prob", 2, options=1)
+_value_rules("categorical_log_prob", 2, inplace=True, inner=(0, 1))
 torch.library.register_vmap("pyvae::gaussian_rsample", _rsample)
 torch.library.register_vmap("pyvae::gaussian_rsample_backward", _rsample_backward)
 _rsample_kl_rules("gaussian_rsample_kl", 2)

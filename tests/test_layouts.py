@@ -130,9 +130,7 @@ def test_empty_batches_and_events(case, shape):
         pytest.skip("data and parameters differ in shape: tests/test_logistic_mixture.py")
     plain = case.inputs()
     inputs = {
-        n: torch.zeros(shape, requires_grad=n in case.differentiable)
-        if torch.is_tensor(t) and t.ndim
-        else t
+        n: t.new_zeros((*shape, *t.shape[2:])) if torch.is_tensor(t) and t.ndim else t
         for n, t in plain.items()
     }
     inputs = {n: t.requires_grad_() if n in case.differentiable else t for n, t in inputs.items()}

@@ -11,6 +11,7 @@ from pyvae.testing import CASES, outputs
 TARGET = {
     "bernoulli_log_prob": "logits",
     "gaussian_log_prob": "mean",
+    "categorical_log_prob": "logits",
     "elbo_loss": "logits",
     "elbo_loss_gaussian": "decoded_mean",
 }
@@ -142,7 +143,7 @@ def test_gradients_where_storage_cannot_be_shared(name, form):
     before = leaf.detach().clone()
     if form == "expanded":
         leaf = leaf.detach()[:1].clone().requires_grad_()
-        before, t = leaf.detach().clone(), leaf.expand(5, -1)
+        before, t = leaf.detach().clone(), leaf.expand(5, *leaf.shape[1:])
     elif form == "view of a leaf's memory":
         t = leaf.view(leaf.shape)
     try:

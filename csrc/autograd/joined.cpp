@@ -54,6 +54,11 @@ bool log_prob_is_one_pass(const Values& args, const std::vector<bool>& mask, boo
 bool logistic_mixture_is_one_pass(const Values& args, const std::vector<bool>& mask, bool) {
   return logistic_mixture_one_pass(args[0].toTensor(), args[1].toTensor(), {mask[0], mask[1]});
 }
+bool categorical_is_one_pass(const Values& args, const std::vector<bool>&, bool worth) {
+  const Tensor x = args[0].toTensor(), logits = args[1].toTensor();
+  if (worth && (args[2].toInt() != 1 || x.dim() + 1 != logits.dim())) return false;
+  return categorical_one_pass(x, logits, args[2].toInt());
+}
 
 // By the addresses of the schemas of the op, its backward and its permission to overwrite, which
 // live as long as the ops do.
@@ -99,6 +104,7 @@ std::unordered_map<std::string, Joined> join_all() {
   PYVAE_ONE_PASS(zero_inflated_negative_binomial_log_prob);
 #undef PYVAE_ONE_PASS
   one_pass("discretized_logistic_mixture_log_prob", logistic_mixture_is_one_pass, true);
+  one_pass("categorical_log_prob", categorical_is_one_pass, true);
   one_pass("bernoulli_elbo_loss", elbo_is_one_pass, false);
   one_pass("gaussian_elbo_loss", elbo_is_one_pass, false);
   all.at("pyvae::discretized_logistic_mixture_log_prob").data = 1;

@@ -18,6 +18,7 @@ void fill_negative_binomial(CpuKernels& k);
 void fill_logistic_mixture(CpuKernels& k);
 void fill_gaussian_mixture(CpuKernels& k);
 void fill_mmd(CpuKernels& k);
+void fill_categorical(CpuKernels& k);
 
 template <class F, class T>
 void fill_loops(RowsFn (&loop)[static_cast<int>(Mode::count)]) {

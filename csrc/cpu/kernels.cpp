@@ -23,6 +23,7 @@ CpuKernels make(const char* name) {
   fill_logistic_mixture(k);
   fill_gaussian_mixture(k);
   fill_mmd(k);
+  fill_categorical(k);
   return k;
 }
 

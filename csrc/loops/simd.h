@@ -145,11 +145,34 @@ template <class T>
 PYVAE_FN T sum_lanes(Vec<T> x) {
   return sum_raw<Vec<T>::kLanes>(x.v);
 }
+template <class R, size_t... i>
+PYVAE_FN auto fold_max(R v, std::index_sequence<i...>) {
+  const auto a = __builtin_shufflevector(v, v, i...);
+  const auto b = __builtin_shufflevector(v, v, (i + sizeof...(i))...);
+  return a > b ? a : b;
+}
+template <size_t kLanes, class R>
+PYVAE_FN auto max_raw(R v) {
+  if constexpr (kLanes == 2)
+    return v[0] > v[1] ? v[0] : v[1];
+  else
+    return max_raw<kLanes / 2>(fold_max(v, std::make_index_sequence<kLanes / 2>()));
+}
+template <class T>
+PYVAE_FN T max_lanes(Vec<T> x) {
+  return max_raw<Vec<T>::kLanes>(x.v);
+}
 #else
 template <class T>
 PYVAE_FN T sum_lanes(Vec<T> x) {
   for (int w = Vec<T>::kLanes / 2; w; w /= 2)
     for (int i = 0; i < w; ++i) x.v[i] += x.v[i + w];
+  return x.v[0];
+}
+template <class T>
+PYVAE_FN T max_lanes(Vec<T> x) {
+  for (int w = Vec<T>::kLanes / 2; w; w /= 2)
+    for (int i = 0; i < w; ++i) x.v[i] = x.v[i + w] > x.v[i] ? x.v[i + w] : x.v[i];
   return x.v[0];
 }
 #endif

@@ -8,6 +8,7 @@
 #include "bernoulli.h"
 #include "continuous_bernoulli.h"
 #include "discretized_logistic.h"
+#include "categorical.h"
 #include "elbo.h"
 #include "gaussian.h"
 #include "rank1.h"
@@ -64,6 +65,8 @@
     "Tensor", "Tensor? grad", "bool[4] mask", "(Tensor, Tensor, Tensor, Tensor)")                  \
   X(mmd, "Tensor x, Tensor y, Tensor scales, bool imq=False, bool unbiased=False", "Tensor",       \
     "Tensor? grad", "bool[3] mask", "(Tensor, Tensor, Tensor)")                                    \
+  X(categorical_log_prob, "Tensor x, Tensor logits, int batch_ndim=1", "Tensor", "Tensor? grad",   \
+    "bool[2] mask", "(Tensor, Tensor)")                                                            \
   X(bernoulli_elbo_loss,                                                                           \
     "Tensor x, Tensor logits, Tensor mean, Tensor logvar, Tensor? beta, int reduction", "Tensor",  \
     "Tensor? grad", "bool[5] mask", "(Tensor, Tensor, Tensor, Tensor, Tensor)")                    \
@@ -98,6 +101,8 @@
   X(discretized_logistic_mixture_log_prob,                                                         \
     "Tensor x, Tensor params, int num_mixtures, int batch_ndim, bool[2] mask",                     \
     "(Tensor, Tensor, Tensor)")                                                                    \
+  X(categorical_log_prob, "Tensor x, Tensor logits, int batch_ndim, bool[2] mask",                 \
+    "(Tensor, Tensor, Tensor)")                                                                    \
   X(bernoulli_elbo_loss,                                                                           \
     "Tensor x, Tensor logits, Tensor mean, Tensor logvar, Tensor? beta, int reduction, "           \
     "bool[5] mask",                                                                                \
@@ -116,6 +121,8 @@
     "(Tensor, Tensor, Tensor)")                                                                    \
   X(gaussian_log_prob, "Tensor x, Tensor(a!) mean, Tensor logvar, int batch_ndim", "bool[3] mask", \
     "Tensor", "(Tensor, Tensor, Tensor, Tensor)")                                                  \
+  X(categorical_log_prob, "Tensor x, Tensor(a!) logits, int batch_ndim", "bool[2] mask", "Tensor", \
+    "(Tensor, Tensor, Tensor)")                                                                    \
   X(bernoulli_elbo_loss,                                                                           \
     "Tensor x, Tensor(a!) logits, Tensor mean, Tensor logvar, Tensor? beta, int reduction",        \
     "bool[5] mask", "Tensor", "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)")                  \

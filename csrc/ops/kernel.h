@@ -42,6 +42,7 @@ enum class Task : int {
   mmd_rbf_gradient,
   mmd_imq,
   mmd_imq_gradient,
+  categorical_log_prob,
   count
 };
 

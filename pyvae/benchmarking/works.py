@@ -21,15 +21,32 @@ WORKS = (
     Work("discretized_logistic_mixture_log_prob", (64, 1024)),
     Work("gaussian_mixture_log_prob", (1024, 1024, 64)),
     Work("gaussian_mixture_log_prob", (500, 128, 40)),
+    Work("rank1_gaussian_rsample_kl", (1024, 200)),
+    Work("categorical_log_prob", (64, 784, 256)),
+    Work("categorical_log_prob", (128, 784, 10)),
 )
 
 #: Those that fit into a minute, compiling included.
 SHORT = (WORKS[0], WORKS[1], WORKS[3], WORKS[5], WORKS[6], WORKS[7])
 
 _SIZES = {
-    "tiny": {"components": 4, "samples": 1, "batch": 8, "event": 16, "latent": 16},
-    "small": {"components": 50, "samples": 5, "batch": 128, "event": 784, "latent": 20},
-    "large": {"components": 64, "samples": 4, "batch": 4096, "event": 784, "latent": 128},
+    "tiny": {"samples": 1, "batch": 8, "event": 16, "latent": 16, "classes": 4, "components": 4},
+    "small": {
+        "samples": 5,
+        "batch": 128,
+        "event": 784,
+        "latent": 20,
+        "classes": 10,
+        "components": 50,
+    },
+    "large": {
+        "samples": 4,
+        "batch": 4096,
+        "event": 784,
+        "latent": 128,
+        "classes": 8,
+        "components": 64,
+    },
 }
 
 

@@ -10,6 +10,7 @@ on the parameters' device, the same value of which always gives the same noise.
 """
 
 from .bernoulli import bernoulli_log_prob
+from .categorical import categorical_log_prob
 from .continuous_bernoulli import continuous_bernoulli_log_prob
 from .counts import (
     negative_binomial_log_prob,
@@ -36,7 +37,6 @@ from .mixture import (
     minibatch_weighted_log_weights,
 )
 from .mmd import mmd
-from .pending import categorical_log_prob
 from .rank1 import rank1_gaussian_rsample_kl
 
 __all__ = [

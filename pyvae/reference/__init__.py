@@ -9,6 +9,7 @@ Every function takes the arguments of the op of the same name: tensors only, noi
 
 from .base import compute, sum_event
 from .bernoulli import bernoulli_log_prob
+from .categorical import categorical_log_prob
 from .continuous_bernoulli import continuous_bernoulli_log_prob
 from .counts import (
     negative_binomial_log_prob,
@@ -34,6 +35,7 @@ from .rank1 import rank1_gaussian_rsample_kl
 __all__ = [
     "bernoulli_elbo_loss",
     "bernoulli_log_prob",
+    "categorical_log_prob",
     "compute",
     "continuous_bernoulli_log_prob",
     "discretized_logistic_log_mass",

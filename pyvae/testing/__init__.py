@@ -17,6 +17,7 @@ from collections.abc import Mapping
 
 from . import (
     bernoulli,
+    categorical,
     continuous_bernoulli,
     counts,
     elbo,
@@ -83,6 +84,20 @@ _KINDS = (
     logistic,
     logistic_mixture,
     counts,
+    mixture,
+    mmd,
+    elbo,
+)
+_KINDS = (
+    gaussian,
+    rank1,
+    bernoulli,
+    continuous_bernoulli,
+    laplace,
+    logistic,
+    logistic_mixture,
+    counts,
+    categorical,
     mixture,
     mmd,
     elbo,

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 from pyvae import reference
 
-from .draw import Draw, Shape, normal
+from .draw import Draw, Shape, index, normal
 
 Inputs = dict[str, Any]
 Result = Tensor | tuple[Tensor, ...]
@@ -57,6 +57,7 @@ class OpCase:
         options: sizes -> keywords that are no tensors.
         native: name in ``torch.ops.pyvae`` and in ``reference``, where it is not ``name``.
         draw: how arguments are drawn that are not standard normal.
+        classes: sizes -> how many values each argument has that is an index, of 0, 1, 2, ...
         stops_gradient: the gradients leave out a part of the value's derivative on purpose, so
             that finite differences do not show them.
         levels: bytes are levels of a pixel, and floats its places from -1 to 1.
@@ -80,6 +81,7 @@ class OpCase:
     options: Callable[..., dict[str, Any]] = lambda *sizes: {}
     native: str = ""
     draw: Mapping[str, Draw] = field(default_factory=dict)
+    classes: Callable[..., dict[str, int]] = lambda *sizes: {}
     stops_gradient: bool = False
     levels: bool = False
     paired: bool = False
@@ -102,8 +104,10 @@ class OpCase:
         generator = Generator().manual_seed(instance)
         sizes = sizes or self.small
         made: Inputs = {}
+        classes = self.classes(*sizes)
         for name, shape in self.shapes(*sizes).items():
-            t = self.draw.get(name, normal)(shape, generator)
+            draw = index(classes[name]) if name in classes else self.draw.get(name, normal)
+            t = draw(shape, generator)
             t = t.to(device, dtype if t.is_floating_point() else t.dtype)
             made[name] = t.requires_grad_(name in requires_grad)
         return {**made, **self.options(*sizes)}
@@ -125,8 +129,9 @@ class OpCase:
         incoming gradients of the results' size are read.
         """
         sizes = sizes or self.small
+        dtypes = dict.fromkeys(("seed", *self.classes(*sizes)), torch.int64)
         made: Inputs = {
-            name: torch.empty(shape, device="meta", dtype=torch.int64 if name == "seed" else dtype)
+            name: torch.empty(shape, device="meta", dtype=dtypes.get(name, dtype))
             for name, shape in self.shapes(*sizes).items()
         }
         results = outputs(self({**made, **self.options(*sizes)}))

@@ -46,6 +46,10 @@ def weight(shape: Shape, generator: Generator) -> Tensor:
     return torch.full(shape, 0.7, dtype=torch.float64)
 
 
+def index(classes: int) -> Draw:
+    return lambda shape, generator: torch.randint(classes, shape, generator=generator)
+
+
 def noise_seed(shape: Shape, generator: Generator) -> Tensor:
     """A seed that fills both words of the key."""
     return torch.randint(-(2**63), 2**63 - 1, shape, generator=generator)

@@ -1,0 +1,46 @@
+"""Classes from logits."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ._arguments import allowed, ops
+
+
+def categorical_log_prob(
+    x: Tensor, logits: Tensor, *, batch_ndim: int = 1, inplace: bool = False
+) -> Tensor:
+    """log p(x) = sum l_x - log sum_k exp(l_k) in nats, per sample, from logits l of each class k.
+
+    One of C values for each element of the event: a pixel of 256 levels (van den Oord, Kalchbrenner
+    and Kavukcuoglu, "Pixel recurrent neural networks", 2016, section 3.3), a token, a label. Equal
+    to ``-cross_entropy``; the softmax exists only as the gradient, which is made with the value.
+
+    Args:
+        x: classes ``(*batch, *event)``, int64, int32 or uint8.
+        logits: ``(*batch, *event, C)``, classes last. Batch dimensions of either may be missing or
+            1 and are not expanded. Logits with classes elsewhere, such as ``(B, C, H, W)``, are
+            read where they lie after ``movedim(1, -1)``; above 1024 classes they are copied.
+        batch_ndim: leading dimensions of the broadcast result, without the classes, to keep.
+        inplace: let the gradient of ``logits`` take their storage; see :func:`bernoulli_log_prob`.
+
+    Returns:
+        ``(*batch,)``, float32 at least. Nothing looks for values of ``x`` outside 0 .. C - 1, which
+        would wait for the device: one gives NaN, for its sample and in the gradient of its logits.
+
+    Raises:
+        ValueError: shapes whose events differ or whose batches do not broadcast, or no classes.
+        TypeError: ``x`` of another dtype, or logits that are no floating-point tensor.
+
+    Example:
+        >>> import torch
+        >>> pixels = torch.tensor([[0, 17, 255]])
+        >>> categorical_log_prob(pixels, torch.zeros(1, 3, 256))  # 3 log 256
+        tensor([-16.6355])
+    """
+    op = (
+        ops.categorical_log_prob_inplace.default
+        if allowed(inplace)
+        else ops.categorical_log_prob.default
+    )
+    return op(x, logits, batch_ndim)  # type: ignore[no-any-return]
