@@ -35,10 +35,10 @@ struct Vec {
   R v;
   Vec() = default;
   PYVAE_FN Vec(R raw) : v(raw) {}
-  PYVAE_FN explicit Vec(double s) : v(R{} + static_cast<T>(s)) {}
-  PYVAE_FN explicit Vec(float s) : v(R{} + static_cast<T>(s)) {}
-  PYVAE_FN explicit Vec(int s) : v(R{} + static_cast<T>(s)) {}
-  PYVAE_FN explicit Vec(uint32_t s) : v(R{} + static_cast<T>(s)) {}
+  PYVAE_FN explicit Vec(double s) : v(static_cast<T>(s) - R{}) {}
+  PYVAE_FN explicit Vec(float s) : v(static_cast<T>(s) - R{}) {}
+  PYVAE_FN explicit Vec(int s) : v(static_cast<T>(s) - R{}) {}
+  PYVAE_FN explicit Vec(uint32_t s) : v(static_cast<T>(s) - R{}) {}
 
   PYVAE_FN friend Vec operator+(Vec a, Vec b) { return a.v + b.v; }
   PYVAE_FN friend Vec operator-(Vec a, Vec b) { return a.v - b.v; }
