@@ -9,6 +9,8 @@ inline namespace PYVAE_ISA {
 
 void fill_gaussian(CpuKernels& k);
 void fill_bernoulli(CpuKernels& k);
+void fill_gaussian_mixture(CpuKernels& k);
+void fill_mmd(CpuKernels& k);
 
 template <class F, class T>
 void fill_loops(RowsFn (&loop)[static_cast<int>(Mode::count)]) {

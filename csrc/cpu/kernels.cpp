@@ -14,6 +14,8 @@ CpuKernels make(const char* name) {
   k.group = kMaxGroup;
   fill_gaussian(k);
   fill_bernoulli(k);
+  fill_gaussian_mixture(k);
+  fill_mmd(k);
   return k;
 }
 

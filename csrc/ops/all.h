@@ -8,6 +8,8 @@
 #include "bernoulli.h"
 #include "elbo.h"
 #include "gaussian.h"
+#include "gaussian_mixture.h"
+#include "mmd.h"
 
 // X(name, schema of the arguments, schema of the results, masked gradients)
 #define PYVAE_OPS(X)                                                                               \
@@ -29,6 +31,11 @@
     "Tensor? grad", "bool[3] mask", "(Tensor, Tensor, Tensor)")                                    \
   X(bernoulli_log_prob, "Tensor x, Tensor logits, int batch_ndim=1", "Tensor", "Tensor? grad",     \
     "bool[2] mask", "(Tensor, Tensor)")                                                            \
+  X(gaussian_mixture_log_prob,                                                                     \
+    "Tensor z, Tensor means, Tensor logvars, Tensor? log_weights=None, bool per_dimension=False",  \
+    "Tensor", "Tensor? grad", "bool[4] mask", "(Tensor, Tensor, Tensor, Tensor)")                  \
+  X(mmd, "Tensor x, Tensor y, Tensor scales, bool imq=False, bool unbiased=False", "Tensor",       \
+    "Tensor? grad", "bool[3] mask", "(Tensor, Tensor, Tensor)")                                    \
   X(bernoulli_elbo_loss,                                                                           \
     "Tensor x, Tensor logits, Tensor mean, Tensor logvar, Tensor? beta, int reduction", "Tensor",  \
     "Tensor? grad", "bool[5] mask", "(Tensor, Tensor, Tensor, Tensor, Tensor)")                    \

@@ -19,6 +19,16 @@ enum class Kernel : int {
 };
 
 // Loops of another kind than rows, each with arguments and items of its own.
-enum class Task : int { count };
+enum class Task : int {
+  mixture_value,
+  mixture_points,
+  mixture_components,
+  mixture_log_weights,
+  mmd_rbf,
+  mmd_rbf_gradient,
+  mmd_imq,
+  mmd_imq_gradient,
+  count
+};
 
 }  // namespace pyvae

@@ -1,0 +1,198 @@
+// The log-density of a mixture over pairs of points and components: log sum_k exp(logit), and what
+// flows back. `M` says what a pair adds to a logit and to a gradient.
+#pragma once
+
+#include "pairs_cpu.h"
+#include "segment.h"
+
+namespace pyvae {
+inline namespace PYVAE_ISA {
+
+constexpr int kTiles = 4;  // of points, which share the precisions of a tile of components
+
+PYVAE_FN bool per_point(const Mixture& a) {
+  return a.log_weights.data && a.log_weights.strides[0] != 0;
+}
+
+// What the logits of components have in common for all points; weights of each point come on top.
+template <class M, class T>
+void constants(const Mixture& a, int64_t problem, int64_t first, int count, T* out) {
+  T logvar[kSpan<T>];
+  const int64_t begin = problem * a.width, end = begin + a.width;
+  for (int c = 0; c < count; ++c) {
+    T sum = 0, log_weight = static_cast<T>(a.log_weight);
+    for (int64_t j = begin; j < end; j += kSpan<T>) {
+      const int n = up_to(end - j, kSpan<T>);
+      sum += sum_of(fetch(a.logvars, place(a.logvars, first + c, j), logvar, n), n);
+    }
+    if (per_point(a))
+      log_weight = 0;
+    else if (a.log_weights.data)
+      log_weight = *fetch(a.log_weights, place(a.log_weights, 0, first + c), &log_weight, 1);
+    out[c] = M::constant(log_weight, sum, static_cast<T>(a.width));
+  }
+}
+template <class M, class T>
+void to_precisions(T* logvars, int count) {
+  using V = Vec<T>;
+  for (int i = 0; i < count; i += V::kLanes) M::precision(V::load(logvars + i)).store(logvars + i);
+}
+
+// A sum of exponentials of each owner, relative to the largest so far.
+template <class T>
+struct LogSumExp {
+  T top[kOwners], sum[kOwners], keep[kOwners];
+
+  void open() {
+    for (int i = 0; i < kOwners; ++i) top[i] = -kLargest<T>, sum[i] = 0;
+  }
+  // Logits become weights relative to the new largest; `keep`: what the earlier ones shrink by.
+  // It stays finite: where all logits are -inf the weights are 0, and +inf gives +inf.
+  void absorb(T* logits, int vectors, int count) {
+    using V = Vec<T>;
+    for (int lane = 0; lane < vectors * V::kLanes; lane += V::kLanes) {
+      const V before = V::load(top + lane);
+      V most = before;
+      for (int c = 0; c < count; ++c) {
+        const V logit = V::load(logits + c * kOwners + lane);
+        most = select(most < logit, logit, most);
+      }
+      most = select(most > V(kLargest<T>), V(kLargest<T>), most);
+      const V shrink = exp(before - most);
+      V total = V::load(sum + lane) * shrink;
+      for (int c = 0; c < count; ++c) {
+        const V weight = exp(V::load(logits + c * kOwners + lane) - most);
+        total = total + weight;
+        weight.store(logits + c * kOwners + lane);
+      }
+      most.store(top + lane), total.store(sum + lane), shrink.store(keep + lane);
+    }
+  }
+  void value(T* out, int vectors) const {
+    using V = Vec<T>;
+    for (int i = 0; i < vectors * V::kLanes; i += V::kLanes)
+      (V::load(top + i) + log(V::load(sum + i))).store(out + i);
+  }
+};
+
+// Owners are points: the value, and with kGrad the gradient of the points in the same pass.
+template <class M, class T, bool kGrad>
+struct PointsLoop {
+  using Pair = typename M::OfPoint;
+  const Mixture& a;
+  Owners<T, 1> points[kTiles];
+  Others<T, 2> components;
+  Owners<T, 1> log_weights;  // of each point
+  Pulls<T, 1> pulls[kGrad ? kTiles : 1];
+  LogSumExp<T> state[kTiles];
+  T pairs[kMany * kOwners], constant[kMany], zeros[kOwners] = {};
+
+  explicit PointsLoop(const Mixture& given) : a(given) {}
+
+  // Tiles of points from `first` on. More columns than a tile's are gone through once for each span
+  // of the gradient.
+  void run(int64_t problem, int64_t first, int tiles) {
+    const int most = others_at_a_time<T>(a.width);
+    int64_t column = 0;
+    do {
+      const bool known = column > 0 && a.num_components <= most;  // the weights are still there
+      for (int t = 0; t < tiles; ++t) {
+        if (!known) state[t].open();
+        if (kGrad) pulls[t].clear(up_to(a.width - column, kSpan<T>));
+      }
+      for (int64_t k = 0; k < a.num_components; k += most) {
+        const int count = up_to(a.num_components - k, most);
+        if (!known) constants<M>(a, problem, k, count, constant);
+        for (int t = 0; t < tiles; ++t) {
+          if (!known) weigh(t, problem, first + t * kOwners, k, count);
+          for (int b = 0; kGrad && b < count; b += kBlock) {
+            load(t, problem, first + t * kOwners, k + b, column);
+            pull<Pair>(points[t], components, pairs + b * kOwners, pulls[t],
+                       b ? nullptr : state[t].keep);
+          }
+        }
+      }
+      for (int t = 0; t < tiles; ++t) close(t, problem, first + t * kOwners, column);
+      column += kSpan<T>;
+    } while (kGrad && column < a.width);
+  }
+
+ private:
+  void load(int t, int64_t problem, int64_t first, int64_t k, int64_t column) {
+    const int n = up_to(a.width - column, kSpan<T>);
+    const int64_t from = problem * a.width + column;
+    points[t].load({&a.points}, first, up_to(a.num_points - first, kOwners), from, n);
+    const int count = up_to(a.num_components - k, kBlock);
+    if (components.load({&a.means, &a.logvars}, k, count, from, n))
+      for (int c = 0; c < count; ++c) to_precisions<M>(components.at[1] + c * kStride<T>, n);
+  }
+  // pairs[component][point] = exp(logit - the largest so far)
+  void weigh(int t, int64_t problem, int64_t first, int64_t k, int count) {
+    using V = Vec<T>;
+    int64_t column = 0;
+    do {
+      for (int b = 0; b < count; b += kBlock) {
+        load(t, problem, first, k + b, column);
+        distances<Pair>(points[t], components, column > 0, pairs + b * kOwners);
+      }
+      column += kSpan<T>;
+    } while (column < a.width);
+    const int vectors = points[t].vectors();
+    for (int c = 0; c < count; ++c) {
+      const T* weights = zeros;
+      if (per_point(a)) {
+        const int b = c / kBlock * kBlock;
+        log_weights.load({&a.log_weights}, first, points[t].count, k + b, up_to(count - b, kBlock));
+        weights = log_weights.at[0] + (c - b) * kOwners;
+      }
+      for (int lane = 0; lane < vectors * V::kLanes; lane += V::kLanes) {
+        T* p = pairs + c * kOwners + lane;
+        (M::logit(V(constant[c]), V::load(p)) + V::load(weights + lane)).store(p);
+      }
+    }
+    state[t].absorb(pairs, vectors, count);
+  }
+  void close(int t, int64_t problem, int64_t first, int64_t column) {
+    using V = Vec<T>;
+    const int count = points[t].count, vectors = points[t].vectors();
+    if (a.value.data && column == 0) {
+      T value[kOwners];
+      state[t].value(value, vectors);
+      put(down(a.value), place(a.value, first, problem - a.first_problem), value, count);
+    }
+    if constexpr (kGrad) {
+      T slope[kOwners];
+      fetch_by_tile(down(a.grad_value), place(a.grad_value, first, problem), slope, count);
+      for (int i = 0; i < vectors * V::kLanes; i += V::kLanes) {
+        const V sum = V::load(state[t].sum + i);
+        select(sum > V(0), V::load(slope + i) / sum, sum).store(slope + i);
+      }
+      const int n = up_to(a.width - column, kSpan<T>);
+      for (int j = 0; j < n; ++j) {
+        T* row = pulls[t].at[0] + j * kOwners;
+        for (int i = 0; i < vectors * V::kLanes; i += V::kLanes)
+          (Pair::grad(V::load(row + i)) * V::load(slope + i)).store(row + i);
+        put(down(a.grad_points), place(a.grad_points, first, problem * a.width + column + j), row,
+            count);
+      }
+    }
+  }
+};
+
+// Items are (problem, tile of points).
+template <class M, class T, bool kGrad>
+void mixture_points(const void* arguments, int64_t begin, int64_t end) {
+  const Mixture& a = *static_cast<const Mixture*>(arguments);
+  const int64_t tiles = owner_tiles(a.num_points);
+  const int together = a.width > kSpan<T> ? 1 : kTiles;
+  PointsLoop<M, T, kGrad> loop(a);
+  while (begin < end) {
+    const int64_t tile = begin % tiles, left = end - begin;
+    const int n = up_to(left < tiles - tile ? left : tiles - tile, together);
+    loop.run(a.first_problem + begin / tiles, tile * kOwners, n);
+    begin += n;
+  }
+}
+
+}  // namespace PYVAE_ISA
+}  // namespace pyvae

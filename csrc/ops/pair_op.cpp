@@ -1,0 +1,33 @@
+#include "pair_op.h"
+
+namespace pyvae {
+
+View matrix_view(const Tensor& t) {
+  View v;
+  v.data = t.data_ptr();
+  v.dtype = kernel_dtype(t.scalar_type());
+  v.strides[0] = t.stride(0);
+  v.step = t.stride(1);
+  return v;
+}
+
+Tensor as_matrix(const Tensor& t) {
+  if (t.dim() == 2) return t;
+  int64_t rows = 1;
+  for (int64_t size : t.sizes().slice(0, t.dim() - 1)) rows *= size;
+  return t.reshape({rows, t.size(-1)});
+}
+
+GradMatrix::GradMatrix(const Tensor& grad)
+    : grad_(grad), matrix_(grad.defined() ? as_matrix(grad) : grad) {}
+
+void GradMatrix::finish() {
+  if (grad_.defined() && !matrix_.is_alias_of(grad_)) grad_.copy_(matrix_.view(grad_.sizes()));
+}
+
+int64_t owner_grain(int64_t others, int64_t columns) {
+  constexpr int64_t kWorth = 1 << 17;  // columns of pairs; a pair's exponential counts as eight
+  return std::max<int64_t>(1, kWorth / std::max<int64_t>(1, kOwners * others * (columns + 8)));
+}
+
+}  // namespace pyvae
