@@ -25,6 +25,8 @@ OPS = (
     "bernoulli_log_prob",
     "bernoulli_elbo_loss",
     "gaussian_elbo_loss",
+    "gaussian_mixture_log_prob",
+    "mmd",
 )
 
 # These also come as permissions to overwrite their second argument with its gradient.

@@ -229,7 +229,7 @@ def _elbo_rules(name: str, likelihood: str, n: int) -> None:
 
 
 def _looped(name: str) -> None:
-    """One call for each index: noise streams run over samples, not over the mapped dimension."""
+    """One call for each index: noise streams and pairs do not run over the mapped dimension."""
     op = getattr(ops, name)
 
     def rule(info: Any, dims: tuple[Dims, ...], *args: Any) -> tuple[Any, Any]:
@@ -243,6 +243,8 @@ def _looped(name: str) -> None:
             )
             for i in range(info.batch_size)
         ]
+        if isinstance(calls[0], Tensor):
+            return torch.stack(calls), 0
         out = [None if r[0] is None else torch.stack(r) for r in zip(*calls, strict=True)]
         return tuple(out), tuple(None if t is None else 0 for t in out)
 
@@ -251,6 +253,9 @@ def _looped(name: str) -> None:
 
 _looped("gaussian_rsample_log_ratio")
 _looped("gaussian_rsample_log_ratio_backward")
+for _name in ("gaussian_mixture_log_prob", "mmd"):
+    _looped(_name)
+    _looped(f"{_name}_backward")
 _value_rules("gaussian_kl", 4)
 _value_rules("gaussian_log_prob", 3, inplace=True)
 _value_rules("bernoulli_log_prob", 2, inplace=True)

@@ -23,7 +23,7 @@ from pyvae.benchmarking.plain import PLAIN
 from pyvae.cli import main
 from pyvae.testing import CASES
 
-SMALL = {"samples": 3, "batch": 5, "event": 19, "latent": 7}
+SMALL = {"components": 4, "samples": 3, "batch": 5, "event": 19, "latent": 7}
 
 
 def small(op: str, **options: bool) -> Work:

@@ -77,7 +77,7 @@ def test_log_variances_of_any_size(dtype):
 @every_case
 def test_half_precision_sums_beyond_its_range(case, dtype):
     """Rows are summed in float32: 65504 is no limit, and small gradients are not flushed."""
-    sizes = {"batch": 2, "samples": 1, "latent": 50_000, "event": 50_000}
+    sizes = {"batch": 2, "samples": 1, "components": 2, "latent": 50_000, "event": 50_000}
     inputs = case.inputs(*(sizes[s] for s in case.sizes), dtype=dtype, requires_grad=case.learned)
     values, grads = differentiate(case, inputs, case.learned)
     truth, true_grads = differentiate(case.specification, in_float64(inputs), case.learned)

@@ -24,7 +24,7 @@ def size(tensors):
     return sum(t.untyped_storage().nbytes() for t in tensors)
 
 
-BIG = {"samples": 4, "batch": 500, "event": 784, "latent": 784}
+BIG = {"components": 300, "samples": 4, "batch": 500, "event": 784, "latent": 784}
 
 
 def backward(results, leaves, incoming):

@@ -94,6 +94,46 @@ def gaussian_elbo_loss(
     return (0.5 * (LOG_2PI + decoded_logvar + error).sum() + beta * kl) / x.shape[0]
 
 
+def gaussian_mixture_log_prob(
+    z: Tensor,
+    means: Tensor,
+    logvars: Tensor,
+    log_weights: Tensor,
+    per_dimension: bool = False,
+) -> Tensor:
+    away = z.unsqueeze(-2) - means
+    terms = -0.5 * (LOG_2PI + logvars + away.square() * torch.exp(-logvars))
+    if per_dimension:
+        return torch.logsumexp(log_weights.unsqueeze(-1) + terms, -2)
+    return torch.logsumexp(log_weights + terms.sum(-1), -1)
+
+
+def mmd(
+    x: Tensor,
+    y: Tensor,
+    *,
+    kernel: str = "rbf",
+    scales: Sequence[float] = (1.0,),
+    unbiased: bool = False,
+) -> Tensor:
+    def similarity(a: Tensor, b: Tensor) -> Tensor:
+        distance = (a.unsqueeze(1) - b).square().sum(-1)
+        total = torch.zeros_like(distance)
+        for scale in scales:
+            if kernel == "rbf":
+                total = total + torch.exp(-distance / (2 * scale**2))
+            else:
+                c = 2 * x.shape[1] * scale**2
+                total = total + c / (c + distance)
+        return total
+
+    def within(a: Tensor) -> Tensor:
+        k, n = similarity(a, a), len(a)
+        return (k.sum() - k.diagonal().sum()) / (n * (n - 1)) if unbiased else k.mean()
+
+    return within(x) + within(y) - 2 * similarity(x, y).mean()
+
+
 #: By the native name of the op, as in ``pyvae.reference``.
 PLAIN: Mapping[str, Callable[..., Tensor | tuple[Tensor, ...]]] = {
     f.__name__: f
@@ -106,5 +146,7 @@ PLAIN: Mapping[str, Callable[..., Tensor | tuple[Tensor, ...]]] = {
         bernoulli_log_prob,
         bernoulli_elbo_loss,
         gaussian_elbo_loss,
+        gaussian_mixture_log_prob,
+        mmd,
     )
 }

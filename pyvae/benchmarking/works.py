@@ -17,15 +17,17 @@ WORKS = (
     Work("gaussian_rsample_kl", (128, 20)),
     Work("gaussian_rsample_log_ratio", (50, 100, 50)),
     Work("elbo_loss", (4096, 784, 64)),
+    Work("gaussian_mixture_log_prob", (1024, 1024, 64)),
+    Work("gaussian_mixture_log_prob", (500, 128, 40)),
 )
 
 #: Those that fit into a minute, compiling included.
 SHORT = (WORKS[0], WORKS[1], WORKS[3], WORKS[5], WORKS[6], WORKS[7])
 
 _SIZES = {
-    "tiny": {"samples": 1, "batch": 8, "event": 16, "latent": 16},
-    "small": {"samples": 5, "batch": 128, "event": 784, "latent": 20},
-    "large": {"samples": 4, "batch": 4096, "event": 784, "latent": 128},
+    "tiny": {"components": 4, "samples": 1, "batch": 8, "event": 16, "latent": 16},
+    "small": {"components": 50, "samples": 5, "batch": 128, "event": 784, "latent": 20},
+    "large": {"components": 64, "samples": 4, "batch": 4096, "event": 784, "latent": 128},
 }
 
 
@@ -36,4 +38,5 @@ def bench_sizes(case: OpCase) -> dict[str, tuple[int, ...]]:
     >>> bench_sizes(CASES["elbo_loss"])["small"]
     (128, 784, 20)
     """
-    return {name: tuple(size[n] for n in case.sizes) for name, size in _SIZES.items()}
+    most = 512 if case.paired else 2**31
+    return {name: tuple(min(size[n], most) for n in case.sizes) for name, size in _SIZES.items()}

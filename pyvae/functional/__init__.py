@@ -18,13 +18,23 @@ from .gaussian import (
     gaussian_rsample_kl,
     gaussian_rsample_log_ratio,
 )
+from .mixture import (
+    gaussian_mixture_log_prob,
+    minibatch_stratified_log_weights,
+    minibatch_weighted_log_weights,
+)
+from .mmd import mmd
 
 __all__ = [
     "bernoulli_log_prob",
     "elbo_loss",
     "gaussian_kl",
     "gaussian_log_prob",
+    "gaussian_mixture_log_prob",
     "gaussian_rsample",
     "gaussian_rsample_kl",
     "gaussian_rsample_log_ratio",
+    "minibatch_stratified_log_weights",
+    "minibatch_weighted_log_weights",
+    "mmd",
 ]

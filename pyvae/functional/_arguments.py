@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Generator, Tensor
 
@@ -33,6 +35,14 @@ def number(value: Tensor | float, like: Tensor) -> Tensor:
     if torch.compiler.is_compiling():  # a full() would compile again for each value
         return torch.ones((), dtype=dtype, device=like.device) * value
     return torch.full((), value, dtype=dtype, device=like.device)
+
+
+def numbers(values: Sequence[float], like: Tensor) -> Tensor:
+    """Numbers as one tensor, likewise."""
+    if torch.compiler.is_compiling():
+        return torch.stack([number(value, like) for value in values])
+    dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
+    return torch.tensor(tuple(values), dtype=dtype, device=like.device)
 
 
 def allowed(inplace: bool) -> bool:

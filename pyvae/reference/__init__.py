@@ -17,6 +17,8 @@ from .gaussian import (
     gaussian_rsample_kl,
     gaussian_rsample_log_ratio,
 )
+from .mixture import gaussian_mixture_log_prob
+from .mmd import mmd
 from .noise import philox, philox_normal
 
 __all__ = [
@@ -26,9 +28,11 @@ __all__ = [
     "gaussian_elbo_loss",
     "gaussian_kl",
     "gaussian_log_prob",
+    "gaussian_mixture_log_prob",
     "gaussian_rsample",
     "gaussian_rsample_kl",
     "gaussian_rsample_log_ratio",
+    "mmd",
     "philox",
     "philox_normal",
     "sum_event",

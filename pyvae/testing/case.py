@@ -59,6 +59,8 @@ class OpCase:
         draw: how arguments are drawn that are not standard normal.
         stops_gradient: the gradients leave out a part of the value's derivative on purpose, so
             that finite differences do not show them.
+        paired: every row of one argument with every row of another: the arguments have no common
+            shape, and the work grows with the square of the sizes.
         one_pass: the gradients are made beside the value, without reading the operands again.
         tolerance: per dtype of the arguments.
     """
@@ -76,6 +78,7 @@ class OpCase:
     native: str = ""
     draw: Mapping[str, Draw] = field(default_factory=dict)
     stops_gradient: bool = False
+    paired: bool = False
     one_pass: bool = False
     tolerance: Mapping[torch.dtype, Tolerance] = field(default_factory=lambda: TOLERANCE)
 
