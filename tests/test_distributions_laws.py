@@ -243,6 +243,14 @@ def test_classes_of_any_dtype(dtype):
         assert p.log_prob(x).isnan().tolist() == [True, False]
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.float32])
+def test_256_classes(dtype):
+    p = d.Categorical(logits=randn(2, 3, 256))
+    x = torch.tensor([[0, 128, 255], [255, 1, 254]], dtype=dtype)
+    expected = p.logits.log_softmax(-1).gather(-1, x.long().unsqueeze(-1)).sum((1, 2))
+    close(p.log_prob(x), expected)
+
+
 def test_limits_of_the_counts():
     """NB at a large inverse dispersion is Poisson; ZINB without extra zeros is NB."""
     rate = randn(3, 4).exp()

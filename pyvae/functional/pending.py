@@ -69,8 +69,9 @@ def categorical_log_prob(x: Tensor, logits: Tensor, *, batch_ndim: int = 1) -> T
     """
     log_probs = logits.log_softmax(-1)
     shape = torch.broadcast_shapes(x.shape, logits.shape[:-1])
+    x = x.long()  # 256 is no uint8, which comparing with it would wrap
     exists = ((x >= 0) & (x < logits.shape[-1])).expand(shape)
-    index = torch.where(exists, x, 0).long().unsqueeze(-1)
+    index = torch.where(exists, x, 0).unsqueeze(-1)
     picked = log_probs.expand(*shape, logits.shape[-1]).gather(-1, index)[..., 0]
     return _sum(torch.where(exists, picked, math.nan), batch_ndim)
 
