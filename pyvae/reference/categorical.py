@@ -16,6 +16,7 @@ def categorical_log_prob(x: Tensor, logits: Tensor, batch_ndim: int = 1) -> Tens
     (logits,) = compute(logits)
     log_probs = torch.log_softmax(logits, -1)
     x = x.long()  # 256 wraps among bytes
+    x = x.long()  # 256 wraps among bytes
     exists = (x >= 0) & (x < logits.shape[-1])
     index = torch.where(exists, x, 0).long()
     shape = torch.broadcast_shapes(x.shape, logits.shape[:-1])
