@@ -66,6 +66,26 @@ struct Vec {
   }
 };
 
+// One vector to memory that is not read again soon, past the caches. Aligned.
+template <class T>
+PYVAE_FN void stream(Vec<T> x, T* p) {
+#if PYVAE_VECTOR_BYTES == 64 && defined(__AVX512F__)
+  _mm512_stream_si512((__m512i*)p, (__m512i)x.v);
+#elif PYVAE_VECTOR_BYTES == 32 && defined(__AVX2__)
+  _mm256_stream_si256((__m256i*)p, (__m256i)x.v);
+#elif PYVAE_VECTOR_BYTES == 16 && defined(__SSE2__)
+  _mm_stream_si128((__m128i*)p, (__m128i)x.v);
+#else
+  x.store(p);
+#endif
+}
+// Streamed vectors are in memory before what other threads do next.
+PYVAE_FN void finish_streams() {
+#if defined(__SSE2__)
+  _mm_sfence();
+#endif
+}
+
 using F32 = Vec<float>;
 using F64 = Vec<double>;
 using I32 = Vec<int32_t>;
@@ -152,23 +172,28 @@ PYVAE_FN F32 at_least(F32 x, float bound) {
 }
 PYVAE_FN F32 at_most(F32 x, float bound) { return -at_least(-x, -bound); }
 
-// x = n ln 2 + r, |r| <= ln 2 / 2: exp(r) by a minimax polynomial of degree 6 (relative error
-// 3e-9), and the bits of n, from which 2^n is made.
-PYVAE_FN F32 exp_reduced(F32 x, I32& n_bits) {
+// x = n ln 2 + r, |r| <= ln 2 / 2: exp(r) - 1 - r by a minimax polynomial of degree 6 (relative
+// error of exp 3e-9), and the bits of n, from which 2^n is made.
+PYVAE_FN F32 exp_residual_reduced(F32 x, F32& r, I32& n_bits) {
   const F32 magic(12582912.f);
   const F32 t = x * F32(1.44269504088896341f) + magic;
   const F32 n = t - magic;
 #if defined(__FMA__)
-  const F32 r = x - n * F32(0.69314718056f);  // an exact product: off by 2e-9 n at most
+  r = x - n * F32(0.69314718056f);  // an exact product: off by 2e-9 n at most
 #else
-  const F32 r = x - n * F32(0.693359375f) + n * F32(2.12194440e-4f);
+  r = x - n * F32(0.693359375f) + n * F32(2.12194440e-4f);
 #endif
   const F32 square = r * r;
   const F32 p01 = F32(4.9999993432e-1f) + r * F32(1.6666520398e-1f);
   const F32 p23 = F32(4.1668390795e-2f) + r * F32(8.3687452293e-3f);
   const F32 p = p01 + square * (p23 + square * F32(1.3814540050e-3f));
   n_bits = as_int(t);
-  return p * square + (r + F32(1.f));
+  return p * square;
+}
+PYVAE_FN F32 exp_reduced(F32 x, I32& n_bits) {
+  F32 r;
+  const F32 residual = exp_residual_reduced(x, r, n_bits);
+  return residual + (r + F32(1.f));
 }
 // Doubled last, so that the largest finite result is reached.
 PYVAE_FN F32 exp(F32 x) {
@@ -182,6 +207,18 @@ PYVAE_FN F32 exp_nonpositive(F32 x) {
   I32 n;
   const F32 p = exp_reduced(at_least(x, -87.f), n);
   return p * as_float(I32((n.v << 23) + 0x3f800000));
+}
+// At least exp(-60) = 9e-27.
+PYVAE_FN F32 exp_floored(F32 x) { return exp_nonpositive(at_least(x, -60.f)); }
+// 2^n (exp(r) - 1) + (2^n - 1), where nothing cancels; e as in exp_floored.
+PYVAE_FN F32 expm1_nonpositive(F32 x, F32& e) {
+  I32 n;
+  F32 r;
+  const F32 residual = exp_residual_reduced(at_least(x, -60.f), r, n);
+  const F32 p = residual + r;
+  const F32 scale = as_float(I32((n.v << 23) + 0x3f800000));
+  e = scale * p + scale;
+  return scale * p + (scale - F32(1.f));
 }
 
 // x = 2^n m with m in [2/3, 4/3), then log(1 + f) by a minimax polynomial of degree 9 (relative
@@ -258,10 +295,17 @@ PYVAE_LANEWISE(sqrt, __builtin_sqrt)
 PYVAE_LANEWISE(abs, __builtin_fabs)
 PYVAE_LANEWISE(negative_abs, -__builtin_fabs)
 PYVAE_LANEWISE(exp_nonpositive, __builtin_exp)
+PYVAE_LANEWISE(exp_floored, __builtin_exp)
 #undef PYVAE_LANEWISE
 PYVAE_FN F64 expm1_residual(F64 d, F64 e) {
   F64 r;
   for (int i = 0; i < F64::kLanes; ++i) r.v[i] = expm1_residual(d.v[i], e.v[i]);
+  return r;
+}
+PYVAE_FN F64 expm1_nonpositive(F64 x, F64& e) {
+  F64 r;
+  e = exp(x);
+  for (int i = 0; i < F64::kLanes; ++i) r.v[i] = __builtin_expm1(x.v[i]);
   return r;
 }
 

@@ -37,6 +37,21 @@ PYVAE_FN double select(bool m, double a, double b) { return m ? a : b; }
 PYVAE_FN float exp_nonpositive(float x) { return ::expf(x); }
 PYVAE_FN double exp_nonpositive(double x) { return ::exp(x); }
 
+// exp(x) for x <= 0 that is added to something near 1. The SIMD form has a floor, which stands for
+// 0: products of what is negligible then are no subnormal numbers, which are slow.
+PYVAE_FN float exp_floored(float x) { return ::expf(x); }
+PYVAE_FN double exp_floored(double x) { return ::exp(x); }
+
+// exp(x) - 1 without cancellation near 0, and e = exp_floored(x), for x <= 0.
+PYVAE_FN float expm1_nonpositive(float x, float& e) {
+  e = ::expf(x);
+  return ::expm1f(x);
+}
+PYVAE_FN double expm1_nonpositive(double x, double& e) {
+  e = ::exp(x);
+  return ::expm1(x);
+}
+
 // exp(d) - 1 - d without cancellation near 0, for one who has e = exp(d) already.
 PYVAE_FN double expm1_residual(double d, double) {
   if (::fabs(d) > 0.05) return ::expm1(d) - d;
