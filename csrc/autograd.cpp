@@ -38,6 +38,14 @@ std::vector<bool> wanted(const Values& args, FirstNode* node) {
   return mask;
 }
 
+// The kernels have no gradient of data: where one is asked for, the reference takes the call.
+bool wants_gradient_of_data(const Joined& join, const Values& args) {
+  if (!at::GradMode::is_enabled()) return false;
+  for (size_t i = 0; i < join.data; ++i)
+    if (args[i].toTensor().requires_grad()) return true;
+  return false;
+}
+
 // torch.func always builds a graph of the backward, which cannot use ready-made gradients, and a
 // tracer plans memory itself.
 bool all_plain(const Values& args) {
@@ -112,7 +120,8 @@ bool may_overwrite(const Joined& join, const Values& args, const Tensor& t,
 void autograd_forward(const c10::OperatorHandle& op, c10::DispatchKeySet keys, Stack* stack) {
   const Joined& join = joined(op);
   const Values args(stack->end() - join.args, stack->end());
-  if (any_tangent(args)) return join.reference.callBoxed(stack);
+  if (any_tangent(args) || wants_gradient_of_data(join, args))
+    return join.reference.callBoxed(stack);
   if (!any_requires_grad(args)) return redispatch(op, keys, stack);
   NodePtr owner;
   FirstNode* node = first_node(join, args, owner);

@@ -23,6 +23,7 @@ OPS = (
     "gaussian_rsample_log_ratio",
     "gaussian_log_prob",
     "bernoulli_log_prob",
+    "discretized_logistic_mixture_log_prob",
     "bernoulli_elbo_loss",
     "gaussian_elbo_loss",
 )

@@ -30,30 +30,33 @@ def _logical_ndim(tensors: Sequence[Tensor | None], dims: Sequence[Dims]) -> int
     )
 
 
-def _value_rules(name: str, operands: int, inplace: bool = False) -> None:
-    """Ops of the form op(*operands, batch_ndim) -> value."""
+def _value_rules(name: str, operands: int, inplace: bool = False, options: int = 0) -> None:
+    """Ops of the form op(*operands, *options, batch_ndim) -> value."""
     op, backward = getattr(ops, name), getattr(ops, f"{name}_backward")
 
     def forward(info: Any, dims: tuple[Dims, ...], *args: Any) -> tuple[Tensor, int]:
         # The dispatcher leaves out trailing arguments that are at their defaults.
         missing = [None] * max(0, operands - len(args))
         tensors, dims = [*args[:operands], *missing], (*dims[:operands], *missing)
-        batch_ndim = args[operands] if len(args) > operands else 1
+        rest = args[operands:]
+        batch_ndim = rest[options] if len(rest) > options else 1
         ndim = _logical_ndim(tensors, dims)
         front = [_front(t, d, ndim) for t, d in zip(tensors, dims, strict=True)]
-        return op(*front, batch_ndim + 1), 0
+        return op(*front, *rest[:options], batch_ndim + 1), 0
 
     def gradient(info: Any, dims: tuple[Dims, ...], *args: Any) -> tuple[Any, Any]:
-        grad, tensors, batch_ndim, mask = args[0], args[1:-2], args[-2], args[-1]
-        ndim = _logical_ndim(tensors, dims[1:-2])
+        grad, tensors, rest = args[0], args[1 : operands + 1], args[operands + 1 : -2]
+        batch_ndim, mask = args[-2:]
+        of_tensors = dims[1 : operands + 1]
+        ndim = _logical_ndim(tensors, of_tensors)
         size = info.batch_size
         front = [
             _front(t, d, ndim, size if m else None)
-            for t, d, m in zip(tensors, dims[1:-2], mask, strict=True)
+            for t, d, m in zip(tensors, of_tensors, mask, strict=True)
         ]
         grad = _front(grad, dims[0], batch_ndim, size)
-        found = backward(grad, *front, batch_ndim + 1, mask)
-        return _own_shapes(found, tensors, dims[1:-2], size)
+        found = backward(grad, *front, *rest, batch_ndim + 1, mask)
+        return _own_shapes(found, tensors, of_tensors, size)
 
     torch.library.register_vmap(f"pyvae::{name}", forward)
     torch.library.register_vmap(f"pyvae::{name}_backward", gradient)
@@ -254,6 +257,7 @@ _looped("gaussian_rsample_log_ratio_backward")
 _value_rules("gaussian_kl", 4)
 _value_rules("gaussian_log_prob", 3, inplace=True)
 _value_rules("bernoulli_log_prob", 2, inplace=True)
+_value_rules("discretized_logistic_mixture_log_prob", 2, options=1)
 torch.library.register_vmap("pyvae::gaussian_rsample", _rsample)
 torch.library.register_vmap("pyvae::gaussian_rsample_backward", _rsample_backward)
 torch.library.register_vmap("pyvae::gaussian_rsample_kl", _rsample_kl)

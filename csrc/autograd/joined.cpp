@@ -39,6 +39,9 @@ bool gaussian_is_one_pass(const Values& args, const std::vector<bool>& mask, boo
                          {args[0].toTensor(), args[1].toTensor(), args[2].toTensor()},
                          args[3].toInt(), mask, worth);
 }
+bool logistic_mixture_is_one_pass(const Values& args, const std::vector<bool>& mask, bool) {
+  return logistic_mixture_one_pass(args[0].toTensor(), args[1].toTensor(), {mask[0], mask[1]});
+}
 
 // By the addresses of the schemas of the op, its backward and its permission to overwrite, which
 // live as long as the ops do.
@@ -69,14 +72,16 @@ std::unordered_map<std::string, Joined> join_all() {
   const auto one_pass = [&](const std::string& name, OnePass when, bool folds_rows) {
     Joined& j = all.at("pyvae::" + name);
     j.value_grad = find("_" + name + "_value_grad");
-    j.value_grad_inplace = find("_" + name + "_value_grad_");
+    j.value_grad_inplace = dispatcher.findSchema({"pyvae::_" + name + "_value_grad_", ""});
     j.one_pass = when;
     j.folds_rows = folds_rows;
   };
   one_pass("bernoulli_log_prob", bernoulli_is_one_pass, true);
   one_pass("gaussian_log_prob", gaussian_is_one_pass, true);
+  one_pass("discretized_logistic_mixture_log_prob", logistic_mixture_is_one_pass, true);
   one_pass("bernoulli_elbo_loss", elbo_is_one_pass, false);
   one_pass("gaussian_elbo_loss", elbo_is_one_pass, false);
+  all.at("pyvae::discretized_logistic_mixture_log_prob").data = 1;
   return all;
 }
 

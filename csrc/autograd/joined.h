@@ -19,6 +19,7 @@ struct Joined {
   std::optional<c10::OperatorHandle> value_grad, value_grad_inplace;
   OnePass one_pass = nullptr;
   bool folds_rows = false;  // the gradients made in one pass are times -1 / rows
+  size_t data = 0;          // the first arguments, of which only the reference has gradients
 };
 
 // By the op itself, its backward, or its permission to overwrite.

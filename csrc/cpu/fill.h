@@ -9,6 +9,7 @@ inline namespace PYVAE_ISA {
 
 void fill_gaussian(CpuKernels& k);
 void fill_bernoulli(CpuKernels& k);
+void fill_logistic_mixture(CpuKernels& k);
 
 template <class F, class T>
 void fill_loops(RowsFn (&loop)[static_cast<int>(Mode::count)]) {

@@ -14,6 +14,7 @@ CpuKernels make(const char* name) {
   k.group = kMaxGroup;
   fill_gaussian(k);
   fill_bernoulli(k);
+  fill_logistic_mixture(k);
   return k;
 }
 

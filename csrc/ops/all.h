@@ -8,6 +8,7 @@
 #include "bernoulli.h"
 #include "elbo.h"
 #include "gaussian.h"
+#include "logistic_mixture.h"
 
 // X(name, schema of the arguments, schema of the results, masked gradients)
 #define PYVAE_OPS(X)                                                                               \
@@ -29,6 +30,9 @@
     "Tensor? grad", "bool[3] mask", "(Tensor, Tensor, Tensor)")                                    \
   X(bernoulli_log_prob, "Tensor x, Tensor logits, int batch_ndim=1", "Tensor", "Tensor? grad",     \
     "bool[2] mask", "(Tensor, Tensor)")                                                            \
+  X(discretized_logistic_mixture_log_prob,                                                         \
+    "Tensor x, Tensor params, int num_mixtures, int batch_ndim=1", "Tensor", "Tensor? grad",       \
+    "bool[2] mask", "(Tensor, Tensor)")                                                            \
   X(bernoulli_elbo_loss,                                                                           \
     "Tensor x, Tensor logits, Tensor mean, Tensor logvar, Tensor? beta, int reduction", "Tensor",  \
     "Tensor? grad", "bool[5] mask", "(Tensor, Tensor, Tensor, Tensor, Tensor)")                    \
@@ -44,6 +48,9 @@
     "(Tensor, Tensor, Tensor)")                                                                    \
   X(gaussian_log_prob, "Tensor x, Tensor mean, Tensor logvar, int batch_ndim, bool[3] mask",       \
     "(Tensor, Tensor, Tensor, Tensor)")                                                            \
+  X(discretized_logistic_mixture_log_prob,                                                         \
+    "Tensor x, Tensor params, int num_mixtures, int batch_ndim, bool[2] mask",                     \
+    "(Tensor, Tensor, Tensor)")                                                                    \
   X(bernoulli_elbo_loss,                                                                           \
     "Tensor x, Tensor logits, Tensor mean, Tensor logvar, Tensor? beta, int reduction, "           \
     "bool[5] mask",                                                                                \

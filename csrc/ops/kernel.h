@@ -19,6 +19,6 @@ enum class Kernel : int {
 };
 
 // Loops of another kind than rows, each with arguments and items of its own.
-enum class Task : int { count };
+enum class Task : int { grey_logistic_mixture, colour_logistic_mixture, count };
 
 }  // namespace pyvae

@@ -18,9 +18,15 @@ from .gaussian import (
     gaussian_rsample_kl,
     gaussian_rsample_log_ratio,
 )
+from .logistic_mixture import (
+    discretized_logistic_mixture_log_prob,
+    discretized_logistic_mixture_sample,
+)
 
 __all__ = [
     "bernoulli_log_prob",
+    "discretized_logistic_mixture_log_prob",
+    "discretized_logistic_mixture_sample",
     "elbo_loss",
     "gaussian_kl",
     "gaussian_log_prob",

@@ -17,12 +17,18 @@ from .gaussian import (
     gaussian_rsample_kl,
     gaussian_rsample_log_ratio,
 )
+from .logistic_mixture import (
+    discretized_logistic_log_mass,
+    discretized_logistic_mixture_log_prob,
+)
 from .noise import philox, philox_normal
 
 __all__ = [
     "bernoulli_elbo_loss",
     "bernoulli_log_prob",
     "compute",
+    "discretized_logistic_log_mass",
+    "discretized_logistic_mixture_log_prob",
     "gaussian_elbo_loss",
     "gaussian_kl",
     "gaussian_log_prob",

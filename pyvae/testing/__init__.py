@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import bernoulli, elbo, gaussian
+from . import bernoulli, elbo, gaussian, logistic_mixture
 from .case import (
     TOLERANCE,
     Bytes,
@@ -42,5 +42,7 @@ __all__ = [
 ]
 
 CASES: Mapping[str, OpCase] = {
-    case.name: case for rows in (gaussian.ROWS, bernoulli.ROWS, elbo.ROWS) for case in rows
+    case.name: case
+    for rows in (gaussian.ROWS, bernoulli.ROWS, logistic_mixture.ROWS, elbo.ROWS)
+    for case in rows
 }

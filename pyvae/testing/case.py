@@ -60,6 +60,8 @@ class OpCase:
         stops_gradient: the gradients leave out a part of the value's derivative on purpose, so
             that finite differences do not show them.
         one_pass: the gradients are made beside the value, without reading the operands again.
+        images: x has channels, to each of which belong several planes of parameters; integers in x
+            are levels from 0 to 255.
         tolerance: per dtype of the arguments.
     """
 
@@ -77,6 +79,7 @@ class OpCase:
     draw: Mapping[str, Draw] = field(default_factory=dict)
     stops_gradient: bool = False
     one_pass: bool = False
+    images: bool = False
     tolerance: Mapping[torch.dtype, Tolerance] = field(default_factory=lambda: TOLERANCE)
 
     def __post_init__(self) -> None:
@@ -140,7 +143,7 @@ def in_float64(inputs: Mapping[str, Any]) -> Inputs:
         if not isinstance(value, Tensor):
             return value
         copy = value.detach()
-        if copy.dtype != torch.int64:
+        if copy.is_floating_point():
             copy = copy.double()
         return copy.clone().requires_grad_(value.requires_grad)
 

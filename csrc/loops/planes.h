@@ -1,0 +1,37 @@
+// A mixture over planes of pixels, as a task: what its loop is given. No torch.
+//
+// A pixel's parameters lie in planes: first those of the logits of all components, then for each
+// parameter of a component those of all components. An item is a block of pixels of one image of
+// parameters. Blocks are fixed by the shape alone, so that results do not depend on the number of
+// threads.
+#pragma once
+
+#include "rows.h"
+
+namespace pyvae {
+
+constexpr int kMaxComponents = 100;
+constexpr int kComponentPlanes = 12;  // of a component in the tile: parameters, and two of the loop
+constexpr int kBlockStep = 16;        // pixels of a block are a multiple of it, and so of a vector
+constexpr int kMaxBlock = 1024;
+constexpr int kCachedTile = 8192;  // numbers, where the components are not too many
+constexpr int kPlaneTile = kComponentPlanes * kMaxComponents * kBlockStep;
+
+struct Planes {
+  // Batch dimensions: those of the parameters, then those that all parameters are shared along.
+  int ndim = 0, kept = 0;
+  int64_t sizes[kMaxDims] = {};
+  int64_t pixels = 0, block = 0;
+  int components = 0;
+  View data, parameters, grad;  // strides of batch dimensions; `step` between pixels
+  View slope;                   // incoming gradient of each image's value; no data: 1
+  int64_t data_plane = 0, parameters_plane = 0, grad_plane = 0;
+  int64_t image[kMaxDims] = {};  // strides of an image's place among the values
+  double* value = nullptr;       // one number for each image and block
+  bool levels = false;           // data are 0 to 255, else already scaled to [-1, 1]
+  double scale = 1;              // multiplies every gradient
+
+  int64_t blocks() const { return (pixels + block - 1) / block; }
+};
+
+}  // namespace pyvae

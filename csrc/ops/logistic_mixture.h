@@ -1,0 +1,20 @@
+#pragma once
+
+#include "gaussian.h"
+
+namespace pyvae {
+
+Tensor discretized_logistic_mixture_log_prob(const Tensor& x, const Tensor& params,
+                                             int64_t num_mixtures, int64_t batch_ndim);
+std::tuple<Tensor, Tensor> discretized_logistic_mixture_log_prob_backward(
+    const Optional& grad, const Tensor& x, const Tensor& params, int64_t num_mixtures,
+    int64_t batch_ndim, Masks<2> mask);
+// Never in place.
+template <bool kInplace>
+std::tuple<Tensor, Tensor, Tensor> discretized_logistic_mixture_log_prob_value_grad(
+    const Tensor& x, const Tensor& params, int64_t num_mixtures, int64_t batch_ndim, Masks<2> mask);
+
+// Whether value and gradient can come in one pass: there is one image of parameters for each value.
+bool logistic_mixture_one_pass(const Tensor& x, const Tensor& params, Masks<2> mask);
+
+}  // namespace pyvae
