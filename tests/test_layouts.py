@@ -126,6 +126,8 @@ def test_operands_expanded_in_memory(name):
 @pytest.mark.parametrize("shape", [(0, 4), (3, 0), (0, 0), (2, 0, 3)], ids=str)
 @every_case
 def test_empty_batches_and_events(case, shape):
+    if case.images:
+        pytest.skip("data and parameters differ in shape: tests/test_logistic_mixture.py")
     plain = case.inputs()
     inputs = {
         n: torch.zeros(shape, requires_grad=n in case.differentiable)

@@ -73,6 +73,20 @@ def test_chunked_parameters_are_read_where_they_lie():
     assert allocated(lambda: F.gaussian_kl(mean, logvar)) <= SLACK
 
 
+def test_planes_of_parameters_are_read_where_they_lie():
+    x, params = torch.zeros(8, 3, 32, 32, dtype=torch.uint8), torch.randn(8, 100, 32, 32)
+    for laid in (
+        torch.cat([params, params], 1).chunk(2, 1)[1],
+        params.contiguous(memory_format=torch.channels_last),
+        params.repeat_interleave(2, 0)[::2],
+        params[:1].expand(8, -1, -1, -1),
+    ):
+        call = lambda p=laid: F.discretized_logistic_mixture_log_prob(x, p)  # noqa: E731
+        assert allocated(call) <= SLACK
+        shared = lambda p=laid: F.discretized_logistic_mixture_log_prob(x[:1], p)  # noqa: E731
+        assert allocated(shared) <= SLACK
+
+
 def test_scratch_does_not_grow_with_threads():
     logvar = torch.zeros(784, requires_grad=True)
     x, mean = torch.rand(2, 3000, 784)

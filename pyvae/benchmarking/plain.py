@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
 __all__ = ["PLAIN"]
 
@@ -73,6 +73,25 @@ def bernoulli_log_prob(x: Tensor, logits: Tensor) -> Tensor:
     return -binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
 
 
+def discretized_logistic_mixture_log_prob(x: Tensor, params: Tensor, num_mixtures: int) -> Tensor:
+    if not x.is_floating_point():
+        x = x * (2 / 255) - 1
+    logits, rest = params.split([num_mixtures, params.shape[1] - num_mixtures], 1)
+    rest = rest.unflatten(1, (x.shape[1], -1, num_mixtures))
+    means, precision = rest[:, :, 0], torch.exp(-rest[:, :, 1].clamp(min=-7))
+    x = x.unsqueeze(2)
+    if x.shape[1] == 3:
+        k = torch.tanh(rest[:, :, 2])
+        green = means[:, 1] + k[:, 0] * x[:, 0]
+        blue = means[:, 2] + k[:, 1] * x[:, 0] + k[:, 2] * x[:, 1]
+        means = torch.stack((means[:, 0], green, blue), 1)
+    below = logsigmoid(precision * (x - means + 1 / 255))
+    above = logsigmoid(precision * (means - x + 1 / 255))
+    inside = below + above + torch.log(-torch.expm1(precision * (-2 / 255)))
+    log_probs = torch.where(x < -0.999, below, torch.where(x > 0.999, above, inside)).sum(1)
+    return torch.logsumexp(torch.log_softmax(logits, 1) + log_probs, 1).sum((1, 2))
+
+
 def bernoulli_elbo_loss(
     x: Tensor, logits: Tensor, mean: Tensor, logvar: Tensor, beta: Tensor | float = 1.0
 ) -> Tensor:
@@ -104,6 +123,7 @@ PLAIN: Mapping[str, Callable[..., Tensor | tuple[Tensor, ...]]] = {
         gaussian_rsample_log_ratio,
         gaussian_log_prob,
         bernoulli_log_prob,
+        discretized_logistic_mixture_log_prob,
         bernoulli_elbo_loss,
         gaussian_elbo_loss,
     )
