@@ -1,5 +1,5 @@
-// Log-mass of one of 256 levels under a logistic by mean and log-scale s, on data from -1 to 1:
-// level k has the bin 2 k / 255 - 1 +- 1 / 255; below it s = -7 is taken (Salimans et al.,
+// Log-mass of one of 256 levels under a logistic by mean and log-scale, on data from -1 to 1: level
+// k has the bin 2 k / 255 - 1 +- 1 / 255, and a log-scale below -7 counts as -7 (Salimans et al.,
 // "PixelCNN++", 2017).
 #pragma once
 
@@ -20,8 +20,9 @@ struct DiscretizedLogisticLogProb : Density {
     const V inverse_scale = exp(-select(clamped, V(-7), c.in[2]));
     // In half-widths the middle of a level's bin is a whole number.
     const V d = kLevels ? half * (x + x - V(255) - V(255) * mean) : x - mean;
-    const V inner = kLevels ? V(254) : V(254. / 255);  // between the last two levels
-    const auto lower = x<(kLevels ? V(1) : -inner), upper = x> inner;
+    // Between the first two levels and between the last two.
+    const V first(kLevels ? 0.5 : -254. / 255), last(kLevels ? 254.5 : 254. / 255);
+    const auto lower = (x < first), upper = (x > last);
     const LogisticMass<V> m = logistic_mass(d, inverse_scale, half, lower, upper);
     c.grad[0] = kLevels ? V(0) : -m.d_mean;
     c.grad[1] = m.d_mean;

@@ -20,8 +20,8 @@ PYVAE_FN float minus_log(float a, float x) {
 }
 PYVAE_FN double minus_log(double a, double x) { return a - ::log(x); }
 
-// s - log(1 + s) without cancellation near 0, for one who has y = 1 + s already, exact where it is
-// small. With r = s / (2 + s) it is s r - 2 (r^3 / 3 + r^5 / 5 + ...).
+// s - log(1 + s) without cancellation near 0, for one who has y = 1 + s with all its digits, which
+// the sum has not near s = -1. With r = s / (2 + s) it is s r - 2 (r^3 / 3 + r^5 / 5 + ...).
 template <int kTerms, class T>
 PYVAE_FN T log1p_residual_by_series(T s) {
   const T r = s / (T(2) + s), square = r * r;
@@ -36,8 +36,9 @@ PYVAE_FN double log1p_residual(double s, double y) {
   return ::fabs(s) < 0.3 ? log1p_residual_by_series<11>(s) : s - ::log(y);
 }
 
-// log Gamma(z) = (z - 1/2) log z - z + 1/2 log 2 pi + error, digamma(z) = log z - 1 / (2 z) +
-// slope.
+// How far Stirling's formula is off:
+//   log Gamma(z) = (z - 1/2) log z - z + 1/2 log 2 pi + error,
+//   digamma(z) = log z - 1 / (2 z) + slope.
 template <class V>
 struct Stirling {
   V error, slope;
@@ -86,7 +87,7 @@ PYVAE_FN Stirling<double> stirling(double z, double log_z) {
   error = error * q - 5.95238095238095238e-4, slope = slope * q + 4.16666666666666667e-3;
   error = error * q + 7.93650793650793651e-4, slope = slope * q - 3.96825396825396825e-3;
   error = error * q - 2.77777777777777778e-3, slope = slope * q + 8.33333333333333333e-3;
-  error = (error * q + 8.33333333333333333e-2) * r,
+  error = (error * q + 8.33333333333333333e-2) * r;
   slope = (slope * q - 8.33333333333333333e-2) * q;
   if (w == z) return {error, slope};
   const double log_w = ::log(w);
