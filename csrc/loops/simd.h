@@ -48,6 +48,7 @@ struct Vec {
   PYVAE_FN friend Vec operator-(Vec a) { return -a.v; }
   PYVAE_FN friend auto operator<(Vec a, Vec b) { return a.v < b.v; }
   PYVAE_FN friend auto operator>(Vec a, Vec b) { return a.v > b.v; }
+  PYVAE_FN friend auto operator==(Vec a, Vec b) { return a.v == b.v; }
 
   PYVAE_FN static Vec load(const T* p) {
     Vec r;
@@ -184,19 +185,28 @@ PYVAE_FN F32 exp_nonpositive(F32 x) {
   return p * as_float(I32((n.v << 23) + 0x3f800000));
 }
 
-// x = 2^n m with m in [2/3, 4/3), then log(1 + f) by a minimax polynomial of degree 9 (relative
-// error 4e-8) in Estrin's order; positive normal x.
-PYVAE_FN F32 log_positive(F32 x) {
+// x = 2^n m with m in [2/3, 4/3): m - 1, and n times 2^23; positive normal x.
+constexpr float kLog2OverBits = 8.2629582881927490e-8f;  // ln 2 / 2^23
+PYVAE_FN F32 log_reduced(F32 x, F32& n) {
   const I32 bits = as_int(x);
   const I32 n_bits((bits.v - 0x3f2aaaab) & static_cast<int32_t>(0xff800000u));
-  const F32 n(__builtin_convertvector(n_bits.v, F32::R));  // times 2^23
-  const F32 f = as_float(I32(bits.v - n_bits.v)) - F32(1.f);
+  n = F32(__builtin_convertvector(n_bits.v, F32::R));
+  return as_float(I32(bits.v - n_bits.v)) - F32(1.f);
+}
+// log(1 + f) - f for f in [-1/3, 1/3), by a minimax polynomial of degree 9 (relative error of the
+// logarithm 4e-8) in Estrin's order.
+PYVAE_FN F32 log1p_rest(F32 f) {
   const F32 square = f * f;
   const F32 p01 = F32(3.3333265966e-1f) + f * F32(-2.5004240485e-1f);
   const F32 p23 = F32(2.0007924691e-1f) + f * F32(-1.6472241127e-1f);
   const F32 p45 = F32(1.4042200460e-1f) + f * F32(-1.5122784888e-1f);
   const F32 p = p01 + square * (p23 + square * (p45 + square * F32(1.3820872161e-1f)));
-  return n * F32(8.2629582881927490e-8f) + (f + square * (f * p - F32(0.5f)));
+  return square * (f * p - F32(0.5f));
+}
+PYVAE_FN F32 log_positive(F32 x) {
+  F32 n;
+  const F32 f = log_reduced(x, n);
+  return n * F32(kLog2OverBits) + (f + log1p_rest(f));
 }
 PYVAE_FN F32 log(F32 x) {
   const F32 y = log_positive(x);
