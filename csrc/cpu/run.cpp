@@ -113,7 +113,7 @@ void scatter_rows(const Rows& rows, int operand, const double* partial, double* 
   }
 }
 
-const Backend kBackend{run, run_task, sum_groups, sum_splits, scatter_rows};
+const Backend kBackend{run, run_task, sum_groups, sum_splits, scatter_rows, true};
 const bool registered = (set_backend(c10::DeviceType::CPU, &kBackend), true);
 
 }  // namespace

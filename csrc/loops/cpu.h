@@ -96,7 +96,8 @@ void rows_loop(const Rows& a, int64_t begin, int64_t end) {
 // Items are (group of kept rows, segment of columns, split). The dimensions from `kept` on are
 // summed over in a fixed order; sums of 64 rows go on in double. Short rows that follow each other
 // are summed side by side, since their noise is one run. Several splits: partial sums in doubles at
-// `value`, one (split, kept row, column) block for each gradient.
+// `value`, one (split, kept row, column) block for each gradient. Gradients that are no sums are
+// written on the way.
 template <class F, class T>
 void columns_loop(const Rows& a, int64_t begin, int64_t end) {
   const int64_t segments = (a.cols + kSegment<T> - 1) / kSegment<T>;
@@ -106,9 +107,9 @@ void columns_loop(const Rows& a, int64_t begin, int64_t end) {
   const int64_t per_split = (summed + a.splits - 1) / a.splits;
   const bool one_stretch = a.kept == 1 && side_by_side<F>(a, 0);
   const bool one_run = a.kept > 0 && a.view[kNoiseIndex].strides[a.kept - 1] == a.cols;
-  int targets[F::kIn], count = 0;
+  int targets[F::kIn], count = 0;  // gradients that are sums; others are written as they come
   for (int k = 0; k < F::kIn; ++k)
-    if (a.view[kGrad + k].data) targets[count++] = k;
+    if (a.view[kGrad + k].data && a.view[kGrad + k].strides[a.ndim - 1] == 0) targets[count++] = k;
   Workspace<F, T> work;
   Segment<T> s;
   s.slope = work.slope;
@@ -152,7 +153,9 @@ void columns_loop(const Rows& a, int64_t begin, int64_t end) {
           const T* grad = work.grad[targets[t]];
           T* into = sum[t] + g * n;
           for (int i = 0; i < width; ++i) into[i] += grad[i];
+          s.grad[targets[t]] = nullptr;
         }
+        work.template close<false, true>(s, a, at, j, width);
       }
       for (int t = 0; flush && t < count; ++t)
         for (int i = 0; i < rows * n; ++i)

@@ -23,6 +23,9 @@ struct Backend {
 
   // out[..] += each (row, chunk) partial, by the strides of gradient `operand`, in order.
   void (*scatter_rows)(const Rows& rows, int operand, const double* partial, double* out);
+
+  // Whether Mode::columns also writes gradients that need no sum, where they have views.
+  bool columns_write_full = false;
 };
 
 // Null where the device has no kernels in this build.

@@ -93,22 +93,27 @@ class Call {
       Rows r = plan_.rows();
       r.scale = scale_;
       Rows full = r;
-      bool any = false, done[kMaxIn] = {};
+      bool left = false, done[kMaxIn] = {};  // left: full gradients to be written
+      for (size_t i = 0; i < grads_.size(); ++i) {
+        if (!grads_[i].defined()) continue;
+        if (grad_kind(r, i) == GradKind::full)
+          left = true;
+        else
+          full.view[kGrad + i].data = nullptr;
+      }
       for (size_t i = 0; i < grads_.size(); ++i) {
         if (!grads_[i].defined()) continue;
         const GradKind kind = grad_kind(r, i);
-        if (kind == GradKind::full)
-          any = true;
-        else
-          full.view[kGrad + i].data = nullptr;
         if (kind == GradKind::columns && !done[i]) {
           const Rows group = reduced_last(r, i);
           for (int k = 0; k < kMaxIn; ++k) done[k] |= group.view[kGrad + k].data != nullptr;
-          columns(r, i);
+          const bool both = left && device_->columns_write_full;
+          columns(group, both ? &full : nullptr);
+          left = left && !both;
         }
         if (kind == GradKind::row_sums) row_sums(r, i);
       }
-      if (any) run(Mode::grad, full);
+      if (left) run(Mode::grad, full);
     }
     return finish();
   }
@@ -134,9 +139,10 @@ class Call {
   void run(Mode mode, const Rows& r) const { device_->run(op_.kernel, double_, mode, r); }
   Tensor scratch(Ints sizes) const { return at::empty(sizes, in_[0].options().dtype(at::kDouble)); }
 
-  // The gradients that are summed over the same dimensions as that of operand i.
-  void columns(const Rows& all, int i) {
-    Rows r = reduced_last(all, i);
+  // The gradients of a group that are summed over the same dimensions, and those of `full` in the
+  // same pass.
+  void columns(const Rows& group, const Rows* full) {
+    Rows r = group;
     int64_t kept = 1;
     for (int d = 0; d < r.kept; ++d) kept *= r.sizes[d];
     const int64_t summed = r.rows / kept, columns = kept * r.cols;
@@ -145,6 +151,8 @@ class Call {
     c10::SmallVector<int, kMaxIn> targets;
     for (int k = 0; k < kMaxIn; ++k)
       if (r.view[kGrad + k].data) targets.push_back(k);
+    for (int k = 0; full && k < kMaxIn; ++k)
+      if (full->view[kGrad + k].data) r.view[kGrad + k].data = full->view[kGrad + k].data;
     if (r.splits <= 1) return run(Mode::columns, r);
     const Tensor partial = scratch({static_cast<int64_t>(targets.size()), r.splits, columns});
     r.value = partial.data_ptr();
