@@ -23,6 +23,12 @@ OPS = (
     "gaussian_rsample_log_ratio",
     "gaussian_log_prob",
     "bernoulli_log_prob",
+    "continuous_bernoulli_log_prob",
+    "laplace_log_prob",
+    "discretized_logistic_log_prob",
+    "poisson_log_prob",
+    "negative_binomial_log_prob",
+    "zero_inflated_negative_binomial_log_prob",
     "bernoulli_elbo_loss",
     "gaussian_elbo_loss",
 )

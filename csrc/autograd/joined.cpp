@@ -39,6 +39,18 @@ bool gaussian_is_one_pass(const Values& args, const std::vector<bool>& mask, boo
                          {args[0].toTensor(), args[1].toTensor(), args[2].toTensor()},
                          args[3].toInt(), mask, worth);
 }
+// Log-probabilities with logarithms or exponentials enough that making the gradients again costs
+// more than writing and scaling them, however small the data are.
+template <ChooseRowOp choose>
+bool log_prob_is_one_pass(const Values& args, const std::vector<bool>& mask, bool worth) {
+  Operands in;
+  for (size_t i = 0; i + 1 < args.size(); ++i) in.push_back(args[i].toTensor());
+  const int64_t batch_ndim = args.back().toInt();
+  if (worth && (batch_ndim != 1 || in[0].dim() != in[1].dim())) return false;
+  Mask wanted{};
+  std::copy(mask.begin(), mask.end(), wanted.begin());
+  return one_pass(choose(in, mask[0]), in, batch_ndim, wanted);
+}
 
 // By the addresses of the schemas of the op, its backward and its permission to overwrite, which
 // live as long as the ops do.
@@ -69,12 +81,21 @@ std::unordered_map<std::string, Joined> join_all() {
   const auto one_pass = [&](const std::string& name, OnePass when, bool folds_rows) {
     Joined& j = all.at("pyvae::" + name);
     j.value_grad = find("_" + name + "_value_grad");
-    j.value_grad_inplace = find("_" + name + "_value_grad_");
+    const auto inplace = dispatcher.findSchema({"pyvae::_" + name + "_value_grad_", ""});
+    if (inplace) j.value_grad_inplace = *inplace;
     j.one_pass = when;
     j.folds_rows = folds_rows;
   };
   one_pass("bernoulli_log_prob", bernoulli_is_one_pass, true);
   one_pass("gaussian_log_prob", gaussian_is_one_pass, true);
+#define PYVAE_ONE_PASS(name) one_pass(#name, log_prob_is_one_pass<name##_op>, true)
+  PYVAE_ONE_PASS(continuous_bernoulli_log_prob);
+  PYVAE_ONE_PASS(laplace_log_prob);
+  PYVAE_ONE_PASS(discretized_logistic_log_prob);
+  PYVAE_ONE_PASS(poisson_log_prob);
+  PYVAE_ONE_PASS(negative_binomial_log_prob);
+  PYVAE_ONE_PASS(zero_inflated_negative_binomial_log_prob);
+#undef PYVAE_ONE_PASS
   one_pass("bernoulli_elbo_loss", elbo_is_one_pass, false);
   one_pass("gaussian_elbo_loss", elbo_is_one_pass, false);
   return all;

@@ -9,6 +9,11 @@ inline namespace PYVAE_ISA {
 
 void fill_gaussian(CpuKernels& k);
 void fill_bernoulli(CpuKernels& k);
+void fill_continuous_bernoulli(CpuKernels& k);
+void fill_laplace(CpuKernels& k);
+void fill_discretized_logistic(CpuKernels& k);
+void fill_poisson(CpuKernels& k);
+void fill_negative_binomial(CpuKernels& k);
 
 template <class F, class T>
 void fill_loops(RowsFn (&loop)[static_cast<int>(Mode::count)]) {

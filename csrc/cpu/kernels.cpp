@@ -14,6 +14,11 @@ CpuKernels make(const char* name) {
   k.group = kMaxGroup;
   fill_gaussian(k);
   fill_bernoulli(k);
+  fill_continuous_bernoulli(k);
+  fill_laplace(k);
+  fill_discretized_logistic(k);
+  fill_poisson(k);
+  fill_negative_binomial(k);
   return k;
 }
 

@@ -8,7 +8,7 @@
 namespace pyvae {
 inline namespace PYVAE_ISA {
 
-// At most 64 vectors, so that a product of factors in [1, 2] cannot overflow.
+// At most 64 vectors, so that a product of factors in [1/2, 2] cannot overflow.
 template <class T>
 constexpr int kSegment = 64 * Vec<T>::kLanes;
 

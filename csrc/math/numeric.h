@@ -73,8 +73,8 @@ PYVAE_FN void sincos_turn(int32_t word, double& s, double& c) {
   s = ::sin(angle), c = ::cos(angle);
 }
 
-// What one element adds to its row: sum - log(factor), with factor in [1, 2]. Factors multiply up,
-// so that a row needs one logarithm for many elements.
+// What one element adds to its row: sum - log(factor), with factor in [1/2, 2]. Factors multiply
+// up, so that a row needs one logarithm for many elements.
 template <class V>
 struct Term {
   V sum;

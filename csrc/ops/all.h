@@ -6,8 +6,13 @@
 #pragma once
 
 #include "bernoulli.h"
+#include "continuous_bernoulli.h"
+#include "discretized_logistic.h"
 #include "elbo.h"
 #include "gaussian.h"
+#include "laplace.h"
+#include "negative_binomial.h"
+#include "poisson.h"
 
 // X(name, schema of the arguments, schema of the results, masked gradients)
 #define PYVAE_OPS(X)                                                                               \
@@ -29,6 +34,20 @@
     "Tensor? grad", "bool[3] mask", "(Tensor, Tensor, Tensor)")                                    \
   X(bernoulli_log_prob, "Tensor x, Tensor logits, int batch_ndim=1", "Tensor", "Tensor? grad",     \
     "bool[2] mask", "(Tensor, Tensor)")                                                            \
+  X(continuous_bernoulli_log_prob, "Tensor x, Tensor logits, int batch_ndim=1", "Tensor",          \
+    "Tensor? grad", "bool[2] mask", "(Tensor, Tensor)")                                            \
+  X(laplace_log_prob, "Tensor x, Tensor mean, Tensor log_scale, int batch_ndim=1", "Tensor",       \
+    "Tensor? grad", "bool[3] mask", "(Tensor, Tensor, Tensor)")                                    \
+  X(discretized_logistic_log_prob, "Tensor x, Tensor mean, Tensor log_scale, int batch_ndim=1",    \
+    "Tensor", "Tensor? grad", "bool[3] mask", "(Tensor, Tensor, Tensor)")                          \
+  X(poisson_log_prob, "Tensor x, Tensor log_rate, int batch_ndim=1", "Tensor", "Tensor? grad",     \
+    "bool[2] mask", "(Tensor, Tensor)")                                                            \
+  X(negative_binomial_log_prob,                                                                    \
+    "Tensor x, Tensor mean, Tensor inverse_dispersion, int batch_ndim=1", "Tensor",                \
+    "Tensor? grad", "bool[3] mask", "(Tensor, Tensor, Tensor)")                                    \
+  X(zero_inflated_negative_binomial_log_prob,                                                      \
+    "Tensor x, Tensor mean, Tensor inverse_dispersion, Tensor zi_logits, int batch_ndim=1",        \
+    "Tensor", "Tensor? grad", "bool[4] mask", "(Tensor, Tensor, Tensor, Tensor)")                  \
   X(bernoulli_elbo_loss,                                                                           \
     "Tensor x, Tensor logits, Tensor mean, Tensor logvar, Tensor? beta, int reduction", "Tensor",  \
     "Tensor? grad", "bool[5] mask", "(Tensor, Tensor, Tensor, Tensor, Tensor)")                    \
@@ -44,6 +63,22 @@
     "(Tensor, Tensor, Tensor)")                                                                    \
   X(gaussian_log_prob, "Tensor x, Tensor mean, Tensor logvar, int batch_ndim, bool[3] mask",       \
     "(Tensor, Tensor, Tensor, Tensor)")                                                            \
+  X(continuous_bernoulli_log_prob, "Tensor x, Tensor logits, int batch_ndim, bool[2] mask",        \
+    "(Tensor, Tensor, Tensor)")                                                                    \
+  X(laplace_log_prob, "Tensor x, Tensor mean, Tensor log_scale, int batch_ndim, bool[3] mask",     \
+    "(Tensor, Tensor, Tensor, Tensor)")                                                            \
+  X(discretized_logistic_log_prob,                                                                 \
+    "Tensor x, Tensor mean, Tensor log_scale, int batch_ndim, bool[3] mask",                       \
+    "(Tensor, Tensor, Tensor, Tensor)")                                                            \
+  X(poisson_log_prob, "Tensor x, Tensor log_rate, int batch_ndim, bool[2] mask",                   \
+    "(Tensor, Tensor, Tensor)")                                                                    \
+  X(negative_binomial_log_prob,                                                                    \
+    "Tensor x, Tensor mean, Tensor inverse_dispersion, int batch_ndim, bool[3] mask",              \
+    "(Tensor, Tensor, Tensor, Tensor)")                                                            \
+  X(zero_inflated_negative_binomial_log_prob,                                                      \
+    "Tensor x, Tensor mean, Tensor inverse_dispersion, Tensor zi_logits, int batch_ndim, "         \
+    "bool[4] mask",                                                                                \
+    "(Tensor, Tensor, Tensor, Tensor, Tensor)")                                                    \
   X(bernoulli_elbo_loss,                                                                           \
     "Tensor x, Tensor logits, Tensor mean, Tensor logvar, Tensor? beta, int reduction, "           \
     "bool[5] mask",                                                                                \

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
 __all__ = ["PLAIN"]
 
@@ -73,6 +73,59 @@ def bernoulli_log_prob(x: Tensor, logits: Tensor) -> Tensor:
     return -binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
 
 
+def continuous_bernoulli_log_prob(x: Tensor, logits: Tensor) -> Tensor:
+    uniform = logits.abs() < 1e-2  # the quotient is 0 / 0 at 0: two terms of its series
+    safe = torch.where(uniform, 1.0, logits)
+    log_norm = torch.where(
+        uniform, math.log(2) + logits.square() / 12, torch.log(safe / torch.tanh(safe / 2))
+    )
+    return (log_norm - binary_cross_entropy_with_logits(logits, x, reduction="none")).sum(-1)
+
+
+def laplace_log_prob(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
+    return -((x - mean).abs() * torch.exp(-log_scale) + log_scale + math.log(2)).sum(-1)
+
+
+def discretized_logistic_log_prob(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
+    if x.dtype == torch.uint8:
+        x = x.to(mean.dtype) / 127.5 - 1
+    inverse_scale = torch.exp(-log_scale.clamp(min=-7))
+    upper, lower = (x - mean + 1 / 255) * inverse_scale, (x - mean - 1 / 255) * inverse_scale
+    log_upper, log_lower = -softplus(-upper), -softplus(lower)
+    inside = log_upper + log_lower + torch.log(-torch.expm1(lower - upper))
+    terms = torch.where(x < -0.999, log_upper, torch.where(x > 0.999, log_lower, inside))
+    return terms.sum(-1)
+
+
+def poisson_log_prob(x: Tensor, log_rate: Tensor) -> Tensor:
+    return (x * log_rate - torch.exp(log_rate) - torch.lgamma(x + 1)).sum(-1)
+
+
+def _negative_binomial(x: Tensor, mean: Tensor, theta: Tensor) -> Tensor:
+    log_total = torch.log(theta + mean)
+    return (
+        theta * (torch.log(theta) - log_total)
+        + x * (torch.log(mean) - log_total)
+        + torch.lgamma(x + theta)
+        - torch.lgamma(theta)
+        - torch.lgamma(x + 1)
+    )
+
+
+def negative_binomial_log_prob(x: Tensor, mean: Tensor, inverse_dispersion: Tensor) -> Tensor:
+    return _negative_binomial(x, mean, inverse_dispersion).sum(-1)
+
+
+def zero_inflated_negative_binomial_log_prob(
+    x: Tensor, mean: Tensor, inverse_dispersion: Tensor, zi_logits: Tensor
+) -> Tensor:
+    theta = inverse_dispersion
+    zero = softplus(theta * (torch.log(theta) - torch.log(theta + mean)) - zi_logits)
+    off = softplus(-zi_logits)
+    counted = _negative_binomial(x, mean, theta) - zi_logits
+    return (torch.where(x == 0, zero, counted) - off).sum(-1)
+
+
 def bernoulli_elbo_loss(
     x: Tensor, logits: Tensor, mean: Tensor, logvar: Tensor, beta: Tensor | float = 1.0
 ) -> Tensor:
@@ -104,6 +157,12 @@ PLAIN: Mapping[str, Callable[..., Tensor | tuple[Tensor, ...]]] = {
         gaussian_rsample_log_ratio,
         gaussian_log_prob,
         bernoulli_log_prob,
+        continuous_bernoulli_log_prob,
+        laplace_log_prob,
+        discretized_logistic_log_prob,
+        poisson_log_prob,
+        negative_binomial_log_prob,
+        zero_inflated_negative_binomial_log_prob,
         bernoulli_elbo_loss,
         gaussian_elbo_loss,
     )

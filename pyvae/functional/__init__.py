@@ -10,6 +10,12 @@ on the parameters' device, the same value of which always gives the same noise.
 """
 
 from .bernoulli import bernoulli_log_prob
+from .continuous_bernoulli import continuous_bernoulli_log_prob
+from .counts import (
+    negative_binomial_log_prob,
+    poisson_log_prob,
+    zero_inflated_negative_binomial_log_prob,
+)
 from .elbo import elbo_loss
 from .gaussian import (
     gaussian_kl,
@@ -18,13 +24,21 @@ from .gaussian import (
     gaussian_rsample_kl,
     gaussian_rsample_log_ratio,
 )
+from .laplace import laplace_log_prob
+from .logistic import discretized_logistic_log_prob
 
 __all__ = [
     "bernoulli_log_prob",
+    "continuous_bernoulli_log_prob",
+    "discretized_logistic_log_prob",
     "elbo_loss",
     "gaussian_kl",
     "gaussian_log_prob",
     "gaussian_rsample",
     "gaussian_rsample_kl",
     "gaussian_rsample_log_ratio",
+    "laplace_log_prob",
+    "negative_binomial_log_prob",
+    "poisson_log_prob",
+    "zero_inflated_negative_binomial_log_prob",
 ]

@@ -9,6 +9,12 @@ Every function takes the arguments of the op of the same name: tensors only, noi
 
 from .base import compute, sum_event
 from .bernoulli import bernoulli_log_prob
+from .continuous_bernoulli import continuous_bernoulli_log_prob
+from .counts import (
+    negative_binomial_log_prob,
+    poisson_log_prob,
+    zero_inflated_negative_binomial_log_prob,
+)
 from .elbo import bernoulli_elbo_loss, gaussian_elbo_loss
 from .gaussian import (
     gaussian_kl,
@@ -17,19 +23,27 @@ from .gaussian import (
     gaussian_rsample_kl,
     gaussian_rsample_log_ratio,
 )
+from .laplace import laplace_log_prob
+from .logistic import discretized_logistic_log_prob
 from .noise import philox, philox_normal
 
 __all__ = [
     "bernoulli_elbo_loss",
     "bernoulli_log_prob",
     "compute",
+    "continuous_bernoulli_log_prob",
+    "discretized_logistic_log_prob",
     "gaussian_elbo_loss",
     "gaussian_kl",
     "gaussian_log_prob",
     "gaussian_rsample",
     "gaussian_rsample_kl",
     "gaussian_rsample_log_ratio",
+    "laplace_log_prob",
+    "negative_binomial_log_prob",
     "philox",
     "philox_normal",
+    "poisson_log_prob",
     "sum_event",
+    "zero_inflated_negative_binomial_log_prob",
 ]

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import bernoulli, elbo, gaussian
+from . import bernoulli, continuous_bernoulli, counts, elbo, gaussian, laplace, logistic
 from .case import (
     TOLERANCE,
     Bytes,
@@ -42,5 +42,15 @@ __all__ = [
 ]
 
 CASES: Mapping[str, OpCase] = {
-    case.name: case for rows in (gaussian.ROWS, bernoulli.ROWS, elbo.ROWS) for case in rows
+    case.name: case
+    for rows in (
+        gaussian.ROWS,
+        bernoulli.ROWS,
+        continuous_bernoulli.ROWS,
+        laplace.ROWS,
+        logistic.ROWS,
+        counts.ROWS,
+        elbo.ROWS,
+    )
+    for case in rows
 }

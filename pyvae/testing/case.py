@@ -59,6 +59,7 @@ class OpCase:
         draw: how arguments are drawn that are not standard normal.
         stops_gradient: the gradients leave out a part of the value's derivative on purpose, so
             that finite differences do not show them.
+        levels: bytes are levels of a pixel, and floats its places from -1 to 1.
         one_pass: the gradients are made beside the value, without reading the operands again.
         tolerance: per dtype of the arguments.
     """
@@ -76,6 +77,7 @@ class OpCase:
     native: str = ""
     draw: Mapping[str, Draw] = field(default_factory=dict)
     stops_gradient: bool = False
+    levels: bool = False
     one_pass: bool = False
     tolerance: Mapping[torch.dtype, Tolerance] = field(default_factory=lambda: TOLERANCE)
 
@@ -134,13 +136,13 @@ def outputs(result: Result) -> tuple[Tensor, ...]:
 
 
 def in_float64(inputs: Mapping[str, Any]) -> Inputs:
-    """The same inputs in float64, as leaves of their own: what a specification is judged on."""
+    """The same inputs in float64, bytes as they are: what a specification is judged on."""
 
     def lift(value: Any) -> Any:
         if not isinstance(value, Tensor):
             return value
         copy = value.detach()
-        if copy.dtype != torch.int64:
+        if copy.is_floating_point():
             copy = copy.double()
         return copy.clone().requires_grad_(value.requires_grad)
 

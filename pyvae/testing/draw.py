@@ -23,6 +23,25 @@ def logits(shape: Shape, generator: Generator) -> Tensor:
     return 3 * normal(shape, generator)
 
 
+def positive(shape: Shape, generator: Generator) -> Tensor:
+    return normal(shape, generator).exp()
+
+
+def counts(shape: Shape, generator: Generator) -> Tensor:
+    """Some zeros, most below ten."""
+    return torch.poisson(3 * positive(shape, generator), generator)
+
+
+def levels(shape: Shape, generator: Generator) -> Tensor:
+    """Of a pixel, among them many that are black or white."""
+    drawn = torch.randint(-64, 320, shape, generator=generator)
+    return drawn.clamp(0, 255).to(torch.uint8)
+
+
+def scaled_levels(shape: Shape, generator: Generator) -> Tensor:
+    return levels(shape, generator).double() / 127.5 - 1
+
+
 def weight(shape: Shape, generator: Generator) -> Tensor:
     return torch.full(shape, 0.7, dtype=torch.float64)
 

@@ -1,0 +1,100 @@
+// Negative binomial log-likelihoods by mean m and inverse dispersion t (Lopez et al., "Deep
+// generative modeling for single-cell transcriptomics", 2018):
+//   log Gamma(x + t) - log Gamma(t) - log Gamma(x + 1) + t log(t / (t + m)) + x log(m / (t + m)).
+#pragma once
+
+#include "counts.h"
+
+namespace pyvae {
+inline namespace PYVAE_ISA {
+
+template <class V>
+struct NegativeBinomial {
+  V log_prob, d_mean, d_dispersion, d_x;
+};
+
+// In the form of Loader ("Fast and accurate computation of binomial probabilities", 2000), where
+// all terms are as small as their sum, from t -> 0 to the Poisson limit t -> infinity. With
+//   v = (x - m) / (t + m), 1 + v = (t + x) / (t + m); u = t v / x, 1 - u = m (t + x) / (x (t + m));
+//   h(s) = s - log(1 + s), and e the error of Stirling's formula
+// it is, for x > 0,
+//   1/2 log(t / (t + x)) + e(t + x) - e(t) - t h(v) - x h(-u) - log(e^x x! / x^x);
+// the derivatives in v and u cancel, so that the one in t is
+//   x / (2 t (t + x)) + e'(t + x) - e'(t) - h(v).
+template <bool kData, class V>
+PYVAE_FN NegativeBinomial<V> negative_binomial(V x, V mean, V dispersion) {
+  const V t = dispersion;
+  const V away = x - mean, sum = x + t;
+  const V scale = V(1) / (t + mean), r_sum = V(1) / sum, r_x = V(1) / x;
+  const V p = t * scale, v = away * scale, u = p * away * r_x;
+  const V h_v = log1p_residual(v, sum * scale);
+  const V h_u = log1p_residual(-u, mean * scale * (sum * r_x));
+  const V log_t = log(t), log_x = log_positive(x), log_share = log_positive(t * r_sum);
+  const auto certain = t == V(0);
+  const V log_sum = select(certain, log_x, log_t - log_share);
+  const Stirling<V> of_t = stirling(t, log_t), of_sum = stirling(sum, log_sum);
+  const auto zero = is_zero_count(x);
+
+  NegativeBinomial<V> r;
+  const V positive = V(0.5) * log_share + of_sum.error - of_t.error - t * h_v - x * h_u -
+                     log_factorial_residual(x, log_x);
+  const V none = select(certain, t, t * (v - h_v));  // t log(t / (t + m))
+  r.log_prob = select(zero, none, positive);
+  r.d_mean = select(zero, -p, p * away / mean);
+  r.d_dispersion = select(zero, V(0), V(0.5) * (x * r_sum) / t + of_sum.slope - of_t.slope) - h_v;
+  r.d_x = V(0);
+  if constexpr (kData) {
+    const V x_1 = x + V(1);
+    r.d_x = log(mean * scale) + digamma(sum, log_sum) - digamma(x_1, log_positive(x_1));
+  }
+  return r;
+}
+
+// kData: with the derivative in x.
+template <bool kData>
+struct NegativeBinomialLogProb : Density {
+  static constexpr int kIn = 3;  // x, mean, inverse dispersion
+
+  template <class V>
+  PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
+    const auto r = negative_binomial<kData>(count_of(c.in[0]), c.in[1], c.in[2]);
+    c.grad[0] = r.d_x;
+    c.grad[1] = r.d_mean;
+    c.grad[2] = r.d_dispersion;
+    return {r.log_prob, V(1)};
+  }
+};
+
+// With a = log NB(x) and zero-inflation logits l:
+//   x = 0: log(sigmoid(l) + sigmoid(-l) exp(a)); x > 0: log sigmoid(-l) + a.
+template <bool kData>
+struct ZeroInflatedNegativeBinomialLogProb : Density {
+  static constexpr int kIn = 4;  // x, mean, inverse dispersion, zero-inflation logits
+  static constexpr bool kFactor = true;
+
+  // With e = exp(-|l|) and f = exp(-|l - a|) a zero has max(l, a) - max(l, 0) +
+  // log((1 + f) / (1 + e)), of which the maxima are one for positive l; it comes from the counts
+  // with the probability sigmoid(a - l).
+  template <class V>
+  PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
+    const V x = count_of(c.in[0]), l = c.in[3];
+    const auto r = negative_binomial<kData>(x, c.in[1], c.in[2]);
+    const V a = r.log_prob, away = l - a;
+    const auto zero = is_zero_count(x), rare = l < V(0);
+    const V e = exp_nonpositive(negative_abs(l)), e_1 = e + V(1);
+    const V f = exp_nonpositive(negative_abs(away)), f_1 = f + V(1);
+    const V inflated = select(rare, e, V(1)) / e_1;
+    const V from_counts = select(away > V(0), f, V(1)) / f_1;
+    const V weight = select(zero, from_counts, V(1));
+    c.grad[0] = weight * r.d_x;
+    c.grad[1] = weight * r.d_mean;
+    c.grad[2] = weight * r.d_dispersion;
+    c.grad[3] = V(1) - weight - inflated;
+    const V none = select(rare, select(away > V(0), l, a), V(0));
+    const V some = a - select(rare, V(0), l);
+    return {select(zero, none, some), e_1 / select(zero, f_1, V(1))};
+  }
+};
+
+}  // namespace PYVAE_ISA
+}  // namespace pyvae

@@ -1,0 +1,32 @@
+"""Laplace by mean and log-scale."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ._arguments import number, ops
+
+
+def laplace_log_prob(
+    x: Tensor, mean: Tensor, log_scale: Tensor | float = 0.0, *, batch_ndim: int = 1
+) -> Tensor:
+    """log p(x) = sum -|x - mean| exp(-log_scale) - log_scale - log 2 in nats, per sample.
+
+    The absolute error as a likelihood, with the constant, so that a scale can be learned. Laplace,
+    1774. Where x equals the mean, its slope is 0.
+
+    Args:
+        x: ``(*batch, *event)``; bool and uint8 count as numbers.
+        mean: the same event shape; batch dimensions may be missing or 1.
+        log_scale: a number, or any tensor that broadcasts, such as a learned scalar.
+        batch_ndim: leading dimensions of the broadcast result to keep.
+
+    Returns:
+        ``(*batch,)``, float32 at least.
+
+    Example:
+        >>> import torch
+        >>> laplace_log_prob(torch.zeros(2, 3), torch.zeros(2, 3))
+        tensor([-2.0794, -2.0794])
+    """
+    return ops.laplace_log_prob.default(x, mean, number(log_scale, mean), batch_ndim)  # type: ignore[no-any-return]
