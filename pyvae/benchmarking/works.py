@@ -17,6 +17,7 @@ WORKS = (
     Work("gaussian_rsample_kl", (128, 20)),
     Work("gaussian_rsample_log_ratio", (50, 100, 50)),
     Work("elbo_loss", (4096, 784, 64)),
+    Work("zero_inflated_negative_binomial_log_prob", (128, 2000)),
 )
 
 #: Those that fit into a minute, compiling included.
