@@ -29,8 +29,8 @@ struct PartedSum {
   }
 };
 
-// log(1 + s) - s / (1 + s), without cancellation near 0: y^2 / 2 + y^3 / 3 + ... in y = s / (1 +
-// s).
+// log(1 + s) - s / (1 + s) without cancellation near 0, where it is y^2 / 2 + y^3 / 3 + ... in
+// y = s / (1 + s).
 PYVAE_FN double log1p_residual(double s, double y) {
   if (!(y < 0.03)) return log(1 + s) - y;
   double q = 1. / 11;
@@ -78,9 +78,11 @@ struct Rank1GaussianRsampleKl {
   template <bool kGrad>
   PYVAE_FN static void close_first(Row<double>& row, const double (&sum)[kFirst]) {
     const double s = sum[0] * 0x1p64;
-    row.p = 1 / sqrt(1 + s);
-    row.kappa = 1 / (1 + row.p);
-    row.mu = row.p * row.kappa;
+    const double root = sqrt(1 + s);
+    row.p = 1 / root;
+    row.mu = 1 / (1 + root);
+    row.kappa = 1 - row.mu;
+    // Half of log(1 + s) - sum h^2, which takes back what `value` adds to each element.
     if constexpr (!kGrad) row.value = 0.5 * log1p_residual(s, s * row.p * row.p);
   }
 
@@ -125,8 +127,8 @@ struct Rank1GaussianRsampleKl {
     }
   };
 
-  // z, and the element's part of the KL: 1/2 [w^2 rho - 1 + l + h^2 + m^2], for which
-  // w^2 rho - 1 + h^2 = expm1(-l) rho.
+  // z, and the element's part of the KL: 1/2 [C_ii - 1 + h^2 + l + m^2], of which
+  // C_ii - 1 + h^2 = w^2 rho - rho = (e^-l - 1) rho.
   template <class V>
   PYVAE_FN static V value(Cell<V>& c, const Row<V>& row) {
     const Parts<V> x(c, row);
@@ -136,10 +138,10 @@ struct Rank1GaussianRsampleKl {
     return V(0.5) * (select(abs(l) > V(0.5), far, near) + m * m);
   }
 
-  // Gradients, where `slope` is the incoming gradient of the KL. With g = w grad_z and
-  // c = p^2 kappa of R = w (I - c r r^T):
+  // Gradients, where `slope` is the incoming gradient of the KL. With g = w grad_z,
+  // nu = mu + (2 - mu) rho and sums over the others primed,
   //   d(grad_z . z) / dr_i = mu [(2 - mu) h g' eps' + (1 - nu) (g' eps + g eps') - nu h g eps],
-  //   nu = mu + (2 - mu) rho;   dKL / dr_i = p h (var' + 1 - C_ii),   1 - C_ii = h^2 - expm1 rho.
+  //   dKL / dr_i = p h (var' + 1 - C_ii),   1 - C_ii = h^2 - (e^-l - 1) rho.
   template <class V>
   PYVAE_FN static void gradient(Cell<V>& c, const Row<V>& row, V slope) {
     const Parts<V> x(c, row);
