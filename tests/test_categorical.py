@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from torch.func import vmap
 from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 
@@ -209,6 +210,18 @@ def test_classes_that_lie_in_planes(c, dtype):
     (slope,) = torch.autograd.grad(expected.mean(), rows)
     assert_close(value, expected)
     assert_close(grad, slope.movedim(-1, 1))
+
+
+def test_gradients_per_sample():
+    x, logits = classes(7, 6, 5), draw(6, 5, 7)
+
+    def one(logits, x):
+        return F.categorical_log_prob(x, logits, batch_ndim=0)
+
+    slopes = torch.nn.functional.one_hot(x, 7) - torch.softmax(logits, -1)
+    assert_close(vmap(torch.func.grad(one))(logits, x), slopes)
+    shared = vmap(torch.func.grad(one), in_dims=(None, 0))(logits[0], x)
+    assert_close(shared, torch.nn.functional.one_hot(x, 7) - torch.softmax(logits[:1], -1))
 
 
 def test_any_layout_of_both():

@@ -174,10 +174,10 @@ class ClassTile {
 
   const ClassRows& a_;
   const View &logits_, &grad_;
-  View row_, grad_row_;           // along the classes of one position
-  int64_t classes_, held_;        // held: at a time
-  int64_t from_ = 0, to_ = 0;     // where the block begins; where the piece does
-  int64_t first_ = 0;             // class of the piece
+  View row_, grad_row_;        // along the classes of one position
+  int64_t classes_, held_;     // held: at a time
+  int64_t from_ = 0, to_ = 0;  // where the block begins; where the piece does
+  int64_t first_ = 0;          // class of the piece
   int positions_, stride_, n_ = 0;
   bool long_;
   const T* in_[kBlock];

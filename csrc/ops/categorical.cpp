@@ -11,7 +11,7 @@ namespace pyvae {
 namespace {
 
 constexpr const char* kName = "categorical_log_prob";
-constexpr int64_t kItem = 16384;     // logits of one item, about
+constexpr int64_t kItem = 16384;    // logits of one item, about
 constexpr int64_t kFewClasses = 8;  // of which vectors along classes would be mostly empty
 
 using Ints = c10::ArrayRef<int64_t>;

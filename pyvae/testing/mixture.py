@@ -22,7 +22,7 @@ def _mixture(name: str, *, each: bool = False, per_dimension: bool = False) -> O
         function=F.gaussian_mixture_log_prob,
         native="gaussian_mixture_log_prob",
         sizes=("components", "batch", "latent"),
-        small=(3, 5, 7),
+        small=(6, 5, 7),
         shapes=lambda k, b, d: {
             "z": (b, d),
             "means": (k, d),

@@ -3,71 +3,72 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, log_softmax, logsigmoid, softplus
+from torch.nn.functional import cross_entropy, logsigmoid
 
 LOG_2PI = math.log(2 * math.pi)
 
 
-def discretized_logistic_mixture_log_prob(
-    x: Tensor, params: Tensor, num_mixtures: int = 10
-) -> Tensor:
-    """Salimans et al. (2017), for colour images scaled to [-1, 1]."""
-    b, _, h, w = x.shape
-    logits = params[:, :num_mixtures]
-    rest = params[:, num_mixtures:].view(b, 3, 3 * num_mixtures, h, w)
-    means, log_scales, coefficients = rest.chunk(3, dim=2)
-    coefficients = torch.tanh(coefficients)
-    log_scales = log_scales.clamp(min=-7)
+def discretized_logistic_mixture_log_prob(x: Tensor, params: Tensor, num_mixtures: int) -> Tensor:
+    if not x.is_floating_point():
+        x = x * (2 / 255) - 1
+    logits, rest = params.split([num_mixtures, params.shape[1] - num_mixtures], 1)
+    rest = rest.unflatten(1, (x.shape[1], -1, num_mixtures))
+    means, precision = rest[:, :, 0], torch.exp(-rest[:, :, 1].clamp(min=-7))
     x = x.unsqueeze(2)
-    red, green = x[:, 0], x[:, 1]
-    means = torch.stack(
-        [
-            means[:, 0],
-            means[:, 1] + coefficients[:, 0] * red,
-            means[:, 2] + coefficients[:, 1] * red + coefficients[:, 2] * green,
-        ],
-        dim=1,
-    )
-    inverse = torch.exp(-log_scales)
-    upper, lower = inverse * (x - means + 1 / 255), inverse * (x - means - 1 / 255)
-    mass = torch.sigmoid(upper) - torch.sigmoid(lower)
-    inside = torch.log(mass.clamp(min=1e-12))
-    edge = torch.where(x > 0.999, -softplus(lower), inside)
-    log_mass = torch.where(x < -0.999, logsigmoid(upper), edge)
-    total = log_mass.sum(1) + log_softmax(logits, dim=1)
-    return torch.logsumexp(total, dim=1).sum((1, 2))
+    if x.shape[1] == 3:
+        k = torch.tanh(rest[:, :, 2])
+        green = means[:, 1] + k[:, 0] * x[:, 0]
+        blue = means[:, 2] + k[:, 1] * x[:, 0] + k[:, 2] * x[:, 1]
+        means = torch.stack((means[:, 0], green, blue), 1)
+    below = logsigmoid(precision * (x - means + 1 / 255))
+    above = logsigmoid(precision * (means - x + 1 / 255))
+    inside = below + above + torch.log(-torch.expm1(precision * (-2 / 255)))
+    log_probs = torch.where(x < -0.999, below, torch.where(x > 0.999, above, inside)).sum(1)
+    return torch.logsumexp(torch.log_softmax(logits, 1) + log_probs, 1).sum((1, 2))
 
 
 def gaussian_mixture_log_prob(
-    z: Tensor, means: Tensor, logvars: Tensor, log_weights: Tensor | None = None
+    z: Tensor,
+    means: Tensor,
+    logvars: Tensor,
+    log_weights: Tensor,
+    per_dimension: bool = False,
 ) -> Tensor:
-    away = (z.unsqueeze(-2) - means).square() * torch.exp(-logvars)
-    each = -0.5 * (LOG_2PI + logvars + away).sum(-1)
-    weights = -math.log(len(means)) if log_weights is None else log_weights
-    return torch.logsumexp(each + weights, dim=-1)
+    away = z.unsqueeze(-2) - means
+    terms = -0.5 * (LOG_2PI + logvars + away.square() * torch.exp(-logvars))
+    if per_dimension:
+        return torch.logsumexp(log_weights.unsqueeze(-1) + terms, -2)
+    return torch.logsumexp(log_weights + terms.sum(-1), -1)
 
 
-def zero_inflated_negative_binomial_log_prob(
-    x: Tensor, mean: Tensor, inverse_dispersion: Tensor, zi_logits: Tensor
+def mmd(
+    x: Tensor,
+    y: Tensor,
+    *,
+    kernel: str = "rbf",
+    scales: Sequence[float] = (1.0,),
+    unbiased: bool = False,
 ) -> Tensor:
-    """Lopez et al. (2018), without epsilons."""
-    theta = inverse_dispersion
-    log_theta_mean = torch.log(theta + mean)
-    none = theta * (torch.log(theta) - log_theta_mean)  # log NB(0)
-    zero = softplus(none - zi_logits) - softplus(-zi_logits)
-    some = (
-        -softplus(-zi_logits)
-        - zi_logits
-        + none
-        + x * (torch.log(mean) - log_theta_mean)
-        + torch.lgamma(x + theta)
-        - torch.lgamma(theta)
-        - torch.lgamma(x + 1)
-    )
-    return torch.where(x == 0, zero, some).sum(-1)
+    def similarity(a: Tensor, b: Tensor) -> Tensor:
+        distance = (a.unsqueeze(1) - b).square().sum(-1)
+        total = torch.zeros_like(distance)
+        for scale in scales:
+            if kernel == "rbf":
+                total = total + torch.exp(-distance / (2 * scale**2))
+            else:
+                c = 2 * x.shape[1] * scale**2
+                total = total + c / (c + distance)
+        return total
+
+    def within(a: Tensor) -> Tensor:
+        k, n = similarity(a, a), len(a)
+        return (k.sum() - k.diagonal().sum()) / (n * (n - 1)) if unbiased else k.mean()
+
+    return within(x) + within(y) - 2 * similarity(x, y).mean()
 
 
 def rank1_gaussian_rsample_kl(
