@@ -56,6 +56,8 @@ def test_the_cells_of_the_published_file(data_dir: Path) -> None:
     assert cells.train.y is not None and cells.train.y.unique().tolist() == list(range(8))
     again = data.load("pbmc", data_dir)
     assert torch.equal(cells.test.x, again.test.x)
+    logs = data.load("pbmc", data_dir, log1p=True)
+    assert torch.equal(logs.test.x, cells.test.x.log1p())
     every = torch.cat([cells.train.x, cells.valid.x, cells.test.x])
     with h5py.File(data_dir / "scrna" / "10X_PBMC_top2000.h5") as file:
         np.testing.assert_allclose(every.double().sum(0), file["X"][()].astype(float).sum(0))

@@ -21,8 +21,7 @@ from pyvae.benchmarking import markdown
 from pyvae.cli.run_arguments import open_run
 
 LIKELIHOODS = {
-    "Gaussian on log1p(x)": "gaussian --likelihood-args variance=learned "
-    "--dataset-args transform=log1p",
+    "Gaussian on log1p(x)": "gaussian --likelihood-args variance=learned --dataset-args log1p=true",
     "negative binomial": "negative_binomial",
     "zero-inflated negative binomial": "zero_inflated_negative_binomial",
 }
