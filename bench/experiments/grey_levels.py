@@ -12,7 +12,7 @@ from runs import parser, train, write
 from pyvae.benchmarking import markdown
 
 LIKELIHOODS = {
-    "1 logistic": ["discretized_logistic", "--likelihood-args"],
+    "1 logistic": ["discretized_logistic"],
     "mixture of 5": ["discretized_logistic_mixture", "--likelihood-args", "num_mixtures=5"],
     "mixture of 10": ["discretized_logistic_mixture", "--likelihood-args", "num_mixtures=10"],
 }

@@ -55,7 +55,12 @@ def train(label: str, arguments: Sequence[str], options: argparse.Namespace) -> 
     print(f"{label}: pyvae train {' '.join(arguments)}", file=sys.stderr, flush=True)
     command = [sys.executable, "-m", "pyvae", "train", "--out", str(folder), "--overwrite"]
     environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
-    subprocess.run([*command, "--quiet", *arguments], check=True, env=environment)
+    subprocess.run(
+        [*command, "--quiet", *arguments],
+        check=True,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+    )
     written.write_text(json.dumps(list(arguments)))
     return run
 

@@ -14,8 +14,8 @@ from pyvae.benchmarking import markdown
 
 PRIORS = {
     "standard normal": "standard_normal",
-    "mixture of 500 Gaussians": "mixture_of_gaussians --prior-args num_components=500",
-    "VampPrior, 500 pseudo-inputs": "vampprior --prior-args num_components=500",
+    "mixture of 500 Gaussians": "mixture_of_gaussians --prior-args components=500",
+    "VampPrior, 500 pseudo-inputs": "vampprior --prior-args components=500",
 }
 
 
@@ -25,7 +25,7 @@ def main() -> None:
     shared += ["--encoder-args", "hidden=300,300", "--decoder-args", "hidden=300,300"]
     shared += ["--optimizer", "adam", "--lr", "5e-4", "--epochs", str(options.epochs)]
     shared += ["--objective-args", f"warm_up_epochs={options.epochs // 3}"]
-    shared += ["--eval-samples", "200"]
+    shared += ["--eval-samples", "100"]
     rows, data = [], {}
     for prior, words in PRIORS.items():
         arguments = ["--prior", *words.split()]
