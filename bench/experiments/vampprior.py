@@ -20,12 +20,12 @@ PRIORS = {
 
 
 def main() -> None:
-    options = parser(__doc__ or "", epochs=30, seeds=1).parse_args()
+    options = parser(__doc__ or "", epochs=16, seeds=1).parse_args()
     shared = ["--dataset", "binarized_mnist", "--latent-dim", "40", "--batch-size", "100"]
     shared += ["--encoder-args", "hidden=300,300", "--decoder-args", "hidden=300,300"]
     shared += ["--optimizer", "adam", "--lr", "5e-4", "--epochs", str(options.epochs)]
     shared += ["--objective-args", "estimator=sampled", f"warm_up_epochs={options.epochs // 3}"]
-    shared += ["--eval-samples", "100"]
+    shared += ["--eval-samples", "50"]
     rows, data = [], {}
     for prior, words in PRIORS.items():
         arguments = ["--prior", *words.split()]
