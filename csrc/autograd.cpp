@@ -110,7 +110,8 @@ bool may_overwrite(const Joined& join, const Values& args, const Tensor& t,
   if (!all_plain(args) || !backend(t.device().type())) return false;
   for (size_t i = 0; i < args.size(); ++i)
     if (i != 1 && has_tensor(args[i]) && args[i].toTensor().is_alias_of(t)) return false;
-  if (!t.is_non_overlapping_and_dense() || !join.one_pass(args, mask, false)) return false;
+  if (!t.is_non_overlapping_and_dense() || join.one_pass(args, mask, false) == Pass::none)
+    return false;
   const auto* view = ag::impl::get_view_autograd_meta(t);
   return !view || !view->has_bw_view() || view->get_creation_meta() == ag::CreationMeta::DEFAULT;
 }
@@ -126,8 +127,10 @@ void autograd_forward(const c10::OperatorHandle& op, c10::DispatchKeySet keys, S
   NodePtr owner;
   FirstNode* node = first_node(join, args, owner);
   const std::vector<bool> mask = wanted(args, node);
-  if (join.value_grad && all_plain(args) && backend(first_device(args)) &&
-      join.one_pass(args, mask, true))
+  const bool can = join.value_grad && all_plain(args) && backend(first_device(args));
+  const Pass pass = can ? join.one_pass(args, mask, true) : Pass::none;
+  node->sums = pass == Pass::sums;
+  if (pass != Pass::none)
     run_one_pass(*join.value_grad, mask, node, stack);
   else
     redispatch(op, keys, stack);

@@ -59,6 +59,16 @@ def test_the_256_levels_sum_to_one(log_scale, dtype, atol):
     assert_close(mass.sum(0), torch.ones_like(mean), rtol=0, atol=atol)
 
 
+@pytest.mark.parametrize("log_scale", SCALES)
+@pytest.mark.parametrize("mean", [-1.0, 1.0])
+def test_a_mean_in_the_middle_of_an_edge_bin_moves_no_mass(mean, log_scale):
+    """The levels sum to one, so that the gradients of their sum are 0, there too."""
+    params = pixels(*torch.tensor([[0.0], [mean], [log_scale]], dtype=F64)).requires_grad_()
+    mass = log_prob(LEVELS.view(256, 1, 1, 1, 1), params, 1, batch_ndim=2).exp()
+    (grad,) = torch.autograd.grad(mass.sum(), params)
+    assert_close(grad, torch.zeros_like(grad), rtol=0, atol=1e-9)
+
+
 def test_a_mixture_of_two_sums_to_one():
     logits, means, scales = randn(3, 40, 2)
     params = pixels(*logits.T, *means.T, *(scales - 2).T)

@@ -7,34 +7,41 @@
 namespace pyvae {
 namespace {
 
-bool all_equal(const Tensor& grad, double value) {
+// The number that all elements of a gradient on the CPU are, where there is one.
+std::optional<double> common_number(const Tensor& grad) {
+  if (!grad.is_cpu() || at::isTensorSubclassLike(grad)) return {};
   Tensor t = grad;
   for (int64_t d = grad.dim(); d-- > 0;)
     if (t.stride(d) == 0 && t.size(d) > 0) t = t.select(d, 0);  // an expanded number
-  if (t.numel() == 0 || !t.is_contiguous()) return false;
-  const auto all = [&](auto expected) {
-    using T = decltype(expected);
+  if (t.numel() == 0 || !t.is_contiguous()) return {};
+  const auto common = [&](auto zero) -> std::optional<double> {
+    using T = decltype(zero);
     const T* p = t.const_data_ptr<T>();
     for (int64_t i = 0; i < t.numel(); ++i)
-      if (p[i] != expected) return false;
-    return true;
+      if (p[i] != p[0]) return {};
+    return std::isnan(p[0]) ? std::optional<double>() : p[0];
   };
-  if (t.scalar_type() == at::kFloat) return all(static_cast<float>(value));
-  return t.scalar_type() == at::kDouble && all(value);
+  if (t.scalar_type() == at::kFloat) return common(0.f);
+  return t.scalar_type() == at::kDouble ? common(0.) : std::nullopt;
+}
+bool is_folded(std::optional<double> number, const Tensor& grad, double folded) {
+  return number == (grad.scalar_type() == at::kFloat ? static_cast<float>(folded) : folded);
 }
 
 // g / folded * grad: g itself where they cancel; in place where nothing else can see g, or where
 // it must not be used again.
-Tensor scaled(const Tensor& g, const Tensor& grad, double folded, bool consume) {
+Tensor scaled(const Tensor& g, const Tensor& grad, std::optional<double> number, double folded,
+              bool consume) {
   if (consume) ag::impl::bump_version(g);
+  if (is_folded(number, grad, folded)) return g;
   const bool plain = !at::isTensorSubclassLike(g) && !at::isTensorSubclassLike(grad);
-  if (plain && grad.is_cpu() && all_equal(grad, folded)) return g;
+  const bool once = consume || (plain && !ag::get_current_graph_task_keep_graph());
+  if (number) return once ? Tensor(g).mul_(*number / folded) : g * (*number / folded);
   auto sizes = grad.sym_sizes().vec();
   sizes.resize(g.dim(), 1);
   Tensor weight = grad.reshape_symint(sizes).to(g.scalar_type());
   if (folded != 1) weight = weight / folded;
-  const bool once = plain && !ag::get_current_graph_task_keep_graph();
-  return once || consume ? Tensor(g).mul_(weight) : g * weight;
+  return once ? Tensor(g).mul_(weight) : g * weight;
 }
 
 }  // namespace
@@ -45,10 +52,11 @@ ag::variable_list FirstNode::apply(ag::variable_list&& grads) {
   bool any = false;
   for (const Tensor& g : grads) any |= g.defined();
   if (!any) return result;
-  if (!made.empty() && !at::GradMode::is_enabled() && (overwrote || !again_is_less(grads[0]))) {
+  const auto number = made.empty() ? std::nullopt : common_number(grads[0]);
+  if (!made.empty() && !at::GradMode::is_enabled() && of_use(grads[0], number)) {
     for (size_t i = 0; i < made.size(); ++i)
       if (made[i] && task_should_compute_output(i))
-        result[i] = scaled(made[i]->unpack(), grads[0], folded, overwrote && i == 1);
+        result[i] = scaled(made[i]->unpack(), grads[0], number, folded, overwrote && i == 1);
     return result;
   }
   std::vector<bool> mask;
@@ -76,9 +84,11 @@ ag::variable_list FirstNode::apply(ag::variable_list&& grads) {
   return result;
 }
 
-// Few elements that would have to be scaled: the kernel does it all in one call.
-bool FirstNode::again_is_less(const Tensor& grad) const {
-  return made_numel < 16384 && !(grad.is_cpu() && all_equal(grad, folded));
+// Whether the ready gradients serve. Where they are few and would have to be scaled, the kernel
+// does it all again in one call.
+bool FirstNode::of_use(const Tensor& grad, std::optional<double> number) const {
+  if (overwrote || is_folded(number, grad, folded)) return true;
+  return made_numel >= 16384 && (number || !sums);
 }
 
 }  // namespace pyvae

@@ -15,6 +15,7 @@ struct FirstNode : ag::Node {
   std::vector<std::optional<ag::SavedVariable>> made;
   int64_t made_numel = 0;
   double folded = 1;       // what the gradients in `made` were multiplied by
+  bool sums = false;       // some of `made` are sums over rows
   bool overwrote = false;  // made[1] is argument 1's storage: scaled in place, once
   std::mutex mutex;
 
@@ -28,7 +29,7 @@ struct FirstNode : ag::Node {
   ag::variable_list apply(ag::variable_list&& grads) override;
 
  private:
-  bool again_is_less(const Tensor& grad) const;
+  bool of_use(const Tensor& grad, std::optional<double> number) const;
 };
 
 }  // namespace pyvae

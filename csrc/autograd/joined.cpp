@@ -7,34 +7,41 @@
 namespace pyvae {
 namespace {
 
-bool elbo_is_one_pass(const Values& args, const std::vector<bool>& mask, bool) {
+Pass rows_if(bool can) { return can ? Pass::rows : Pass::none; }
+// Sums may turn out useless, so that the operands must be there for a second pass.
+// Only on the CPU can the backward look whether its gradient is one number.
+Pass allowed(Pass pass, const Tensor& data, bool worth) {
+  return pass == Pass::sums && !(worth && data.is_cpu()) ? Pass::none : pass;
+}
+
+Pass elbo_is_one_pass(const Values& args, const std::vector<bool>& mask, bool) {
   const size_t n = args.size();  // likelihood operands, mean, logvar, beta, reduction
-  if (args[n - 1].toInt() == 0 || mask[n - 2]) return false;
+  if (args[n - 1].toInt() == 0 || mask[n - 2]) return Pass::none;
   Operands likelihood, kl;
   for (size_t i = 0; i + 4 < n; ++i) likelihood.push_back(args[i].toTensor());
   kl = {args[n - 4].toTensor(), args[n - 3].toTensor()};
   Mask first{}, second{mask[n - 4], mask[n - 3]};
   for (size_t i = 0; i < likelihood.size(); ++i) first[i] = mask[i];
-  return one_pass(likelihood.size() == 2 ? kBernoulliLogProb : kGaussianLogProb, likelihood, 1,
-                  first) &&
-         one_pass(kGaussianKlStandard, kl, 1, second);
+  const RowOp& op = likelihood.size() == 2 ? kBernoulliLogProb : kGaussianLogProb;
+  return rows_if(one_pass(op, likelihood, 1, first) == Pass::rows &&
+                 one_pass(kGaussianKlStandard, kl, 1, second) == Pass::rows);
 }
 // A batch of values is mostly averaged and negated: then the gradients are ready. With more batch
 // dimensions the incoming gradient is mostly not constant (importance weights), and scaling the
 // gradients costs more than making them later.
-bool row_is_one_pass(const RowOp& op, const Operands& in, int64_t batch_ndim,
+Pass row_is_one_pass(const RowOp& op, const Operands& in, int64_t batch_ndim,
                      const std::vector<bool>& mask, bool worth) {
   if (worth && (batch_ndim != 1 || in[0].dim() != in[1].dim() || in[0].element_size() < 4))
-    return false;
+    return Pass::none;
   Mask wanted{};
   std::copy(mask.begin(), mask.end(), wanted.begin());
-  return one_pass(op, in, batch_ndim, wanted);
+  return allowed(one_pass(op, in, batch_ndim, wanted), in[0], worth);
 }
-bool bernoulli_is_one_pass(const Values& args, const std::vector<bool>& mask, bool worth) {
+Pass bernoulli_is_one_pass(const Values& args, const std::vector<bool>& mask, bool worth) {
   return row_is_one_pass(kBernoulliLogProb, {args[0].toTensor(), args[1].toTensor()},
                          args[2].toInt(), mask, worth);
 }
-bool gaussian_is_one_pass(const Values& args, const std::vector<bool>& mask, bool worth) {
+Pass gaussian_is_one_pass(const Values& args, const std::vector<bool>& mask, bool worth) {
   return row_is_one_pass(kGaussianLogProb,
                          {args[0].toTensor(), args[1].toTensor(), args[2].toTensor()},
                          args[3].toInt(), mask, worth);
@@ -42,22 +49,31 @@ bool gaussian_is_one_pass(const Values& args, const std::vector<bool>& mask, boo
 // Log-probabilities with logarithms or exponentials enough that making the gradients again costs
 // more than writing and scaling them, however small the data are.
 template <ChooseRowOp choose>
-bool log_prob_is_one_pass(const Values& args, const std::vector<bool>& mask, bool worth) {
+Pass log_prob_is_one_pass(const Values& args, const std::vector<bool>& mask, bool worth) {
   Operands in;
   for (size_t i = 0; i + 1 < args.size(); ++i) in.push_back(args[i].toTensor());
   const int64_t batch_ndim = args.back().toInt();
-  if (worth && (batch_ndim != 1 || in[0].dim() != in[1].dim())) return false;
+  if (worth && (batch_ndim != 1 || in[0].dim() != in[1].dim())) return Pass::none;
   Mask wanted{};
   std::copy(mask.begin(), mask.end(), wanted.begin());
-  return one_pass(choose(in, mask[0]), in, batch_ndim, wanted);
+  return allowed(one_pass(choose(in, mask[0]), in, batch_ndim, wanted), in[0], worth);
 }
-bool logistic_mixture_is_one_pass(const Values& args, const std::vector<bool>& mask, bool) {
-  return logistic_mixture_one_pass(args[0].toTensor(), args[1].toTensor(), {mask[0], mask[1]});
+Pass logistic_mixture_is_one_pass(const Values& args, const std::vector<bool>& mask, bool) {
+  return rows_if(
+      logistic_mixture_one_pass(args[0].toTensor(), args[1].toTensor(), {mask[0], mask[1]}));
 }
-bool categorical_is_one_pass(const Values& args, const std::vector<bool>&, bool worth) {
+// The value comes with the gradient of the points, and serves that of the components.
+Pass gaussian_mixture_is_one_pass(const Values& args, const std::vector<bool>& mask, bool worth) {
+  const Optional weights = has_tensor(args[3]) ? Optional(args[3].toTensor()) : std::nullopt;
+  const bool can =
+      gaussian_mixture_one_pass(args[0].toTensor(), args[1].toTensor(), args[2].toTensor(), weights,
+                                args[4].toBool(), {mask[0], mask[1], mask[2], mask[3]});
+  return allowed(can ? Pass::sums : Pass::none, args[0].toTensor(), worth);
+}
+Pass categorical_is_one_pass(const Values& args, const std::vector<bool>&, bool worth) {
   const Tensor x = args[0].toTensor(), logits = args[1].toTensor();
-  if (worth && (args[2].toInt() != 1 || x.dim() + 1 != logits.dim())) return false;
-  return categorical_one_pass(x, logits, args[2].toInt());
+  if (worth && (args[2].toInt() != 1 || x.dim() + 1 != logits.dim())) return Pass::none;
+  return rows_if(categorical_one_pass(x, logits, args[2].toInt()));
 }
 
 // By the addresses of the schemas of the op, its backward and its permission to overwrite, which
@@ -104,6 +120,7 @@ std::unordered_map<std::string, Joined> join_all() {
   PYVAE_ONE_PASS(zero_inflated_negative_binomial_log_prob);
 #undef PYVAE_ONE_PASS
   one_pass("discretized_logistic_mixture_log_prob", logistic_mixture_is_one_pass, true);
+  one_pass("gaussian_mixture_log_prob", gaussian_mixture_is_one_pass, true);
   one_pass("categorical_log_prob", categorical_is_one_pass, true);
   one_pass("bernoulli_elbo_loss", elbo_is_one_pass, false);
   one_pass("gaussian_elbo_loss", elbo_is_one_pass, false);

@@ -4,13 +4,14 @@
 
 #include <optional>
 
+#include "../ops/row_op.h"
 #include "values.h"
 
 namespace pyvae {
 
-// Whether value and gradients can come in one pass; `worth`: and that is likely to move fewer bytes
-// than doing the forward's work again.
-using OnePass = bool (*)(const Values& args, const std::vector<bool>& mask, bool worth);
+// Which gradients can come with the value in one pass; `worth`: and that is likely to move fewer
+// bytes than doing the forward's work again.
+using OnePass = Pass (*)(const Values& args, const std::vector<bool>& mask, bool worth);
 
 struct Joined {
   std::string name;

@@ -24,12 +24,13 @@ template <class F, class T>
 void fill_loops(RowsFn (&loop)[static_cast<int>(Mode::count)]) {
   loop[static_cast<int>(Mode::value)] = rows_loop<F, T, Mode::value>;
   // A sample's gradient needs an incoming one, so it has no value and gradient in one pass.
-  loop[static_cast<int>(Mode::value_grad)] = nullptr;
-  if constexpr (!F::kNoise)
+  if constexpr (!F::kNoise) {
     loop[static_cast<int>(Mode::value_grad)] = rows_loop<F, T, Mode::value_grad>;
+    loop[static_cast<int>(Mode::columns_value)] = columns_loop<F, T, true>;
+  }
   loop[static_cast<int>(Mode::grad)] = rows_loop<F, T, Mode::grad>;
   loop[static_cast<int>(Mode::row_sums)] = rows_loop<F, T, Mode::row_sums>;
-  loop[static_cast<int>(Mode::columns)] = columns_loop<F, T>;
+  loop[static_cast<int>(Mode::columns)] = columns_loop<F, T, false>;
 }
 // The row loops of density F.
 template <class F>

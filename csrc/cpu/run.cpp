@@ -41,17 +41,23 @@ namespace {
 // Elements below which a second thread costs more than it saves.
 constexpr int64_t kGrain = 16384;
 
+int64_t column_segments(bool is_double, int64_t cols) {
+  const int64_t segment = kernels().segment[is_double];
+  return (cols + segment - 1) / segment;
+}
+
 void run(Kernel kernel, bool is_double, Mode mode, const Rows& given) {
   const CpuKernels& k = kernels();
   const RowsFn fn = k.loop[static_cast<int>(kernel)][is_double][static_cast<int>(mode)];
   Rows rows = given;
   int64_t items, weight;  // weight: elements of one item
-  if (mode == Mode::columns) {
-    const int64_t segment = k.segment[is_double], segments = (rows.cols + segment - 1) / segment;
+  if (mode == Mode::columns || mode == Mode::columns_value) {
+    const int64_t segments = column_segments(is_double, rows.cols);
     int64_t kept = 1;
     for (int d = 0; d < rows.kept; ++d) kept *= rows.sizes[d];
     // As many groups as there are threads, or a multiple; a group's size changes no result.
-    const int64_t most = std::clamp<int64_t>(segment / std::max<int64_t>(rows.cols, 1), 1, k.group);
+    const int64_t most =
+        std::clamp<int64_t>(k.segment[is_double] / std::max<int64_t>(rows.cols, 1), 1, k.group);
     const int64_t threads = at::get_num_threads(), wave = most * threads;
     const int64_t groups = std::max<int64_t>((kept + wave - 1) / wave * threads, 1);
     rows.group = static_cast<int>(std::max<int64_t>((kept + groups - 1) / groups, 1));
@@ -113,7 +119,7 @@ void scatter_rows(const Rows& rows, int operand, const double* partial, double* 
   }
 }
 
-const Backend kBackend{run, run_task, sum_groups, sum_splits, scatter_rows, true};
+const Backend kBackend{run, run_task, sum_groups, sum_splits, scatter_rows, true, column_segments};
 const bool registered = (set_backend(c10::DeviceType::CPU, &kBackend), true);
 
 }  // namespace

@@ -93,19 +93,19 @@ void rows_loop(const Rows& a, int64_t begin, int64_t end) {
   }
 }
 
-// Items are (group of kept rows, segment of columns, split). The dimensions from `kept` on are
-// summed over in a fixed order; sums of 64 rows go on in double. Short rows that follow each other
-// are summed side by side, since their noise is one run. Several splits: partial sums in doubles at
-// `value`, one (split, kept row, column) block for each gradient. Gradients that are no sums are
-// written on the way.
-template <class F, class T>
+// Items are (group of kept rows, segment of columns, split). kValue: parts of the rows' values,
+// too. The dimensions from `kept` on are summed over in a fixed order; sums of 64 rows go on in
+// double. Short rows that follow each other are summed side by side, since their noise is one run.
+// Several splits: partial sums in doubles at `value`, one (split, kept row, column) block for each
+// gradient. Gradients that are no sums are written on the way.
+template <class F, class T, bool kValue>
 void columns_loop(const Rows& a, int64_t begin, int64_t end) {
   const int64_t segments = (a.cols + kSegment<T> - 1) / kSegment<T>;
   int64_t summed = 1;
   for (int d = a.kept; d < a.ndim; ++d) summed *= a.sizes[d];
   const int64_t kept_rows = summed ? a.rows / summed : 0;
   const int64_t per_split = (summed + a.splits - 1) / a.splits;
-  const bool one_stretch = a.kept == 1 && side_by_side<F>(a, 0);
+  const bool one_stretch = !kValue && a.kept == 1 && side_by_side<F>(a, 0);
   const bool one_run = a.kept > 0 && a.view[kNoiseIndex].strides[a.kept - 1] == a.cols;
   int targets[F::kIn], count = 0;  // gradients that are sums; others are written as they come
   for (int k = 0; k < F::kIn; ++k)
@@ -141,13 +141,15 @@ void columns_loop(const Rows& a, int64_t begin, int64_t end) {
           at.offset[slot] = base[g][slot] + step.offset[slot];
         }
         const int width = one_stretch ? rows * n : n;
-        work.template open<false, true>(s, a, at, j, width, one_run ? (rows - g) * a.cols : n);
+        work.template open<kValue, true>(s, a, at, j, width, one_run ? (rows - g) * a.cols : n);
         for (int t = 0; t < count; ++t) s.grad[targets[t]] = work.grad[targets[t]];
         if (one_stretch && rows > 1) {
           spread_slopes(a, at.offset[kGradValue], 0, rows, work.slope);
           run_segment<F, T, false, true, true>(s, width, T(0));
         } else {
-          run_segment<F, T, false, true>(s, width, slope_of<T>(a, at.offset[kGradValue]));
+          const double part =
+              run_segment<F, T, kValue, true>(s, width, slope_of<T>(a, at.offset[kGradValue]));
+          if constexpr (kValue) a.row_value[((row + g) * summed + r) * segments + segment] = part;
         }
         for (int t = 0; t < count; ++t) {
           const T* grad = work.grad[targets[t]];
@@ -155,7 +157,7 @@ void columns_loop(const Rows& a, int64_t begin, int64_t end) {
           for (int i = 0; i < width; ++i) into[i] += grad[i];
           s.grad[targets[t]] = nullptr;
         }
-        work.template close<false, true>(s, a, at, j, width);
+        work.template close<kValue, true>(s, a, at, j, width);
       }
       for (int t = 0; flush && t < count; ++t)
         for (int i = 0; i < rows * n; ++i)

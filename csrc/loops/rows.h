@@ -49,11 +49,13 @@ struct Rows {
   int kept = 0;
   int64_t splits = 1;
   int group = 1;  // kept rows that are summed side by side
+  double* row_value =
+      nullptr;  // of Mode::columns_value: a part of the value for each (row, segment)
 
   int64_t chunks() const { return cols <= kChunk ? 1 : (cols + kChunk - 1) / kChunk; }
 };
 
-enum class Mode : int { value, value_grad, grad, columns, row_sums, count };
+enum class Mode : int { value, value_grad, grad, columns, columns_value, row_sums, count };
 
 using RowsFn = void (*)(const Rows&, int64_t begin, int64_t end);
 

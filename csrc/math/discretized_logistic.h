@@ -15,19 +15,16 @@ struct DiscretizedLogisticLogProb : Density {
 
   template <class V>
   PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
-    const V x = c.in[0], mean = c.in[1], half(1. / 255);
-    const auto clamped = c.in[2] < V(-7);
-    const V inverse_scale = exp(-select(clamped, V(-7), c.in[2]));
+    const V x = c.in[0], mean = c.in[1];
+    Level<V> level;
+    level.set(kLevels ? x * V(2. / 255) - V(1) : x);
     // In half-widths the middle of a level's bin is a whole number.
-    const V d = kLevels ? half * (x + x - V(255) - V(255) * mean) : x - mean;
-    // Between the first two levels and between the last two.
-    const V first(kLevels ? 0.5 : -254. / 255), last(kLevels ? 254.5 : 254. / 255);
-    const auto lower = (x < first), upper = (x > last);
-    const LogisticMass<V> m = logistic_mass(d, inverse_scale, half, lower, upper);
-    c.grad[0] = kLevels ? V(0) : -m.d_mean;
-    c.grad[1] = m.d_mean;
-    c.grad[2] = select(clamped, V(0), m.d_log_scale);
-    return {m.log_mass, V(1)};
+    const V away = kLevels ? V(1. / 255) * (x + x - V(255) - V(255) * mean) : x - mean;
+    const LogisticBin<V> bin = logistic_bin(level, away, c.in[2]);
+    c.grad[0] = kLevels ? V(0) : -bin.slope_mean;
+    c.grad[1] = bin.slope_mean;
+    c.grad[2] = bin.slope_log_scale;
+    return {bin.linear + log(bin.factor), V(1)};
   }
 };
 

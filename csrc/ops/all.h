@@ -101,6 +101,10 @@
   X(discretized_logistic_mixture_log_prob,                                                         \
     "Tensor x, Tensor params, int num_mixtures, int batch_ndim, bool[2] mask",                     \
     "(Tensor, Tensor, Tensor)")                                                                    \
+  X(gaussian_mixture_log_prob,                                                                     \
+    "Tensor z, Tensor means, Tensor logvars, Tensor? log_weights, bool per_dimension, "            \
+    "bool[4] mask",                                                                                \
+    "(Tensor, Tensor, Tensor, Tensor, Tensor)")                                                    \
   X(categorical_log_prob, "Tensor x, Tensor logits, int batch_ndim, bool[2] mask",                 \
     "(Tensor, Tensor, Tensor)")                                                                    \
   X(bernoulli_elbo_loss,                                                                           \

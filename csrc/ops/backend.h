@@ -26,6 +26,9 @@ struct Backend {
 
   // Whether Mode::columns also writes gradients that need no sum, where they have views.
   bool columns_write_full = false;
+
+  // Segments of columns in Mode::columns_value. Null where a device does not have that mode.
+  int64_t (*column_segments)(bool is_double, int64_t cols) = nullptr;
 };
 
 // Null where the device has no kernels in this build.

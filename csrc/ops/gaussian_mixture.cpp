@@ -2,6 +2,7 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
@@ -89,9 +90,9 @@ Shape<c10::SymInt> value_shape(const Tensor& z, bool per_dimension) {
   return {sizes.begin(), sizes.end() - !per_dimension};
 }
 
-// Writes the gradients that are defined.
+// Writes the gradients that are defined, and the values of whole points, where they are.
 void backward(const Operands& in, const Tensor& grad, bool per_dimension,
-              std::array<Tensor, 4>& out) {
+              std::array<Tensor, 4>& out, const Tensor& value = {}) {
   Call call(in, per_dimension);
   Mixture& task = call.task;
   const int64_t problems = task.problems;
@@ -112,7 +113,9 @@ void backward(const Operands& in, const Tensor& grad, bool per_dimension,
   // problems at once.
   const bool components = out[1].defined() || out[2].defined() || shared;
   const int64_t most = each ? problems : std::min<int64_t>(problems, 16);
-  const Tensor values = components || each ? call.values(most) : Tensor();
+  const Tensor values = value.defined()      ? value.view({-1, 1})
+                        : components || each ? call.values(most)
+                                             : Tensor();
   if (values.defined()) task.value = matrix_view(values);
   for (int64_t first = 0; first < problems; first += most) {
     task.first_problem = first;
@@ -150,6 +153,34 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> gaussian_mixture_log_prob_backward(
     if (mask[i]) out[i] = any || z.is_meta() ? at::empty_like(in[i]) : at::zeros_like(in[i]);
   if (any) backward(in, *grad, per_dimension, out);
   return {out[0], out[1], out[2], out[3]};
+}
+
+bool gaussian_mixture_one_pass(const Tensor& z, const Tensor& means, const Tensor& logvars,
+                               const Optional& log_weights, bool per_dimension, Masks<4> mask) {
+  const Operands in = operands(z, means, logvars, log_weights);
+  for (size_t i = 0; i < in.size(); ++i)
+    if (mask[i] && in[i].element_size() < 4) return false;
+  return z.dim() == 2 && !per_dimension;
+}
+
+template <>
+std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> gaussian_mixture_log_prob_value_grad<false>(
+    const Tensor& z, const Tensor& means, const Tensor& logvars, const Optional& log_weights,
+    bool per_dimension, Masks<4> mask) {
+  TORCH_CHECK(gaussian_mixture_one_pass(z, means, logvars, log_weights, per_dimension, mask),
+              kOp.name, ": these gradients do not come with the value");
+  const Operands in = operands(z, means, logvars, log_weights);
+  check(in);
+  const Tensor value =
+      at::empty_symint(value_shape(z, false), z.options().dtype(compute_dtype(in)));
+  std::array<Tensor, 4> out;
+  for (size_t i = 0; i < in.size(); ++i)
+    if (mask[i]) out[i] = z.is_meta() ? at::empty_like(in[i]) : at::zeros_like(in[i]);
+  if (!z.is_meta() && value.numel()) {
+    const double slope = -1. / static_cast<double>(value.numel());
+    backward(in, at::full({}, slope, value.options()).expand(value.sizes()), false, out, value);
+  }
+  return {value, out[0], out[1], out[2], out[3]};
 }
 
 }  // namespace pyvae

@@ -88,7 +88,51 @@ class Call {
                         value.data_ptr());
   }
 
+  // Value and gradients, in one pass where there is one for them.
+  void value_and_gradients(const Tensor& value) {
+    if (empty_) return;
+    Rows r = plan_.rows(), full = r;
+    r.scale = scale_;
+    int sum = -1;  // a gradient that is a sum over all rows
+    bool one = true;
+    for (size_t i = 0; i < grads_.size(); ++i) {
+      if (!grads_[i].defined() || grad_kind(r, i) == GradKind::full) continue;
+      full.view[kGrad + i].data = nullptr;
+      one &= grad_kind(r, i) == GradKind::columns && reduced_last(r, i).kept == 0;
+      sum = static_cast<int>(i);
+    }
+    if (sum < 0) return forward(value, Mode::value_grad);
+    if (!one || !device_->column_segments || !device_->columns_write_full) {
+      forward(value, Mode::value);
+      return gradients();
+    }
+    const int64_t segments = device_->column_segments(double_, r.cols);
+    const Tensor partial = scratch({r.rows * segments});
+    columns(reduced_last(r, sum), &full, partial.data_ptr<double>());
+    device_->sum_groups(partial.const_data_ptr<double>(), value.numel(),
+                        r.rows * segments / value.numel(), double_, value.data_ptr());
+  }
+
   Grads backward() {
+    gradients();
+    return finish();
+  }
+
+  // Gradients in the layout of the operands as they were given.
+  Grads finish() {
+    for (size_t i = 0; i < grads_.size(); ++i) {
+      if (!grads_[i].defined() || in_[i].is_same(originals_[i])) continue;
+      const Tensor own = at::empty_like(originals_[i]);
+      if (own.strides() != grads_[i].strides()) grads_[i] = own.copy_(grads_[i]);
+    }
+    return std::move(grads_);
+  }
+
+ private:
+  void run(Mode mode, const Rows& r) const { device_->run(op_.kernel, double_, mode, r); }
+  Tensor scratch(Ints sizes) const { return at::empty(sizes, in_[0].options().dtype(at::kDouble)); }
+
+  void gradients() {
     if (!empty_) {
       Rows r = plan_.rows();
       r.scale = scale_;
@@ -115,34 +159,14 @@ class Call {
       }
       if (left) run(Mode::grad, full);
     }
-    return finish();
   }
 
-  // Gradients in the layout of the operands as they were given.
-  Grads finish() {
-    for (size_t i = 0; i < grads_.size(); ++i) {
-      if (!grads_[i].defined() || in_[i].is_same(originals_[i])) continue;
-      const Tensor own = at::empty_like(originals_[i]);
-      if (own.strides() != grads_[i].strides()) grads_[i] = own.copy_(grads_[i]);
-    }
-    return std::move(grads_);
-  }
-
-  bool all_full() {
-    const Rows r = plan_.rows();
-    for (size_t i = 0; i < grads_.size(); ++i)
-      if (grads_[i].defined() && grad_kind(r, i) != GradKind::full) return false;
-    return true;
-  }
-
- private:
-  void run(Mode mode, const Rows& r) const { device_->run(op_.kernel, double_, mode, r); }
-  Tensor scratch(Ints sizes) const { return at::empty(sizes, in_[0].options().dtype(at::kDouble)); }
-
-  // The gradients of a group that are summed over the same dimensions, and those of `full` in the
-  // same pass.
-  void columns(const Rows& group, const Rows* full) {
+  // The gradients of a group that are summed over the same dimensions, and those of `full` and the
+  // parts of the value in the same pass.
+  void columns(const Rows& group, const Rows* full, double* row_value = nullptr) {
     Rows r = group;
+    r.row_value = row_value;
+    const Mode mode = row_value ? Mode::columns_value : Mode::columns;
     int64_t kept = 1;
     for (int d = 0; d < r.kept; ++d) kept *= r.sizes[d];
     const int64_t summed = r.rows / kept, columns = kept * r.cols;
@@ -153,10 +177,10 @@ class Call {
       if (r.view[kGrad + k].data) targets.push_back(k);
     for (int k = 0; full && k < kMaxIn; ++k)
       if (full->view[kGrad + k].data) r.view[kGrad + k].data = full->view[kGrad + k].data;
-    if (r.splits <= 1) return run(Mode::columns, r);
+    if (r.splits <= 1) return run(mode, r);
     const Tensor partial = scratch({static_cast<int64_t>(targets.size()), r.splits, columns});
     r.value = partial.data_ptr();
-    run(Mode::columns, r);
+    run(mode, r);
     for (size_t t = 0; t < targets.size(); ++t) {
       const Tensor total = scratch({columns});
       device_->sum_splits(partial.const_data_ptr<double>() + t * r.splits * columns, r.splits,
@@ -238,15 +262,18 @@ Grads row_backward(const RowOp& op, const Tensor& grad, const Operands& in, int6
   return call.backward();
 }
 
-bool one_pass(const RowOp& op, const Operands& in, int64_t batch_ndim, const Mask& mask) {
-  const auto shape = broadcast<c10::SymInt>(op, in, batch_ndim);
+Pass one_pass(const RowOp& op, const Operands& in, int64_t batch_ndim, const Mask& mask) {
+  const auto shape = broadcast<int64_t>(op, in, batch_ndim);
+  Pass pass = Pass::rows;
   for (size_t i = 0; i < in.size(); ++i) {
     if (!mask[i]) continue;
-    if (in[i].sym_sizes() != c10::SymIntArrayRef(shape)) return false;
     const auto dtype = in[i].scalar_type();
-    if (dtype != at::kFloat && dtype != at::kDouble) return false;
+    if (dtype != at::kFloat && dtype != at::kDouble) return Pass::none;
+    if (in[i].sizes() == Ints(shape)) continue;
+    if (in[i].numel() != product(Ints(shape).slice(batch_ndim))) return Pass::none;
+    pass = Pass::sums;
   }
-  return true;
+  return pass;
 }
 
 Tensor row_value_grad(const RowOp& op, const Operands& in, int64_t batch_ndim, const Mask& mask,
@@ -262,9 +289,8 @@ Tensor row_value_grad(const RowOp& op, const Operands& in, int64_t batch_ndim, c
   const auto rows = static_cast<double>(product(Ints(shape).slice(0, batch_ndim)));
   call.want(mask, scale.value_or(-1 / rows), overwrite);
   if (weight.defined()) call.plan().add_per_row(kGradValue, weight);
-  TORCH_CHECK(call.all_full(), op.name, ": a broadcast operand has no gradient in one pass");
   const Tensor value = call.value_tensor();
-  call.forward(value, Mode::value_grad);
+  call.value_and_gradients(value);
   grads = call.finish();
   if (overwrite >= 0) grads[overwrite] = Tensor();
   return value;

@@ -16,14 +16,15 @@ Grads row_backward(const RowOp& op, const Tensor& grad, const Operands& in, int6
                    const Mask& mask);
 
 // Value and gradients times scale (and times the number `weight`, where defined), in one pass; no
-// scale means -1 / rows, the factor that a loss of -mean() will ask for. Operands in `mask` must
-// not be broadcast. `overwrite`: the operand whose storage its gradient takes (that gradient is
-// then not returned), or none.
+// scale means -1 / rows, the factor that a loss of -mean() will ask for. `overwrite`: the operand
+// whose storage its gradient takes (that gradient is then not returned), or none.
 Tensor row_value_grad(const RowOp& op, const Operands& in, int64_t batch_ndim, const Mask& mask,
                       const Tensor& weight, std::optional<double> scale, Grads& grads,
                       int overwrite = -1);
-// Whether row_value_grad can give these gradients.
-bool one_pass(const RowOp& op, const Operands& in, int64_t batch_ndim, const Mask& mask);
+// Which of these gradients can come with the value: none; those of every row apart, which can be
+// scaled row by row; or such as are sums over all rows, of use only where one number scales them.
+enum class Pass { none, rows, sums };
+Pass one_pass(const RowOp& op, const Operands& in, int64_t batch_ndim, const Mask& mask);
 
 // A sample of `shape`, from mean and logvar that broadcast to it.
 Tensor row_sample(const RowOp& op, const Operands& in, const Tensor& seed,

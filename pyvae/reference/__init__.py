@@ -25,8 +25,8 @@ from .gaussian import (
     gaussian_rsample_log_ratio,
 )
 from .laplace import laplace_log_prob
-from .logistic import discretized_logistic_log_prob
-from .logistic_mixture import discretized_logistic_log_mass, discretized_logistic_mixture_log_prob
+from .logistic import discretized_logistic_log_mass, discretized_logistic_log_prob
+from .logistic_mixture import discretized_logistic_mixture_log_prob
 from .mixture import gaussian_mixture_log_prob
 from .mmd import mmd
 from .noise import philox, philox_normal

@@ -8,22 +8,33 @@ from torch.nn.functional import logsigmoid
 
 from .base import compute, sum_event
 
+HALF_BIN = 1 / 255
+LOWEST_LOG_SCALE = -7.0
+
+
+def discretized_logistic_log_mass(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
+    """log [sigmoid(a) - sigmoid(b)], a and b = (x - mean +- 1/255) / s, s = exp(log_scale).
+
+    The difference is sigmoid(a) sigmoid(-b) (1 - exp(b - a)), whose logarithm cancels nowhere. The
+    lowest bin has all the mass below, the highest all above.
+    """
+    log_scale = torch.where(log_scale < LOWEST_LOG_SCALE, LOWEST_LOG_SCALE, log_scale)  # NaN stays
+    precision = torch.exp(-log_scale)
+    below = logsigmoid((x - mean + HALF_BIN) * precision)
+    above = logsigmoid((mean - x + HALF_BIN) * precision)
+    inside = below + above + torch.log(-torch.expm1(-2 * HALF_BIN * precision))
+    first, last = HALF_BIN - 1, 1 - HALF_BIN  # the innermost bounds of the edge bins
+    return torch.where(x < first, below, torch.where(x > last, above, inside))
+
 
 def discretized_logistic_log_prob(
     x: Tensor, mean: Tensor, log_scale: Tensor, batch_ndim: int = 1
 ) -> Tensor:
-    """log [sigmoid((x + h - m) / s) - sigmoid((x - h - m) / s)], h = 1 / 255, summed.
+    """The log mass of each element's bin, summed.
 
-    x is a uint8 level k, which stands for 2 k / 255 - 1, or a float from -1 to 1. The first (last)
-    bin holds everything below (above) it. The log-scale is -7 at least.
+    x is a uint8 level k, which stands for 2 k / 255 - 1, or a float from -1 to 1.
     """
     levels = x.dtype == torch.uint8
     x, mean, log_scale = compute(x, mean, log_scale)
     x = 2 * x / 255 - 1 if levels else x
-    inverse_scale = torch.exp(-torch.where(log_scale < -7, -7.0, log_scale))  # NaN stays
-    upper, lower = ((x - mean + h) * inverse_scale for h in (1 / 255, -1 / 255))
-    from_below, from_above = logsigmoid(upper), logsigmoid(-lower)
-    width = torch.log(-torch.expm1(-2 / 255 * inverse_scale))
-    inside = from_below + from_above + width
-    terms = torch.where(x > 254 / 255, from_above, inside)
-    return sum_event(torch.where(x < -254 / 255, from_below, terms), batch_ndim)
+    return sum_event(discretized_logistic_log_mass(x, mean, log_scale), batch_ndim)

@@ -4,25 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import logsigmoid
 
 from .base import compute, sum_event
-
-HALF_BIN = 1 / 255
-LOWEST_LOG_SCALE = -7.0
-
-
-def discretized_logistic_log_mass(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
-    """log [sigmoid(a) - sigmoid(b)], a and b = (x - mean +- 1/255) / s, s = exp(log_scale).
-
-    The difference is sigmoid(a) sigmoid(-b) (1 - exp(b - a)), whose logarithm cancels nowhere. The
-    lowest bin has all the mass below, the highest all above.
-    """
-    precision = torch.exp(-log_scale.clamp(min=LOWEST_LOG_SCALE))
-    below = logsigmoid((x - mean + HALF_BIN) * precision)
-    above = logsigmoid((mean - x + HALF_BIN) * precision)
-    inside = below + above + torch.log(-torch.expm1(-2 * HALF_BIN * precision))
-    return torch.where(x < -0.999, below, torch.where(x > 0.999, above, inside))
+from .logistic import discretized_logistic_log_mass
 
 
 def discretized_logistic_mixture_log_prob(
