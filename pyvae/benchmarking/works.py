@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from pyvae.benchmarking.result import Work
 from pyvae.testing import OpCase
 
@@ -28,6 +30,9 @@ WORKS = (
 
 #: Those that fit into a minute, compiling included.
 SHORT = (WORKS[0], WORKS[1], WORKS[3], WORKS[5], WORKS[6], WORKS[7])
+
+#: Numbers of all operands together, whose float64 reference fits into an ordinary memory.
+_MOST = 2**24
 
 _SIZES = {
     "tiny": {"samples": 1, "batch": 8, "event": 16, "latent": 16, "classes": 4, "components": 4},
@@ -58,4 +63,13 @@ def bench_sizes(case: OpCase) -> dict[str, tuple[int, ...]]:
     (128, 784, 20)
     """
     most = 512 if case.paired else 2**31
-    return {name: tuple(min(size[n], most) for n in case.sizes) for name, size in _SIZES.items()}
+    found = {name: tuple(min(size[n], most) for n in case.sizes) for name, size in _SIZES.items()}
+    return {name: _fitting(case, sizes) for name, sizes in found.items()}
+
+
+def _fitting(case: OpCase, sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """A smaller batch, where the operands have too many numbers."""
+    batch = case.sizes.index("batch")
+    while sum(math.prod(shape) for shape in case.shapes(*sizes).values()) > _MOST:
+        sizes = tuple(n // 2 if i == batch else n for i, n in enumerate(sizes))
+    return sizes
