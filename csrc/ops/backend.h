@@ -29,7 +29,9 @@ struct Backend {
 };
 
 // Null where the device has no kernels in this build.
-const Backend* backend(c10::DeviceType device);
-void set_backend(c10::DeviceType device, const Backend* table);
+// Exported: another library may put its table in place of a device's, as the tests do.
+__attribute__((visibility("default"))) const Backend* backend(c10::DeviceType device);
+__attribute__((visibility("default"))) void set_backend(c10::DeviceType device,
+                                                        const Backend* table);
 
 }  // namespace pyvae
