@@ -44,6 +44,7 @@ std::vector<Warp> warps;
 std::vector<unsigned> order, ready;  // threads in the order they start in; who may go on
 size_t next, next_ready;             // places in these
 unsigned waiting, exited, current;
+uint64_t launched;
 Where barrier_where;
 Fiber* running;
 std::string failure;
@@ -163,6 +164,7 @@ void run(dim3 grid, unsigned threads, size_t shared_bytes, const std::function<v
   const bool forward = wish && !std::strcmp(wish, "forward");
   const bool reverse = wish && !std::strcmp(wish, "reverse");
   body = &kernel;
+  ++launched;
   position.grid = grid, position.threads = dim3(threads);
   dynamic = std::make_unique<char[]>(shared_bytes);
   const uint64_t blocks = uint64_t(grid.x) * grid.y * grid.z;
@@ -229,6 +231,7 @@ unsigned ballot(bool predicate, unsigned mask, const Where& where) {
   return bits;
 }
 
+uint64_t launches() { return launched; }
 void* dynamic_shared() { return dynamic.get(); }
 
 }  // namespace pyvae::executor

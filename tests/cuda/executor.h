@@ -34,6 +34,9 @@ namespace pyvae::executor {
 // Throws what a thread of the grid was caught at. `shared_bytes`: dynamic shared memory.
 void run(dim3 grid, unsigned threads, size_t shared_bytes, const std::function<void()>& kernel);
 
+// Grids run so far.
+uint64_t launches();
+
 using Where = std::source_location;
 void barrier(const Where& where);
 // Leaves this lane's 8 bytes for its warp and returns those of `lane` (0 to 31).
