@@ -16,7 +16,7 @@ constexpr int kComponentPlanes = 12;  // of a component in the tile: parameters,
 constexpr int kBlockStep = 16;        // pixels of a block are a multiple of it, and so of a vector
 constexpr int kMaxBlock = 1024;
 constexpr int kCachedTile = 8192;  // numbers, where the components are not too many
-constexpr int kPixelTeam = 128;  // pixels of a block where it is worked on by a thread for each
+constexpr int kPixelTeam = 128;    // pixels of a block where it is worked on by a thread for each
 constexpr int kPlaneTile = kComponentPlanes * kMaxComponents * kBlockStep;
 
 struct Planes {

@@ -26,6 +26,9 @@ struct Backend {
 
   // Whether Mode::columns also writes gradients that need no sum, where they have views.
   bool columns_write_full = false;
+
+  // Whether a block of threads works on each item, rather than one thread with tiles in its cache.
+  bool teams = false;
 };
 
 // Null where the device has no kernels in this build.
