@@ -46,7 +46,7 @@ def graphed(step: Step) -> Step:
 
 
 def timer(device: str) -> Callable[[Variant, int], float]:
-    """By the clock, for a step that the host holds up is slow; waits for the device at both ends."""
+    """By the clock, for a step that the host holds up is slow; the device is waited for."""
     wait = torch.cuda.synchronize if device.startswith("cuda") else lambda: None
 
     def timed(variant: Variant, calls: int) -> float:

@@ -129,7 +129,7 @@ def by_cuda_events(variant: Variant, calls: int) -> float:
         variant.run(one)
     end.record()
     end.synchronize()
-    return begin.elapsed_time(end) / 1e3 / calls
+    return float(begin.elapsed_time(end)) / 1e3 / calls
 
 
 @functools.cache
