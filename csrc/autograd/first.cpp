@@ -2,7 +2,10 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/TensorSubclassLikeUtils.h>
+#include <c10/core/DeviceGuard.h>
 #include <torch/csrc/autograd/engine.h>
+
+#include "../ops/plan.h"
 
 namespace pyvae {
 namespace {
@@ -23,17 +26,35 @@ bool all_equal(const Tensor& grad, double value) {
   return t.scalar_type() == at::kDouble && all(value);
 }
 
+// The same in place on a device, which looks at the incoming gradient itself.
+bool scaled_on_device(const Tensor& g, const Tensor& grad, double folded) {
+  const Backend* table = backend(g.device().type());
+  if (!table || !table->scale_rows || !g.is_contiguous() || grad.device() != g.device() ||
+      (grad.dim() > 1 && !grad.is_contiguous()))
+    return false;
+  View weight;
+  weight.data = grad.data_ptr();
+  weight.dtype = kernel_dtype(grad.scalar_type());
+  weight.strides[0] = grad.dim() == 0 ? 0 : grad.dim() == 1 ? grad.stride(0) : 1;
+  if (g.numel() == 0) return true;
+  const c10::DeviceGuard guard(g.device());
+  table->scale_rows(g.data_ptr(), g.scalar_type() == at::kDouble, grad.numel(),
+                    g.numel() / grad.numel(), weight, folded);
+  return true;
+}
+
 // g / folded * grad: g itself where they cancel; in place where nothing else can see g, or where
 // it must not be used again.
 Tensor scaled(const Tensor& g, const Tensor& grad, double folded, bool consume) {
   if (consume) ag::impl::bump_version(g);
   const bool plain = !at::isTensorSubclassLike(g) && !at::isTensorSubclassLike(grad);
-  if (plain && grad.is_cpu() && all_equal(grad, folded)) return g;
+  if (plain && on_host(grad.device().type()) && all_equal(grad, folded)) return g;
+  const bool once = plain && !ag::get_current_graph_task_keep_graph();
+  if (plain && (once || consume) && scaled_on_device(g, grad, folded)) return g;
   auto sizes = grad.sym_sizes().vec();
   sizes.resize(g.dim(), 1);
   Tensor weight = grad.reshape_symint(sizes).to(g.scalar_type());
   if (folded != 1) weight = weight / folded;
-  const bool once = plain && !ag::get_current_graph_task_keep_graph();
   return once || consume ? Tensor(g).mul_(weight) : g * weight;
 }
 
@@ -76,9 +97,11 @@ ag::variable_list FirstNode::apply(ag::variable_list&& grads) {
   return result;
 }
 
-// Few elements that would have to be scaled: the kernel does it all in one call.
+// Few elements that would have to be scaled: on the host the kernel does it all in one call.
 bool FirstNode::again_is_less(const Tensor& grad) const {
-  return made_numel < 16384 && !(grad.is_cpu() && all_equal(grad, folded));
+  const Backend* table = backend(grad.device().type());
+  if (table && table->scale_rows) return false;
+  return made_numel < 16384 && !(table && table->on_host && all_equal(grad, folded));
 }
 
 }  // namespace pyvae

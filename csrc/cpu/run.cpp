@@ -113,7 +113,13 @@ void scatter_rows(const Rows& rows, int operand, const double* partial, double* 
   }
 }
 
-const Backend kBackend{run, run_task, sum_groups, sum_splits, scatter_rows, true};
+const Backend kBackend{.run = run,
+                       .run_task = run_task,
+                       .sum_groups = sum_groups,
+                       .sum_splits = sum_splits,
+                       .scatter_rows = scatter_rows,
+                       .columns_write_full = true,
+                       .on_host = true};
 const bool registered = (set_backend(c10::DeviceType::CPU, &kBackend), true);
 
 }  // namespace

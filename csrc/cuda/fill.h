@@ -1,14 +1,18 @@
 // How a file of kernels enters the table: one function for each file.
 #pragma once
 
-#include "../loops/cuda.cuh"
 #include "kernels.h"
+
+#ifndef PYVAE_ISA
+#define PYVAE_ISA portable
+#endif
 
 namespace pyvae {
 inline namespace PYVAE_ISA {
 
 void fill_gaussian(CudaKernels& k);
 void fill_gaussian_sample(CudaKernels& k);
+void fill_gaussian_log_ratio(CudaKernels& k);
 void fill_bernoulli(CudaKernels& k);
 void fill_rank1(CudaKernels& k);
 void fill_continuous_bernoulli(CudaKernels& k);

@@ -15,13 +15,13 @@ struct CudaKernels {
   CudaRowsFn loop[static_cast<int>(Kernel::count)][2][static_cast<int>(Mode::count)];
   CudaTaskFn task[static_cast<int>(Task::count)][2];
 
-  // The sums of ops/backend.h.
+  // As in ops/backend.h.
   void (*sum_groups)(const double* partial, int64_t count, int64_t group, bool is_double, void* out,
                      void* stream);
   void (*sum_splits)(const double* partial, int64_t splits, int64_t count, double* out,
                      void* stream);
-  void (*scatter_rows)(const Rows& rows, int operand, const double* partial, double* out,
-                       void* stream);
+  void (*scale_rows)(void* data, bool is_double, int64_t rows, int64_t cols, const View& weight,
+                     double folded, void* stream);
 };
 
 const CudaKernels& cuda_kernels();
