@@ -6,7 +6,7 @@
 // is a sum. Items are (kept row, `chunk` positions of it).
 #pragma once
 
-#include "../math/numeric.h"
+#include "divide.h"
 #include "rows.h"
 
 namespace pyvae {
@@ -25,7 +25,7 @@ struct ClassRows {
   // each item makes one, and incoming gradients have strides.
   int64_t group = 0;
 
-  PYVAE_FN int64_t chunks() const { return (rows.cols + chunk - 1) / chunk; }
+  PYVAE_FN int64_t chunks() const { return quotient(rows.cols + chunk - 1, chunk); }
 };
 
 }  // namespace pyvae

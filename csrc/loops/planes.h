@@ -6,7 +6,7 @@
 // threads. The same for every device.
 #pragma once
 
-#include "../math/numeric.h"
+#include "divide.h"
 #include "rows.h"
 
 namespace pyvae {
@@ -36,7 +36,7 @@ struct Planes {
   // room for two numbers of the compute type for each pixel of data.
   void* normalizers = nullptr;
 
-  PYVAE_FN int64_t blocks() const { return (pixels + block - 1) / block; }
+  PYVAE_FN int64_t blocks() const { return quotient(pixels + block - 1, block); }
 };
 
 inline namespace PYVAE_ISA {
@@ -49,8 +49,8 @@ struct ImageCursor {
   // Moves to index `i` of dimensions [from, to).
   PYVAE_FN void move(int64_t i, int from, int to) {
     for (int d = to - 1; d >= from; --d) {
-      const int64_t at = i % a.sizes[d];
-      i /= a.sizes[d];
+      const int64_t outer = quotient(i, a.sizes[d]), at = i - outer * a.sizes[d];
+      i = outer;
       data += at * a.data.strides[d];
       parameters += at * a.parameters.strides[d];
       grad += at * a.grad.strides[d];

@@ -3,10 +3,9 @@
 // whose logits come out of a cache. F says what a weight is.
 #pragma once
 
-#include <algorithm>
-
 #include "launch.cuh"
 #include "position.cuh"
+#include "shape.h"
 
 namespace pyvae {
 inline namespace PYVAE_ISA {
@@ -19,8 +18,8 @@ struct ClassPlace {
   __device__ __forceinline__ void move(const Rows& r, int64_t i, int from, int to) {
 #pragma unroll 1
     for (int d = to - 1; d >= from; --d) {
-      const int64_t at = i % r.sizes[d];
-      i /= r.sizes[d];
+      const int64_t outer = quotient(i, r.sizes[d]), at = i - outer * r.sizes[d];
+      i = outer;
       index += at * r.view[kInput].strides[d];
       logits += at * r.view[kInput + 1].strides[d];
       grad += at * r.view[kGrad + 1].strides[d];
@@ -47,7 +46,7 @@ __device__ __forceinline__ T class_slope(const Rows& r, int64_t offset) {
 // values are in `held`. All threads of the block take part.
 template <class T>
 __device__ __forceinline__ void write_class_values(const ClassRows& a, int64_t item,
-                                                   int64_t position, int count, double total,
+                                                   int64_t first_group, int count, double total,
                                                    const T* held) {
   const Rows& r = a.rows;
   if (!a.group) {
@@ -61,7 +60,7 @@ __device__ __forceinline__ void write_class_values(const ClassRows& a, int64_t i
   }
   __syncthreads();
   const int group = static_cast<int>(a.group), groups = count / group;
-  T* const value = static_cast<T*>(r.value) + position / group;
+  T* const value = static_cast<T*>(r.value) + first_group;
   const bool few = group < cuda::kWarp;  // positions of a group: a thread's work, else a warp's
   const int team = few ? 1 : cuda::kWarp, lane = threadIdx.x % team;
   for (int g = threadIdx.x / team; g < groups; g += kClassTeam / team) {
@@ -135,11 +134,14 @@ __global__ void __launch_bounds__(kClassTeam)
   const int lane = threadIdx.x % lanes, teams = kClassTeam / lanes;
   T* const held = cuda::shared_memory<T>();
   for (int64_t item = blockIdx.x; item < items; item += gridDim.x) {
-    const int64_t row = item / chunks, begin = item % chunks * a.chunk;
+    const int64_t row = quotient(item, chunks), begin = (item - row * chunks) * a.chunk;
     const int64_t left = r.cols - begin;
     const int count = static_cast<int>(left < a.chunk ? left : a.chunk);
     ClassPlace at;
     at.move(r, row, 0, r.kept);
+    // An item of groups begins with one, and has whole ones.
+    const int group = static_cast<int>(a.group);
+    const int64_t first_group = group ? quotient(row * r.cols + begin, group) : 0;
     double total = 0;
     for (int start = 0; start < count; start += teams) {
       // Teams that are left without a position go along, and neither read nor write.
@@ -154,7 +156,7 @@ __global__ void __launch_bounds__(kClassTeam)
       x.template join<kBlock>();
       if (lane == 0 && r.value && own < count) {
         value = F::log_prob(value, F::shift(x.largest), x.sum);
-        if (a.group)
+        if (group)
           held[i] = value;
         else
           total += static_cast<double>(value);
@@ -166,7 +168,7 @@ __global__ void __launch_bounds__(kClassTeam)
           write_shared(x, p, to, at, j);
         } else if (own < count) {
           T slope = static_cast<T>(NAN);
-          if (c >= 0) slope = class_slope<T>(r, a.group ? (row * r.cols + j) / a.group : at.slope);
+          if (c >= 0) slope = class_slope<T>(r, group ? first_group + i / group : at.slope);
           x.write(p, to, F::factor(slope, x.sum), [&](int64_t first, T(&g)[kPack]) {
 #pragma unroll
             for (int e = 0; e < kPack; ++e) g[e] += c - first == e * x.spread() ? slope : T(0);
@@ -174,7 +176,7 @@ __global__ void __launch_bounds__(kClassTeam)
         }
       }
     }
-    if (r.value) write_class_values<T>(a, item, row * r.cols + begin, count, total, held);
+    if (r.value) write_class_values<T>(a, item, first_group, count, total, held);
   }
 }
 
@@ -198,7 +200,7 @@ void run_classes(const ClassRows& a, int64_t items, void* stream) {
   const bool shared = r.kept < r.ndim;
   int lanes = 1;
   while (!a.planes && lanes < cuda::kWarp && 8 * lanes < a.classes) lanes *= 2;
-  const cuda::Grid grid{static_cast<unsigned>(std::min<int64_t>(items, INT32_MAX))};
+  const cuda::Grid grid{grid_size(items)};
   const size_t held = r.value && a.group ? a.chunk * sizeof(T) : 0;
   if (shared || (!a.planes && a.classes > kMaxPlanes))
     cuda::launch(class_kernel<F, P, kGrad, true>, grid, kClassTeam, held, stream, a, kClassTeam,

@@ -6,12 +6,11 @@
 // its registers.
 #pragma once
 
-#include <algorithm>
 #include <type_traits>
 
 #include "../planes.h"
 #include "launch.cuh"
-#include "place.h"
+#include "shape.h"
 #include "team.cuh"
 
 namespace pyvae {
@@ -118,8 +117,9 @@ __global__ void __launch_bounds__(kPixelTeam) planes_kernel(const Planes a, int6
   const int64_t blocks = a.blocks();
   for (int64_t item = blockIdx.x; item < items; item += gridDim.x) {
     ImageCursor at{a};
-    at.move(item / blocks, 0, a.ndim);
-    const int64_t block = item % blocks, j = block * kPixelTeam + threadIdx.x;
+    const int64_t place = quotient(item, blocks), block = item - place * blocks;
+    at.move(place, 0, a.ndim);
+    const int64_t j = block * kPixelTeam + threadIdx.x;
     double value = 0;
     if (j < a.pixels) {
       const PixelPlanes<F, T, P> planes(a, at, j);
@@ -153,8 +153,9 @@ __global__ void __launch_bounds__(kPixelTeam)
   const int64_t blocks = a.blocks();
   for (int64_t item = blockIdx.x; item < items; item += gridDim.x) {
     ImageCursor image{a};
-    image.move(item / blocks, 0, a.kept);
-    const int64_t block = item % blocks, j = block * kPixelTeam + threadIdx.x;
+    const int64_t place = quotient(item, blocks), block = item - place * blocks;
+    image.move(place, 0, a.kept);
+    const int64_t j = block * kPixelTeam + threadIdx.x;
     const bool inside = j < a.pixels;
     PixelPlanes<F, T, void> planes(a, image, j);
     const auto move = [&](int64_t s) {
@@ -206,7 +207,7 @@ void run_planes(const Planes& a, int64_t items, cuda::Grid grid, void* stream) {
 template <class F, class T>
 void planes_task(const void* arguments, int64_t items, void* stream) {
   const Planes& a = *static_cast<const Planes*>(arguments);
-  const cuda::Grid grid{static_cast<unsigned>(std::min<int64_t>(items, INT32_MAX))};
+  const cuda::Grid grid{grid_size(items)};
   int64_t shared = 1;
   for (int d = a.kept; d < a.ndim; ++d) shared *= a.sizes[d];
   if (shared > 1)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../../math/philox.h"
+#include "../divide.h"
 #include "pack.cuh"
 
 namespace pyvae {
@@ -42,8 +43,8 @@ struct SummaryPlace {
   __device__ __forceinline__ SummaryPlace(const Rows& a, int64_t row) {
 #pragma unroll 1
     for (int d = a.ndim - 1; d >= 0; --d) {
-      const int64_t at = row % a.sizes[d];
-      row /= a.sizes[d];
+      const int64_t outer = quotient(row, a.sizes[d]), at = row - outer * a.sizes[d];
+      row = outer;
 #pragma unroll
       for (int k = 0; k < F::kIn; ++k) in[k] += at * a.view[kInput + k].strides[d];
 #pragma unroll

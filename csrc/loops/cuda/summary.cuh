@@ -4,11 +4,11 @@
 // a cache, and their noise is made again.
 #pragma once
 
-#include <algorithm>
 #include <type_traits>
 
 #include "launch.cuh"
 #include "quad.cuh"
+#include "shape.h"
 #include "team.cuh"
 
 namespace pyvae {
@@ -120,10 +120,7 @@ bool in_quads(const Rows& a) {
     if (!v.data || s == kGradValue || s == kNoiseIndex || s == kSeed) continue;
     if (std::is_same_v<T, double> ? v.dtype != Dtype::f64 : v.dtype == Dtype::f64) return false;
     if (v.step == 0 && s < kGradValue && std::is_same_v<T, float>) continue;
-    const int64_t size = element_size(v.dtype), bytes = std::min<int64_t>(4 * size, 16);
-    bool aligned = v.step == 1 && reinterpret_cast<uintptr_t>(v.data) % bytes == 0;
-    for (int d = 0; d < a.ndim; ++d) aligned = aligned && v.strides[d] * size % bytes == 0;
-    if (!aligned) return false;
+    if (!lies_in_packs(v, a.ndim, 4)) return false;
   }
   return true;
 }
@@ -134,8 +131,8 @@ void run_summary(const Rows& a, void* stream) {
   while (lanes < cuda::kWarp && 4 * lanes < a.cols) lanes *= 2;
   const bool few = 4 * lanes >= a.cols;
   if (!few) lanes = kSummaryThreads;
-  const int64_t teams = kSummaryThreads / lanes, blocks = (a.rows + teams - 1) / teams;
-  const cuda::Grid grid{static_cast<unsigned>(std::min<int64_t>(blocks, INT32_MAX))};
+  const int64_t teams = kSummaryThreads / lanes, blocks = ceil_div(a.rows, teams);
+  const cuda::Grid grid{grid_size(blocks)};
   const auto go = [&](auto kernel) {
     cuda::launch(kernel, grid, kSummaryThreads, 0, stream, a, lanes);
   };
