@@ -28,33 +28,25 @@ struct ComponentTeam {
         owners(at_most(given.num_components - first, kTeamOwners)),
         one_span(given.width <= kPairSpan<T>) {}
 
-  // Tiles of columns from `column` on; returns this thread's part of the sums of log-variances.
-  __device__ __forceinline__ T load_tiles(int64_t i, int count, int64_t column) {
-    const int n = at_most(a.width - column, kPairSpan<T>);
-    const bool own = !known || !one_span;
-    if (own) {
-      stage<kTeamOwners>(means, first, owners, column, n, s.own[0]);
-      stage<kTeamOwners>(logvars, first, owners, column, n, s.own[1]);
-    }
-    stage<kTeamOthers>(points, i, count, column, n, s.other[0]);
-    __syncthreads();
-    return own ? turn_to_precisions<M, kTeamOwners>(s.own[1], n) : T(0);
-  }
-
-  // Calls out(c, weight) of this thread's pairs with points [i, i + count). What was staged last is
-  // the last span.
+  // Calls out(c, weight) of this thread's pairs with points [i, i + count). The span from `last` on
+  // stays in the tiles.
   template <class F>
-  __device__ __forceinline__ void weigh(int64_t i, int count, const F& out) {
+  __device__ __forceinline__ void weigh(int64_t i, int count, int64_t last, const F& out) {
     T distance[4][4] = {}, logvar = 0;
-    int64_t column = 0;
-    do {
-      if (column) __syncthreads();
-      logvar += load_tiles(i, count, column);
+    each_span<T>(a.width, last, [&](int64_t column, int n) {
+      const bool own = !known || !one_span;
+      if (!one_span) __syncthreads();
+      if (own) {
+        stage<kTeamOwners>(means, first, owners, column, n, s.own[0]);
+        stage<kTeamOwners>(logvars, first, owners, column, n, s.own[1]);
+      }
+      stage<kTeamOthers>(points, i, count, column, n, s.other[0]);
+      __syncthreads();
+      if (own) logvar += turn_to_precisions<M, kTeamOwners>(s.own[1], n);
       s.sums[threadIdx.x] = logvar;
       __syncthreads();
-      add_distances(s, at, at_most(a.width - column, kPairSpan<T>), distance);
-      column += kPairSpan<T>;
-    } while (column < a.width);
+      add_distances(s, at, n, distance);
+    });
     put_pairs(s, at, distance);
     if (threadIdx.x < kTeamOthers && threadIdx.x < count) {
       // A value of -inf has no weights: not exp(-inf + inf).
@@ -100,12 +92,11 @@ __global__ void __launch_bounds__(kTeamThreads) mixture_components_kernel(const 
   for (int64_t i = part.begin; i < part.end; i += kTeamOthers) {
     const int count = at_most(part.end - i, kTeamOthers);
     T sum = 0;
-    team.weigh(i, count, [&](int c, T weight) {
+    team.weigh(i, count, span, [&](int c, T weight) {
       s.pairs[c * kPairStride + mine.owner] = weight;
       sum += weight;
     });
     total += static_cast<double>(sum);
-    if (!team.one_span) team.load_tiles(i, count, span);
     __syncthreads();
     pulls.add(s, team.at, span_width);
     __syncthreads();
@@ -174,7 +165,7 @@ __global__ void __launch_bounds__(kTeamThreads) mixture_log_weights_kernel(const
   const int64_t i = blockIdx.x / tiles * kTeamOthers;
   const Matrix grad(a.grad_log_weights);
   const int count = at_most(a.num_points - i, kTeamOthers);
-  team.weigh(i, count, [&](int c, T weight) {
+  team.weigh(i, count, 0, [&](int c, T weight) {
     if (c < count && team.mine.owner < team.owners)
       grad.put(i + c, team.first + team.mine.owner, weight);
   });

@@ -23,24 +23,15 @@ __device__ __forceinline__ void put_rates(const Discrepancy& a, T* rate) {
   rate[threadIdx.x] = static_cast<T>(r < most ? r : most);
 }
 
-// Squared distances of owners [first, ..) of one sample from others [i, ..) of another. The tiles
-// of the last span of columns stay.
+// Squared distances of owners [first, ..) of one sample from others [i, ..) of another. The span of
+// columns from `last` on stays in the tiles.
 template <class Pair, class T>
 struct PairDistances {
   const Matrix own;
-  const int64_t first, columns;
+  const int64_t first, columns, last;
   const int owners;
   bool known = false;  // where there is one span, the tile of owners
 
-  __device__ __forceinline__ void load_tiles(PairTiles<Pair, T>& s, const Matrix& other, int64_t i,
-                                             int count, int64_t column) {
-    const int n = at_most(columns - column, kPairSpan<T>);
-    if (!known || columns > kPairSpan<T>)
-      stage<kTeamOwners>(own, first, owners, column, n, s.own[0]);
-    known = true;
-    stage<kTeamOthers>(other, i, count, column, n, s.other[0]);
-    __syncthreads();
-  }
   __device__ __forceinline__ void find(PairTiles<Pair, T>& s, const PairThread& at,
                                        const Matrix& other, int64_t i, int count,
                                        T (&distance)[4][4]) {
@@ -48,18 +39,40 @@ struct PairDistances {
     for (int c = 0; c < 4; ++c)
 #pragma unroll
       for (int o = 0; o < 4; ++o) distance[c][o] = 0;
-    for (int64_t column = 0; column < columns; column += kPairSpan<T>) {
+    each_span<T>(columns, last, [&](int64_t column, int n) {
       __syncthreads();
-      load_tiles(s, other, i, count, column);
-      add_distances(s, at, at_most(columns - column, kPairSpan<T>), distance);
-    }
+      if (!known || columns > kPairSpan<T>)
+        stage<kTeamOwners>(own, first, owners, column, n, s.own[0]);
+      known = true;
+      stage<kTeamOthers>(other, i, count, column, n, s.other[0]);
+      __syncthreads();
+      add_distances(s, at, n, distance);
+    });
   }
 };
+
+// The sum of f(distance, rate) over the rates, of each pair.
+template <class T, class F>
+__device__ __forceinline__ void over_scales(const Discrepancy& a, const T* rates,
+                                            const T (&distance)[4][4], T (&sum)[4][4], const F& f) {
+#pragma unroll
+  for (int c = 0; c < 4; ++c)
+#pragma unroll
+    for (int o = 0; o < 4; ++o) sum[c][o] = 0;
+#pragma unroll 1
+  for (int n = 0; n < a.num_scales; ++n) {
+    const T rate = rates[n];
+#pragma unroll
+    for (int c = 0; c < 4; ++c)
+#pragma unroll
+      for (int o = 0; o < 4; ++o) sum[c][o] += f(distance[c][o], rate);
+  }
+}
 
 // Blocks along x are tiles of the first sample with itself, of the second with itself, and of the
 // first with the second; those along y parts of the others.
 template <class K, class Pair, class T>
-__global__ void __launch_bounds__(kTeamThreads) discrepancy_value_kernel(const Discrepancy a) {
+__global__ void __launch_bounds__(kTeamThreads, 3) discrepancy_value_kernel(const Discrepancy a) {
   PairTiles<Pair, T>& s = *cuda::shared_memory<PairTiles<Pair, T>>();
   __shared__ T rate[kMaxScales];
   const int64_t tiles[] = {(a.rows[0] + kTeamOwners - 1) / kTeamOwners,
@@ -75,7 +88,7 @@ __global__ void __launch_bounds__(kTeamThreads) discrepancy_value_kernel(const D
   const bool skip_self = a.skip_self && !across;
   const PairThread at;
   const Matrix other = one_of(a.sample, its);
-  PairDistances<Pair, T> pairs{one_of(a.sample, mine), first, a.columns,
+  PairDistances<Pair, T> pairs{one_of(a.sample, mine), first, a.columns, 0,
                                at_most(one_of(a.rows, mine) - first, kTeamOwners)};
   put_rates<K>(a, rate);
   double total[1] = {};
@@ -83,15 +96,16 @@ __global__ void __launch_bounds__(kTeamThreads) discrepancy_value_kernel(const D
        ++tile) {
     const int64_t i = tile * kTeamOthers;
     const int count = at_most(others - i, kTeamOthers);
-    T distance[4][4], sum = 0;
+    T distance[4][4], value[4][4], sum = 0;
     pairs.find(s, at, other, i, count, distance);
+    over_scales(a, rate, distance, value, [](T d, T r) { return K::value(d, r); });
 #pragma unroll
     for (int c = 0; c < 4; ++c)
 #pragma unroll
       for (int o = 0; o < 4; ++o) {
         const int owner = at.owner + o, one = 4 * at.group + c;
         if (owner < pairs.owners && one < count && !(skip_self && first + owner == i + one))
-          for (int n = 0; n < a.num_scales; ++n) sum += K::value(distance[c][o], rate[n]);
+          sum += value[c][o];
       }
     total[0] += static_cast<double>(sum);
   }
@@ -116,7 +130,7 @@ __global__ void __launch_bounds__(kTeamThreads) discrepancy_gradient_kernel(cons
   const int64_t span = static_cast<int64_t>(blockIdx.z) * kPairSpan<T>;
   const int span_width = at_most(a.columns - span, kPairSpan<T>);
   const PairThread at;
-  PairDistances<Pair, T> pairs{one_of(a.sample, mine), first, a.columns,
+  PairDistances<Pair, T> pairs{one_of(a.sample, mine), first, a.columns, span,
                                at_most(one_of(a.rows, mine) - first, kTeamOwners)};
   put_rates<K>(a, rate);
   // The slope is one in the squared distance; within a sample each pair counts twice.
@@ -132,25 +146,15 @@ __global__ void __launch_bounds__(kTeamThreads) discrepancy_gradient_kernel(cons
     const int64_t i = (tile - (turn ? own_tiles : 0)) * kTeamOthers;
     const int count = at_most(one_of(a.rows, turn ? 1 - mine : mine) - i, kTeamOthers);
     const T factor = one_of(factors, turn);
-    T distance[4][4];
+    T distance[4][4], weight[4][4];
     pairs.find(s, at, other, i, count, distance);
+    over_scales(a, rate, distance, weight, [&](T d, T r) { return factor * K::slope(d, r); });
 #pragma unroll
     for (int c = 0; c < 4; ++c)
 #pragma unroll
-      for (int o = 0; o < 4; ++o) {
-        T weight = 0;
-        if (4 * at.group + c < count)
-          for (int n = 0; n < a.num_scales; ++n)
-            weight += factor * K::slope(distance[c][o], rate[n]);
-        distance[c][o] = weight;
-      }
-    put_pairs(s, at, distance);
-    if (a.columns > kPairSpan<T>) {
-      __syncthreads();
-      pairs.load_tiles(s, other, i, count, span);
-    } else {
-      __syncthreads();
-    }
+      for (int o = 0; o < 4; ++o) weight[c][o] = 4 * at.group + c < count ? weight[c][o] : T(0);
+    put_pairs(s, at, weight);
+    __syncthreads();
     pulls.add(s, at, span_width);
   }
 

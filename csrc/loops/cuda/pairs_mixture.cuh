@@ -98,24 +98,19 @@ __global__ void __launch_bounds__(kTeamThreads) mixture_points_kernel(const Mixt
 
   for (int64_t k = part.begin; k < part.end; k += kTeamOthers) {
     const int count = at_most(part.end - k, kTeamOthers);
-    const auto load_tiles = [&](int64_t column, bool own) {
-      const int n = at_most(a.width - column, kPairSpan<T>);
-      if (own) stage<kTeamOwners>(points, first, owners, column, n, s.own[0]);
+    T distance[4][4] = {}, logvar = 0;
+    each_span<T>(a.width, span, [&](int64_t column, int n) {
+      if (!one_span) __syncthreads();
+      if (!one_span || k == part.begin)
+        stage<kTeamOwners>(points, first, owners, column, n, s.own[0]);
       stage<kTeamOthers>(means, k, count, column, n, s.other[0]);
       stage<kTeamOthers>(logvars, k, count, column, n, s.other[1]);
       __syncthreads();
-      return turn_to_precisions<M, kTeamOthers>(s.other[1], n);
-    };
-    T distance[4][4] = {}, logvar = 0;
-    int64_t column = 0;
-    do {
-      if (column) __syncthreads();
-      logvar += load_tiles(column, !one_span || k == part.begin);
+      logvar += turn_to_precisions<M, kTeamOthers>(s.other[1], n);
       s.sums[threadIdx.x] = logvar;
       __syncthreads();
-      add_distances(s, at, at_most(a.width - column, kPairSpan<T>), distance);
-      column += kPairSpan<T>;
-    } while (column < a.width);
+      add_distances(s, at, n, distance);
+    });
     put_pairs(s, at, distance);
     if (threadIdx.x < kTeamOthers) {
       const int c = threadIdx.x;
@@ -143,7 +138,6 @@ __global__ void __launch_bounds__(kTeamThreads) mixture_points_kernel(const Mixt
     }
     if constexpr (kGrad) {
       s.of_owner[mine.owner] = shrink;
-      if (!one_span) load_tiles(span, true);
       __syncthreads();
       pulls.shrink(s.of_owner, at);
       pulls.add(s, at, span_width);

@@ -2,6 +2,8 @@
 // owners of a column lie side by side, so that a thread reads four of them at once.
 #pragma once
 
+#include <type_traits>
+
 #include "../pairs_parts.h"
 #include "place.h"
 
@@ -78,22 +80,66 @@ __device__ __forceinline__ void stage_words(const T* from, int64_t stride, int r
   }
 }
 
+// One element as it lies in memory, so that many are under way before the first is needed.
+template <class T>
+struct RawElement {
+  using Bits = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
+  Bits bits;
+
+  __device__ __forceinline__ void fetch(const void* data, Dtype dtype, int64_t place) {
+    switch (element_size(dtype)) {
+      case 1:
+        bits = static_cast<const uint8_t*>(data)[place];
+        break;
+      case 2:
+        bits = static_cast<const uint16_t*>(data)[place];
+        break;
+      case 4:
+        bits = static_cast<const uint32_t*>(data)[place];
+        break;
+      default:  // only where the compute type is as wide
+        if constexpr (sizeof(T) == 8) bits = static_cast<const uint64_t*>(data)[place];
+    }
+  }
+  __device__ __forceinline__ T value(Dtype dtype) const {
+    const auto low = static_cast<uint32_t>(bits);
+    const auto half = static_cast<uint16_t>(low);
+    switch (dtype) {
+      case Dtype::u8:
+        return static_cast<T>(low);
+      case Dtype::bf16:
+        return static_cast<T>(widen(Bfloat{half}));
+      case Dtype::f16:
+        return static_cast<T>(widen(Half{half}));
+      case Dtype::f32:
+        return static_cast<T>(float_of(low));
+      default: {
+        T x;
+        memcpy(&x, &bits, sizeof(x));
+        return x;
+      }
+    }
+  }
+};
+
 // Any dtype and step: a warp takes 4 rows and 8 columns.
-template <int kRows, class S, class T>
-__device__ __forceinline__ void stage_singles(const S* from, int64_t stride, int64_t step, int rows,
-                                              int width, T* tile) {
+template <int kRows, class T>
+__device__ __forceinline__ void stage_singles(const Matrix& m, int64_t place, int rows, int width,
+                                              T* tile) {
   constexpr int kStride = kColumnStride<kRows>, kMany = kRows / 16;
   const int lane = threadIdx.x % cuda::kWarp, warp = threadIdx.x / cuda::kWarp;
   const int row = warp * 4 + lane % 4;
-#pragma unroll 2
+#pragma unroll 1
   for (int j = lane / 4; j < width; j += 8) {
-    S held[kMany] = {};
+    RawElement<T> held[kMany];
 #pragma unroll
-    for (int m = 0; m < kMany; ++m)
-      if (row + 16 * m < rows) held[m] = from[(row + 16 * m) * stride + j * step];
+    for (int n = 0; n < kMany; ++n) {
+      held[n].bits = 0;
+      if (row + 16 * n < rows)
+        held[n].fetch(m.data, m.dtype, place + (row + 16 * n) * m.stride + j * m.step);
+    }
 #pragma unroll
-    for (int m = 0; m < kMany; ++m)
-      tile[j * kStride + row + 16 * m] = static_cast<T>(widen(held[m]));
+    for (int n = 0; n < kMany; ++n) tile[j * kStride + row + 16 * n] = held[n].value(m.dtype);
   }
 }
 
@@ -104,28 +150,12 @@ __device__ __forceinline__ void stage(const Matrix& m, int64_t row, int rows, in
   static_assert(kTeamThreads == 128 && (kRows == 64 || kRows == 32));
   constexpr int kPack = 16 / sizeof(T);
   const int64_t place = m.place(row, column);
-  if (m.dtype == DtypeOf<T>::value) {
-    const T* from = static_cast<const T*>(m.data) + place;
-    if (m.step == 1 && m.stride % kPack == 0 && width % kPack == 0 &&
-        reinterpret_cast<uintptr_t>(from) % 16 == 0)
-      stage_words<kRows>(from, m.stride, rows, width, tile);
-    else
-      stage_singles<kRows>(from, m.stride, m.step, rows, width, tile);
-    return;
-  }
-  const auto as = [&](auto zero) {
-    using S = decltype(zero);
-    stage_singles<kRows>(static_cast<const S*>(m.data) + place, m.stride, m.step, rows, width,
-                         tile);
-  };
-  if (m.dtype == Dtype::bf16)
-    as(Bfloat{});
-  else if (m.dtype == Dtype::f16)
-    as(Half{});
-  else if (m.dtype == Dtype::u8)
-    as(uint8_t{});
+  const T* from = static_cast<const T*>(m.data) + place;
+  if (m.dtype == DtypeOf<T>::value && m.step == 1 && m.stride % kPack == 0 && width % kPack == 0 &&
+      reinterpret_cast<uintptr_t>(from) % 16 == 0)
+    stage_words<kRows>(from, m.stride, rows, width, tile);
   else
-    as(float{});  // in float64
+    stage_singles<kRows>(m, place, rows, width, tile);
 }
 
 }  // namespace PYVAE_ISA

@@ -95,6 +95,15 @@ __device__ __forceinline__ void add_distances(const PairTiles<Pair, T>& s, const
     }
   }
 }
+// All spans of columns, the one from `last` on last: it is the one that stays in the tiles.
+template <class T, class F>
+__device__ __forceinline__ void each_span(int64_t width, int64_t last, const F& f) {
+  int64_t column = last;
+  do {
+    column = column + kPairSpan<T> < width ? column + kPairSpan<T> : 0;
+    f(column, at_most(width - column, kPairSpan<T>));
+  } while (column != last);
+}
 template <class Pair, class T>
 __device__ __forceinline__ void put_pairs(PairTiles<Pair, T>& s, const PairThread& at,
                                           const T (&x)[4][4]) {
