@@ -23,7 +23,7 @@ SIZES = {
 }
 #: Where the work grows with the square of the sizes, or a size stands for a plane of numbers.
 PAIRED = {"components": 2048, "batch": 2048, "latent": 64}
-IMAGES = {"batch": 512, "event": 1024}
+IMAGES = {"batch": 1024, "event": 1024}
 CLASSES = {"batch": 4096, "event": 784, "classes": 16}
 
 

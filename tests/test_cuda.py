@@ -36,15 +36,17 @@ def on_cuda(inputs):
 
 
 def agree(actual, expected, what, slack=4):
-    rtol, atol = TOLERANCE[actual.dtype]
-    scale = max(4.0, expected.abs().max().item()) if expected.numel() else 1.0
-    assert actual.is_cuda, what
-    assert_close(
-        actual.cpu().double(),
-        expected.double(),
-        rtol=slack * rtol,
-        atol=slack * atol * scale,
-        msg=lambda m: f"{what}: {m}",
+    """To the precision of the dtype; a few of a million may lie on the other side of a cliff."""
+    rtol, atol = (slack * t for t in TOLERANCE[actual.dtype])
+    assert actual.is_cuda and actual.shape == expected.shape, what
+    if not expected.numel():
+        return
+    found, wanted = actual.cpu().double(), expected.double()
+    far = (found - wanted).abs() > rtol * wanted.abs() + atol * max(4.0, wanted.abs().max().item())
+    wrong = far | (found.isnan() != wanted.isnan())
+    assert wrong.sum().item() <= wanted.numel() // 200_000, (
+        f"{what}: {int(wrong.sum())} of {wanted.numel()} differ, by up to "
+        f"{(found - wanted).abs().max().item():.3g}"
     )
 
 

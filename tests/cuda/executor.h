@@ -24,7 +24,7 @@
 #define __constant__ static
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
-#define __align__(bytes) alignas(bytes)
+#define __align__(bytes) __attribute__((aligned(bytes)))
 // One block at a time, and thread-local variables of a library lie side by side: the executor finds
 // and poisons them all.
 #define __shared__ static thread_local

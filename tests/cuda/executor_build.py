@@ -19,11 +19,17 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 EXECUTOR = ["executor.cpp", "fiber.cpp"]
 FLAGS = [
-    *("-x", "c++", "-std=c++20", "-O1", "-g1", "-fPIC", "-ftls-model=global-dynamic"),
+    *("-x", "c++", "-std=c++20", "-O1", "-g0", "-fPIC", "-ftls-model=global-dynamic"),
     *("-DPYVAE_EXECUTOR", f"-I{HERE}"),
     # As nvcc sees it: types are punned, arithmetic is neither reordered nor trapped.
     *("-fno-strict-aliasing", "-fno-math-errno", "-ffp-contract=fast"),
-    *("-Wall", "-Wno-unknown-pragmas", "-Wno-maybe-uninitialized", "-Wno-psabi"),
+    *(
+        "-Wall",
+        "-Wno-unknown-pragmas",
+        "-Wno-maybe-uninitialized",
+        "-Wno-psabi",
+        "-Wno-sign-compare",
+    ),
 ]
 SANITIZERS = "address,undefined"
 SANITIZE = [f"-fsanitize={SANITIZERS}", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
