@@ -1,5 +1,6 @@
 // The executor's own test: small kernels whose answers are known, and mistakes that it must catch.
-// Prints one line per check and ends with 1 if any failed.
+// Prints one line per check and ends with 1 if any failed. With an argument: a mistake that the
+// sanitizers must report.
 #include <cstdio>
 #include <stdexcept>
 #include <string>
@@ -70,6 +71,30 @@ __global__ void part_of_a_warp(int* out) {
   if (threadIdx.x % 32 < 8) *out = __shfl_xor_sync(kFullMask, 1, 1);
 }
 
+// For the sanitizers: an address that is no multiple of 16, and one beyond the end.
+__global__ void misaligned(const float* in, float* out) {
+  if (threadIdx.x == 0) *out = reinterpret_cast<const float4*>(in + 1)->x;
+}
+__global__ void beyond(const float* in, float* out) {
+  if (threadIdx.x == kThreads - 1) *out = in[threadIdx.x + 1];
+}
+__global__ void beyond_shared(const float* in, float* out) {
+  __shared__ float tile[kThreads];
+  tile[threadIdx.x + static_cast<int>(in[0])] = 0;
+  __syncthreads();
+  *out = tile[0];
+}
+
+// What only a sanitizer shows; returns if it does not.
+int mistake(const std::string& name) {
+  const std::vector<float> in(kThreads, 1.f);
+  float out = 0;
+  const auto kernel = name == "misaligned" ? misaligned : name == "beyond" ? beyond : beyond_shared;
+  launch(kernel, {1}, kThreads, 0, nullptr, in.data(), &out);
+  std::printf("nothing was reported\n");
+  return 0;
+}
+
 int failures = 0;
 
 void expect(const char* what, bool good) {
@@ -103,7 +128,8 @@ bool reversed(void (*kernel)(const int*, int*)) {
 
 }  // namespace
 
-int main() {
+int main(int count, char** words) {
+  if (count > 1) return mistake(words[1]);
   expect("shared memory and barrier", reversed(reverse));
   expect("a missing barrier shows", !reversed(unsynchronised));
 
