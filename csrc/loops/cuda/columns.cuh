@@ -28,26 +28,33 @@ inline ColumnShape column_shape(const Rows& a, int pack) {
   return s;
 }
 
-template <class F, class T, Path kPath, int kPack>
+// A thread's sums: of 64 rows in T, of those in double. The latter wait in shared memory, where the
+// block adds them up: slot by slot, one number for each thread.
+template <int kIn, class T, int kPack>
 struct ColumnSums {
-  using C = Cells<F, T, kPath, kPack, false, true>;
-  static constexpr int kRun = 64;  // rows of one sum in T; their sums go on in double
+  static constexpr int kRun = 64, kSlots = kIn * kPack;
 
-  T sum[F::kIn][kPack] = {};
-  double total[F::kIn][kPack] = {};
+  double* total;  // of this thread, kThreads apart
+  T sum[kIn][kPack] = {};
   int count = 0;
 
+  __device__ __forceinline__ explicit ColumnSums(double* part) : total(part + threadIdx.x) {
+#pragma unroll
+    for (int i = 0; i < kSlots; ++i) total[i * kThreads] = 0;
+  }
   __device__ __forceinline__ void flush() {
 #pragma unroll
-    for (int k = 0; k < F::kIn; ++k)
+    for (int k = 0; k < kIn; ++k)
 #pragma unroll
-      for (int e = 0; e < kPack; ++e)
-        total[k][e] += static_cast<double>(sum[k][e]), sum[k][e] = T(0);
+      for (int e = 0; e < kPack; ++e) {
+        total[(k * kPack + e) * kThreads] += static_cast<double>(sum[k][e]);
+        sum[k][e] = T(0);
+      }
     count = 0;
   }
-  __device__ __forceinline__ void add(const T (&grad)[F::kIn][kPack]) {
+  __device__ __forceinline__ void add(const T (&grad)[kIn][kPack]) {
 #pragma unroll
-    for (int k = 0; k < F::kIn; ++k)
+    for (int k = 0; k < kIn; ++k)
 #pragma unroll
       for (int e = 0; e < kPack; ++e) sum[k][e] += grad[k][e];
     if (++count == kRun) flush();
@@ -60,13 +67,13 @@ __device__ __forceinline__ bool is_sum(const Rows& a, int k) {
 }
 
 template <class F, class T, Path kPath, int kPack>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     columns_kernel(const __grid_constant__ Rows a, const __grid_constant__ ColumnShape s) {
   using C = Cells<F, T, kPath, kPack, false, true>;
   const int x = threadIdx.x & (s.tx - 1), y = threadIdx.x / s.tx;
   const int64_t split = blockIdx.y, first = split * s.per_split;
   const int64_t end = first + s.per_split, last = end < s.summed ? end : s.summed;
-  __shared__ double part[kThreads];
+  __shared__ double part[F::kIn * kPack * kThreads];
   for (int64_t base = int64_t{blockIdx.x} * s.tx; base < s.packs;
        base += int64_t{gridDim.x} * s.tx) {
     const int64_t pack = base + x;
@@ -75,7 +82,8 @@ __global__ void __launch_bounds__(kThreads)
     const int64_t j = (pack - row * s.packs_per_row) * kPack;
     Offsets<F, false, true> kept;
     kept.move_row(a, row, 0, a.kept);
-    ColumnSums<F, T, kPath, kPack> sums;
+    __syncthreads();  // all have read the sums of the last packs
+    ColumnSums<F::kIn, T, kPack> sums(part);
     Tally<F, T> none;
     int64_t r = first + y;
     if (there && r < last) {
@@ -110,27 +118,27 @@ __global__ void __launch_bounds__(kThreads)
       }
     }
     sums.flush();
-    int target = 0;
-#pragma unroll
-    for (int k = 0; k < F::kIn; ++k) {
+    __syncthreads();
+    // Thread (x, y) ends the sums y, y + ty, ... of its pack.
+    for (int i = y; there && i < F::kIn * kPack; i += s.ty) {
+      const int k = i / kPack, e = i % kPack;
       if (!is_sum(a, k)) continue;
-#pragma unroll
-      for (int e = 0; e < kPack; ++e) {
-        double total = sums.total[k][e];
-        if (s.ty > 1) {
-          __syncthreads();
-          part[threadIdx.x] = total;
-          __syncthreads();
-          for (int i = 1; y == 0 && i < s.ty; ++i) total += part[i * s.tx + x];
+      double total = 0;
+      for (int t = 0; t < s.ty; ++t) total += part[i * kThreads + t * s.tx + x];
+      if (a.splits > 1) {
+        int target = 0;
+        for (int before = 0; before < k; ++before) target += is_sum(a, before);
+        double* out = static_cast<double*>(a.value);
+        out[((target * a.splits + split) * s.kept_rows + row) * a.cols + j + e] = total;
+      } else {
+        const View& v = a.view[kGradOf + k];
+        int64_t offset = (j + e) * v.step, left = row;
+        for (int d = a.kept - 1; d >= 0; --d) {
+          offset += left % a.sizes[d] * v.strides[d];
+          left /= a.sizes[d];
         }
-        if (y != 0 || !there) continue;
-        if (a.splits > 1)
-          static_cast<double*>(
-              a.value)[((target * a.splits + split) * s.kept_rows + row) * a.cols + j + e] = total;
-        else
-          store(a.view[kGradOf + k], kept.grad[k] + (j + e) * a.view[kGradOf + k].step, total);
+        store(v, offset, total);
       }
-      ++target;
     }
   }
 }

@@ -39,7 +39,7 @@ template <class F, class T, Mode kMode, Path kPath, int kPack>
 __device__ __forceinline__ T
 sweep(const Rows& a,
       const Offsets<F, kMode != Mode::grad && kMode != Mode::row_sums, kMode != Mode::value>& at,
-      int64_t first, int n, int lane, int lanes) {
+      int64_t first, int n, int lane, int lanes, unsigned targets) {
   constexpr bool kValue = kMode == Mode::value || kMode == Mode::value_grad;
   constexpr bool kGrads = kMode != Mode::value;
   using C = Cells<F, T, kPath, kPack, kValue, kGrads>;
@@ -78,7 +78,7 @@ sweep(const Rows& a,
     if constexpr (kMode == Mode::row_sums) {
 #pragma unroll
       for (int k = 0; k < F::kIn; ++k) {
-        const bool is_target = k == a.target;
+        const bool is_target = (targets >> k) & 1;
 #pragma unroll
         for (int e = 0; e < kPack; ++e)
           sum += is_target && e >= span.lo && e < span.hi ? cells.grad[k][e] : T(0);
@@ -95,7 +95,7 @@ sweep(const Rows& a,
 }
 
 template <class F, class T, Mode kMode, Path kPath, int kPack>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     rows_kernel(const __grid_constant__ Rows a, const __grid_constant__ RowShape s) {
   constexpr bool kValue = kMode == Mode::value || kMode == Mode::value_grad;
   constexpr bool kGrads = kMode != Mode::value;
@@ -111,8 +111,9 @@ __global__ void __launch_bounds__(kThreads)
       const int64_t left = a.cols - first;
       Offsets<F, kValue, kGrads> at;
       at.move_row(a, row, 0, a.ndim);
-      total = sweep<F, T, kMode, kPath, kPack>(
-          a, at, first, static_cast<int>(left < s.chunk ? left : s.chunk), lane, s.lanes);
+      total = sweep<F, T, kMode, kPath, kPack>(a, at, first,
+                                               static_cast<int>(left < s.chunk ? left : s.chunk),
+                                               lane, s.lanes, s.targets);
     }
     if constexpr (F::kSum || kMode == Mode::row_sums) {
       if (!a.value) continue;

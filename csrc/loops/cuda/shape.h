@@ -55,12 +55,14 @@ Path path_of(const Rows& a, int same_pack, int mixed_pack, const bool (&written)
 struct RowShape {
   int64_t items, chunks;
   int chunk, lanes;
+  unsigned targets;  // bit k: the gradient that row_sums sums; no index, which would need an array
 };
 
 // `pack`: columns that a thread takes at once. Without values nothing depends on the chunks, which
 // then are as short as it takes to have many.
 inline RowShape row_shape(const Rows& a, int pack, bool sums) {
   RowShape s;
+  s.targets = 1u << a.target;
   s.chunk = static_cast<int>(kChunk);
   while (!sums && s.chunk > 1024 && a.rows * ceil_div(a.cols, s.chunk) * kThreads < kManyThreads)
     s.chunk /= 2;

@@ -35,19 +35,20 @@ inline void sum_groups(const double* partial, int64_t count, int64_t group, bool
 }
 
 // out[i] = sum over s of partial[s * count + i].
-__global__ inline void __launch_bounds__(kThreads)
-    sum_splits_kernel(const double* partial, int64_t splits, int64_t count, double* out) {
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    sum_splits_kernel(const T* partial, int64_t splits, int64_t count, T* out) {
   const int64_t step = int64_t{gridDim.x} * kThreads;
   for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < count; i += step) {
-    double total = partial[i];
+    T total = partial[i];
     for (int64_t s = 1; s < splits; ++s) total += partial[s * count + i];
     out[i] = total;
   }
 }
 inline void sum_splits(const double* partial, int64_t splits, int64_t count, double* out,
                        void* stream) {
-  cuda::launch(sum_splits_kernel, {grid_size(ceil_div(count, kThreads))}, kThreads, 0, stream,
-               partial, splits, count, out);
+  cuda::launch(sum_splits_kernel<double>, {grid_size(ceil_div(count, kThreads))}, kThreads, 0,
+               stream, partial, splits, count, out);
 }
 
 // Rows of gradients that hold the factor `folded` already, for an incoming gradient of `weight`:
