@@ -24,6 +24,8 @@ from torch import Tensor, nn
 from pyvae import reference
 from pyvae.benchmarking import Variant, markdown, race
 from pyvae.benchmarking.tables import si_seconds
+from pyvae.decoders import ConvDecoder
+from pyvae.encoders import ConvEncoder
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Setting:
     batch: int
     samples: int  # 0: the ELBO
     most: dict[str, float]
+    side: int = 0  # of images, for convolutions; 0: 784 numbers, for linear layers
 
 
 SETTINGS = (
@@ -53,20 +56,36 @@ def mlp(sizes: list[int], activation: type[nn.Module]) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
+def networks(setting: Setting) -> tuple[nn.Module, nn.Module, int]:
+    """Encoder and decoder between flat rows, and the numbers of a row of data."""
+    if not setting.side:
+        hidden, act = list(setting.hidden), setting.activation
+        encoder = mlp([784, *hidden, 2 * setting.latents], act)
+        return encoder, mlp([setting.latents, *hidden[::-1], 784], act), 784
+    image, channels = (3, setting.side, setting.side), (32, 64, 128, 256)
+    into = ConvEncoder(image, channels)
+    encoder = nn.Sequential(
+        nn.Unflatten(1, image), into, nn.Linear(into.out_features, 2 * setting.latents)
+    )
+    decoder = nn.Sequential(ConvDecoder(setting.latents, image, channels[::-1]), nn.Flatten())
+    return encoder, decoder, 3 * setting.side**2
+
+
 class Steps:
     """One model and its optimizer, and steps that differ in the loss alone."""
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: Setting, device: str = "cpu") -> None:
         torch.manual_seed(0)
         self.setting = setting
-        hidden, act = list(setting.hidden), setting.activation
-        self.encoder = mlp([784, *hidden, 2 * setting.latents], act)
-        self.decoder = mlp([setting.latents, *hidden[::-1], 784], act)
+        encoder, decoder, pixels = networks(setting)
+        self.encoder, self.decoder = encoder.to(device), decoder.to(device)
         self.parameters = [*self.encoder.parameters(), *self.decoder.parameters()]
-        self.optimizer = torch.optim.Adam(self.parameters, lr=1e-9)
-        self.x = torch.bernoulli(torch.rand(setting.batch, 784))
+        # capturable: its count of steps lies on the device, as a graph needs it
+        there = {"capturable": True, "fused": True} if device.startswith("cuda") else {}
+        self.optimizer = torch.optim.Adam(self.parameters, lr=1e-9, **there)
+        self.x = torch.bernoulli(torch.rand(setting.batch, pixels)).to(device)
         self.shape = (*([setting.samples] if setting.samples else []), setting.batch)
-        self.incoming = torch.randn(*self.shape, 784) / setting.batch
+        self.incoming = (torch.randn(*self.shape, pixels) / setting.batch).to(device)
 
     def networks(self, _: object = None) -> None:
         """Forward, backward and the optimizer's step without a loss."""
@@ -94,7 +113,7 @@ class Steps:
 
     def check(self, name: str, loss: Loss) -> None:
         """Compare loss and gradients with those of the eager loss under the same noise."""
-        seed = torch.tensor(11)
+        seed = torch.tensor(11, device=self.x.device)
         eps = reference.philox_normal(seed, (*self.shape, self.setting.latents))
         value = self.backward(loss, seed if name.startswith("pyvae") else eps)
         grads = [p.grad.clone() for p in self.parameters if p.grad is not None]

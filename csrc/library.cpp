@@ -2,6 +2,7 @@
 #include <torch/library.h>
 
 #include "autograd.h"
+#include "cuda/device.h"
 #include "ops/all.h"
 
 namespace pyvae {
@@ -41,25 +42,35 @@ TORCH_LIBRARY(pyvae, m) {
 #undef PYVAE_DEFINE
 }
 
-// One function serves both: on meta tensors it stops after the shapes.
+// One function serves every device: on meta tensors it stops after the shapes.
+template <auto fn>
+struct Plainly {
+  static constexpr auto call = fn;
+};
+template <template <auto> class On>
 void register_kernels(torch::Library& m) {
 #define PYVAE_IMPLEMENT(name, ...)                                                                 \
-  m.impl(#name, name);                                                                             \
-  m.impl(#name "_backward", name##_backward);
+  m.impl(#name, On<name>::call);                                                                   \
+  m.impl(#name "_backward", On<name##_backward>::call);
   PYVAE_OPS(PYVAE_IMPLEMENT)
 #undef PYVAE_IMPLEMENT
-#define PYVAE_IMPLEMENT(name, ...) m.impl("_" #name "_value_grad", name##_value_grad<false>);
+#define PYVAE_IMPLEMENT(name, ...)                                                                 \
+  m.impl("_" #name "_value_grad", On<name##_value_grad<false>>::call);
   PYVAE_ONE_PASS_OPS(PYVAE_IMPLEMENT)
 #undef PYVAE_IMPLEMENT
   // Without autograd there is nothing to gain from overwriting.
 #define PYVAE_IMPLEMENT(name, ...)                                                                 \
-  m.impl(#name "_inplace", name);                                                                  \
-  m.impl("_" #name "_value_grad_", name##_value_grad<true>);
+  m.impl(#name "_inplace", On<name>::call);                                                        \
+  m.impl("_" #name "_value_grad_", On<name##_value_grad<true>>::call);
   PYVAE_INPLACE_OPS(PYVAE_IMPLEMENT)
 #undef PYVAE_IMPLEMENT
 }
-TORCH_LIBRARY_IMPL(pyvae, CPU, m) { register_kernels(m); }
-TORCH_LIBRARY_IMPL(pyvae, Meta, m) { register_kernels(m); }
+TORCH_LIBRARY_IMPL(pyvae, CPU, m) { register_kernels<Plainly>(m); }
+TORCH_LIBRARY_IMPL(pyvae, Meta, m) { register_kernels<Plainly>(m); }
+// Without CUDA kernels these tensors are left to the reference.
+#if defined(PYVAE_CUDA)
+TORCH_LIBRARY_IMPL(pyvae, CUDA, m) { register_kernels<OnDevice>(m); }
+#endif
 
 TORCH_LIBRARY_IMPL(pyvae, Autograd, m) {
 #define PYVAE_JOIN(name, ...)                                                                      \

@@ -2,14 +2,17 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/TensorSubclassLikeUtils.h>
+#include <c10/core/DeviceGuard.h>
 #include <torch/csrc/autograd/engine.h>
+
+#include "../ops/plan.h"
 
 namespace pyvae {
 namespace {
 
-// The number that all elements of a gradient on the CPU are, where there is one.
+// The number that all elements of a gradient are, where there is one and the host may look.
 std::optional<double> common_number(const Tensor& grad) {
-  if (!grad.is_cpu() || at::isTensorSubclassLike(grad)) return {};
+  if (!on_host(grad.device().type()) || at::isTensorSubclassLike(grad)) return {};
   Tensor t = grad;
   for (int64_t d = grad.dim(); d-- > 0;)
     if (t.stride(d) == 0 && t.size(d) > 0) t = t.select(d, 0);  // an expanded number
@@ -28,6 +31,23 @@ bool is_folded(std::optional<double> number, const Tensor& grad, double folded) 
   return number == (grad.scalar_type() == at::kFloat ? static_cast<float>(folded) : folded);
 }
 
+// The same in place on a device, which looks at the incoming gradient itself.
+bool scaled_on_device(const Tensor& g, const Tensor& grad, double folded) {
+  const Backend* table = backend(g.device().type());
+  if (!table || !table->scale_rows || !g.is_contiguous() || grad.device() != g.device() ||
+      (grad.dim() > 1 && !grad.is_contiguous()))
+    return false;
+  View weight;
+  weight.data = grad.data_ptr();
+  weight.dtype = kernel_dtype(grad.scalar_type());
+  weight.strides[0] = grad.dim() == 0 ? 0 : grad.dim() == 1 ? grad.stride(0) : 1;
+  if (g.numel() == 0) return true;
+  const c10::DeviceGuard guard(g.device());
+  table->scale_rows(g.data_ptr(), g.scalar_type() == at::kDouble, grad.numel(),
+                    g.numel() / grad.numel(), weight, folded);
+  return true;
+}
+
 // g / folded * grad: g itself where they cancel; in place where nothing else can see g, or where
 // it must not be used again.
 Tensor scaled(const Tensor& g, const Tensor& grad, std::optional<double> number, double folded,
@@ -37,6 +57,7 @@ Tensor scaled(const Tensor& g, const Tensor& grad, std::optional<double> number,
   const bool plain = !at::isTensorSubclassLike(g) && !at::isTensorSubclassLike(grad);
   const bool once = consume || (plain && !ag::get_current_graph_task_keep_graph());
   if (number) return once ? Tensor(g).mul_(*number / folded) : g * (*number / folded);
+  if (plain && once && scaled_on_device(g, grad, folded)) return g;
   auto sizes = grad.sym_sizes().vec();
   sizes.resize(g.dim(), 1);
   Tensor weight = grad.reshape_symint(sizes).to(g.scalar_type());
@@ -85,10 +106,12 @@ ag::variable_list FirstNode::apply(ag::variable_list&& grads) {
 }
 
 // Whether the ready gradients serve. Where they are few and would have to be scaled, the kernel
-// does it all again in one call.
+// does it all again in one call; a device scales them in one.
 bool FirstNode::of_use(const Tensor& grad, std::optional<double> number) const {
   if (overwrote || is_folded(number, grad, folded)) return true;
-  return made_numel >= 16384 && (number || !sums);
+  if (sums && !number) return false;
+  const Backend* table = backend(grad.device().type());
+  return made_numel >= 16384 || (table && table->scale_rows);
 }
 
 }  // namespace pyvae

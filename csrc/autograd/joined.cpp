@@ -9,9 +9,9 @@ namespace {
 
 Pass rows_if(bool can) { return can ? Pass::rows : Pass::none; }
 // Sums may turn out useless, so that the operands must be there for a second pass.
-// Only on the CPU can the backward look whether its gradient is one number.
+// Only the host can look whether the incoming gradient is one number.
 Pass allowed(Pass pass, const Tensor& data, bool worth) {
-  return pass == Pass::sums && !(worth && data.is_cpu()) ? Pass::none : pass;
+  return pass == Pass::sums && !(worth && on_host(data.device().type())) ? Pass::none : pass;
 }
 
 Pass elbo_is_one_pass(const Values& args, const std::vector<bool>& mask, bool) {

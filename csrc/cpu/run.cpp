@@ -119,7 +119,14 @@ void scatter_rows(const Rows& rows, int operand, const double* partial, double* 
   }
 }
 
-const Backend kBackend{run, run_task, sum_groups, sum_splits, scatter_rows, true, column_segments};
+const Backend kBackend{.run = run,
+                       .run_task = run_task,
+                       .sum_groups = sum_groups,
+                       .sum_splits = sum_splits,
+                       .scatter_rows = scatter_rows,
+                       .columns_write_full = true,
+                        .column_segments = column_segments,
+                       .on_host = true};
 const bool registered = (set_backend(c10::DeviceType::CPU, &kBackend), true);
 
 }  // namespace

@@ -6,11 +6,13 @@
 // is a sum. Items are (kept row, `chunk` positions of it).
 #pragma once
 
+#include "divide.h"
 #include "rows.h"
 
 namespace pyvae {
 
 constexpr int kMaxPlanes = 1024;  // classes of a position that lies beside others in a vector
+constexpr int kClassTeam = 128;   // threads of an item, where they are a team
 
 struct ClassRows {
   Rows rows;
@@ -23,7 +25,7 @@ struct ClassRows {
   // each item makes one, and incoming gradients have strides.
   int64_t group = 0;
 
-  int64_t chunks() const { return (rows.cols + chunk - 1) / chunk; }
+  PYVAE_FN int64_t chunks() const { return quotient(rows.cols + chunk - 1, chunk); }
 };
 
 }  // namespace pyvae

@@ -28,7 +28,9 @@ struct Mixture {
   View grad_points, grad_means, grad_logvars;
   View grad_log_weights;  // of each point
   double* weight_sums =
-      nullptr;  // of weights that all points share: one for each component, added to
+      nullptr;              // of weights that all points share: one for each component, added to
+  int64_t parts = 1;        // as pairs_parts.h says, and the memory that it asks for
+  void* scratch = nullptr;  // nothing, where one thread takes all the others of a tile
 };
 
 // The squared maximum mean discrepancy of two samples, under a sum of kernels of several scales.
@@ -43,6 +45,8 @@ struct Discrepancy {
   double* partial = nullptr;           // one part of the value for each item
   View grad_value;                     // one number
   View grad[2];
+  int64_t parts = 1;  // as in Mixture; `partial` then is for each item and part
+  void* scratch = nullptr;
 };
 
 }  // namespace pyvae

@@ -3,9 +3,10 @@
 // A pixel's parameters lie in planes: first those of the logits of all components, then for each
 // parameter of a component those of all components. An item is a block of pixels of one image of
 // parameters. Blocks are fixed by the shape alone, so that results do not depend on the number of
-// threads.
+// threads. The same for every device.
 #pragma once
 
+#include "divide.h"
 #include "rows.h"
 
 namespace pyvae {
@@ -15,6 +16,7 @@ constexpr int kComponentPlanes = 12;  // of a component in the tile: parameters,
 constexpr int kBlockStep = 16;        // pixels of a block are a multiple of it, and so of a vector
 constexpr int kMaxBlock = 1024;
 constexpr int kCachedTile = 8192;  // numbers, where the components are not too many
+constexpr int kPixelTeam = 128;    // pixels of a block where it is worked on by a thread for each
 constexpr int kPlaneTile = kComponentPlanes * kMaxComponents * kBlockStep;
 
 struct Planes {
@@ -30,8 +32,34 @@ struct Planes {
   double* value = nullptr;       // one number for each image and block
   bool levels = false;           // data are 0 to 255, else already scaled to [-1, 1]
   double scale = 1;              // multiplies every gradient
+  // Where several images of data share their parameters, on a device whose threads have no tiles:
+  // room for two numbers of the compute type for each pixel of data.
+  void* normalizers = nullptr;
 
-  int64_t blocks() const { return (pixels + block - 1) / block; }
+  PYVAE_FN int64_t blocks() const { return quotient(pixels + block - 1, block); }
 };
+
+inline namespace PYVAE_ISA {
+
+// Where one image of each tensor begins.
+struct ImageCursor {
+  const Planes& a;
+  int64_t data = 0, parameters = 0, grad = 0, slope = 0, value = 0;
+
+  // Moves to index `i` of dimensions [from, to).
+  PYVAE_FN void move(int64_t i, int from, int to) {
+    for (int d = to - 1; d >= from; --d) {
+      const int64_t outer = quotient(i, a.sizes[d]), at = i - outer * a.sizes[d];
+      i = outer;
+      data += at * a.data.strides[d];
+      parameters += at * a.parameters.strides[d];
+      grad += at * a.grad.strides[d];
+      slope += at * a.slope.strides[d];
+      value += at * a.image[d];
+    }
+  }
+};
+
+}  // namespace PYVAE_ISA
 
 }  // namespace pyvae

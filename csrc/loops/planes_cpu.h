@@ -8,25 +8,6 @@
 namespace pyvae {
 inline namespace PYVAE_ISA {
 
-// Where one image of each tensor begins.
-struct ImageCursor {
-  const Planes& a;
-  int64_t data = 0, parameters = 0, grad = 0, slope = 0, value = 0;
-
-  // Moves to index `i` of dimensions [from, to).
-  void move(int64_t i, int from, int to) {
-    for (int d = to - 1; d >= from; --d) {
-      const int64_t at = i % a.sizes[d];
-      i /= a.sizes[d];
-      data += at * a.data.strides[d];
-      parameters += at * a.parameters.strides[d];
-      grad += at * a.grad.strides[d];
-      slope += at * a.slope.strides[d];
-      value += at * a.image[d];
-    }
-  }
-};
-
 template <class T>
 T slope_of(const Planes& a, int64_t offset) {
   T slope = 1;
@@ -181,7 +162,7 @@ class PlanesLoop {
                  b.n);
     fetch_planes(a.parameters, at.parameters + first * a.parameters.step, a.parameters_plane, count,
                  b.tile, b.width, b.n);
-    const int64_t size = kElementSize[static_cast<int>(a.parameters.dtype)];
+    const int64_t size = element_size(a.parameters.dtype);
     const int64_t offset = next.image.parameters + next.pixel * a.parameters.step;
     const Ahead ahead{static_cast<const char*>(element(a.parameters, offset)),
                       a.parameters_plane * size, a.parameters.step * size};

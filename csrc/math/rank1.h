@@ -45,6 +45,7 @@ struct Rank1GaussianRsampleKl {
   static constexpr int kHeld = 2;    // w, r
   static constexpr int kFirst = 1;   // r^2
   static constexpr int kSecond = 7;  // h^2 of the rest; h eps, h w grad_z, h^2 w^2: all and rest
+  static constexpr int kSecondOfValue = 3;  // of those, what sample and KL need
   template <class V>
   using Cell = SweptCell<V, kIn, kHeld>;
 

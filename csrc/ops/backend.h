@@ -21,7 +21,8 @@ struct Backend {
   // out[i] = sum over s of partial[s * count + i], in order.
   void (*sum_splits)(const double* partial, int64_t splits, int64_t count, double* out);
 
-  // out[..] += each (row, chunk) partial, by the strides of gradient `operand`, in order.
+  // out[..] += each (row, chunk) partial, by the strides of gradient `operand`, in order. Null:
+  // torch's own sum over these dimensions will do.
   void (*scatter_rows)(const Rows& rows, int operand, const double* partial, double* out);
 
   // Whether Mode::columns also writes gradients that need no sum, where they have views.
@@ -29,10 +30,31 @@ struct Backend {
 
   // Segments of columns in Mode::columns_value. Null where a device does not have that mode.
   int64_t (*column_segments)(bool is_double, int64_t cols) = nullptr;
+
+  // Whether the host may read tensors without waiting.
+  bool on_host = false;
+
+  // In how many parts Mode::columns cuts `summed` rows. Null: a few, where there are many.
+  int64_t (*splits)(int64_t columns, int64_t summed) = nullptr;
+
+  // data[r][..] *= weight[r] / folded, the weight's stride being strides[0]; rows where that is 1
+  // are left alone. Null where the host looks itself.
+  void (*scale_rows)(void* data, bool is_double, int64_t rows, int64_t cols, const View& weight,
+                     double folded) = nullptr;
+
+  // Whether a block of threads works on each item, rather than one thread with tiles in its cache.
+  bool teams = false;
 };
 
 // Null where the device has no kernels in this build.
-const Backend* backend(c10::DeviceType device);
-void set_backend(c10::DeviceType device, const Backend* table);
+// Exported: another library may put its table in place of a device's, as the tests do.
+__attribute__((visibility("default"))) const Backend* backend(c10::DeviceType device);
+__attribute__((visibility("default"))) void set_backend(c10::DeviceType device,
+                                                        const Backend* table);
+
+inline bool on_host(c10::DeviceType device) {
+  const Backend* table = backend(device);
+  return table && table->on_host;
+}
 
 }  // namespace pyvae

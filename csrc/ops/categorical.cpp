@@ -11,8 +11,9 @@ namespace pyvae {
 namespace {
 
 constexpr const char* kName = "categorical_log_prob";
-constexpr int64_t kItem = 16384;    // logits of one item, about
-constexpr int64_t kFewClasses = 8;  // of which vectors along classes would be mostly empty
+constexpr int64_t kItem = 16384;     // logits of one item, about
+constexpr int64_t kTeamItem = 4096;  // where a team of threads works on it
+constexpr int64_t kFewClasses = 8;   // of which vectors along classes would be mostly empty
 
 using Ints = c10::ArrayRef<int64_t>;
 
@@ -67,7 +68,7 @@ class Call {
   Call(const Tensor& x, const Tensor& logits, int64_t batch_ndim)
       : x_(x), given_(logits), logits_(logits), batch_ndim_(batch_ndim),
         shape_(positions<int64_t>(x, logits, batch_ndim)), device_(backend(x.device().type())),
-        double_(logits.scalar_type() == at::kDouble) {
+        double_(logits.scalar_type() == at::kDouble), item_(device_->teams ? kTeamItem : kItem) {
     for (size_t d = 0; d < shape_.size(); ++d)
       (static_cast<int64_t>(d) < batch_ndim ? values_ : event_) *= shape_[d];
     args_.classes = logits.size(-1);
@@ -83,7 +84,7 @@ class Call {
     const Ints batch = Ints(shape_).slice(0, batch_ndim_);
     if (empty()) return at::zeros(batch, options);
     const Tensor value = at::empty(batch, options);
-    lay_out(grad, Tensor(), event_ * args_.classes <= kItem);
+    lay_out(grad, Tensor(), event_ * args_.classes <= item_);
     Rows& r = args_.rows;
     r.scale = -1. / static_cast<double>(values_);
     r.value = value.data_ptr();
@@ -105,7 +106,7 @@ class Call {
     if (empty()) return at::zeros_like(given_);
     const Tensor grad = at::empty_like(given_);
     const bool shared = grad.numel() != values_ * event_ * args_.classes;
-    lay_out(grad, incoming, !shared && event_ * args_.classes <= kItem);
+    lay_out(grad, incoming, !shared && event_ * args_.classes <= item_);
     if (shared) args_.rows = reduced_last(args_.rows, 1);
     run();
     return grad;
@@ -131,15 +132,16 @@ class Call {
     const int64_t classes = args_.classes;
     if (small) {
       args_.group = event_;
-      args_.chunk = kItem / (event_ * classes) * event_;
+      args_.chunk = item_ / (event_ * classes) * event_;
       if (!incoming.defined()) return;
       incoming_ = incoming.contiguous();
       r.view[kGradValue].data = incoming_.data_ptr();
       r.view[kGradValue].dtype = kernel_dtype(incoming_.scalar_type());
       r.view[kGradValue].step = 1;
     } else {
-      const int64_t whole = args_.planes ? 16 : 1;  // of positions beside each other
-      args_.chunk = std::max<int64_t>(1, kItem / classes / whole) * whole;
+      // Positions beside each other: in vectors, or in a team.
+      const int64_t whole = !args_.planes ? 1 : device_->teams ? kClassTeam : 16;
+      args_.chunk = std::max<int64_t>(1, item_ / classes / whole) * whole;
     }
   }
 
@@ -150,7 +152,7 @@ class Call {
     const int64_t items = kept * args_.chunks();
     const int64_t weight = r.rows * r.cols * args_.classes / items;
     device_->run_task(Task::categorical_log_prob, double_, &args_, items,
-                      std::max<int64_t>(1, kItem / std::max<int64_t>(1, weight)));
+                      std::max<int64_t>(1, item_ / std::max<int64_t>(1, weight)));
   }
 
   Tensor x_, given_, logits_, incoming_;
@@ -158,6 +160,7 @@ class Call {
   Shape<int64_t> shape_;
   const Backend* device_;
   bool double_;
+  int64_t item_;
   ClassRows args_;
 };
 

@@ -24,6 +24,13 @@ void check_operands(const RowOp& op, const Operands& in) {
   }
 }
 
+void check_gradient(const RowOp& op, const Tensor& grad, const Operands& in) {
+  if (grad.device() != in[0].device())
+    C10_THROW_ERROR(ValueError,
+                    c10::str(op.name, "_backward: the incoming gradient must be on ",
+                             in[0].device(), " like ", *op.args.begin(), ", got ", grad.device()));
+}
+
 at::ScalarType compute_dtype(const Operands& in) {
   for (const Tensor& t : in)
     if (t.scalar_type() == at::kDouble) return at::kDouble;

@@ -39,6 +39,9 @@ bool is_kernel_float(at::ScalarType dtype);
 // Dtypes and devices; empty where all is well.
 void check_operands(const RowOp& op, const Operands& in);
 
+// That the incoming gradient of a value is on the operands' device.
+void check_gradient(const RowOp& op, const Tensor& grad, const Operands& in);
+
 // float64 if any operand is, float32 otherwise: what kernels compute in and values are returned in.
 at::ScalarType compute_dtype(const Operands& in);
 

@@ -21,7 +21,7 @@ template <class T>
 double number(const Tensor& t) {
   return static_cast<double>(*t.const_data_ptr<T>());
 }
-// On the CPU alone, where reading a number waits for nothing.
+// Where reading a number waits for nothing.
 double weight_of(const Optional& beta) {
   if (!beta) return 1;
   if (beta->scalar_type() == at::kFloat) return number<float>(*beta);
@@ -38,7 +38,8 @@ double sum_in_order(const Tensor& t) {
                                        : sum(t.const_data_ptr<double>());
 }
 
-// The mean (or sum) of beta kl - lp. On the CPU in one fixed order, whatever the number of threads.
+// The mean (or sum) of beta kl - lp. On the host in one fixed order, whatever the number of
+// threads.
 Tensor reduce(const Tensor& lp, const Tensor& kl, const Optional& beta, int64_t reduction) {
   if (beta && beta->dim() != 0)
     C10_THROW_ERROR(ValueError,
@@ -50,7 +51,7 @@ Tensor reduce(const Tensor& lp, const Tensor& kl, const Optional& beta, int64_t 
   if (lp.sym_sizes() != kl.sym_sizes())
     C10_THROW_ERROR(ValueError, c10::str("elbo_loss: x and mean must have one batch size, got ",
                                          lp.sym_sizes(), " and ", kl.sym_sizes()));
-  if (!lp.is_cpu() || reduction == kNone) {
+  if (!on_host(lp.device().type()) || reduction == kNone) {
     const Tensor loss = (beta ? kl * beta->to(kl.scalar_type()) : kl) - lp;
     return reduction == kNone ? loss : reduction == kMean ? loss.mean() : loss.sum();
   }
@@ -71,7 +72,8 @@ Tensor loss(const RowOp& op, const Operands& likelihood, const Tensor& mean, con
 }
 
 Tensor total(const Tensor& t) {
-  return t.is_cpu() ? at::empty({}, t.options()).fill_(sum_in_order(t.contiguous())) : t.sum();
+  return on_host(t.device().type()) ? at::empty({}, t.options()).fill_(sum_in_order(t.contiguous()))
+                                    : t.sum();
 }
 
 // The gradient of each sample's loss.

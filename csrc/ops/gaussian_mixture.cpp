@@ -8,6 +8,7 @@
 
 #include <cmath>
 
+#include "../loops/pairs_parts.h"
 #include "pair_op.h"
 
 namespace pyvae {
@@ -75,14 +76,18 @@ struct Call {
   Tensor values(int64_t problems) const {
     return at::empty({task.num_points, problems}, options(is_double ? at::kDouble : at::kFloat));
   }
-  void run(Task kind, int64_t owners, int64_t others, int64_t repeats) const {
+  void run(Task kind, int64_t owners, int64_t others, int64_t repeats) {
+    Tensor scratch;
+    if (device->teams) {
+      task.parts = mixture_parts(task, kind);
+      scratch = pair_scratch(in[0], mixture_scratch(task, kind), is_double);
+      task.scratch = scratch.data_ptr();
+    }
     device->run_task(kind, is_double, &task, owner_tiles(owners) * repeats,
                      owner_grain(others, task.width));
   }
-  void run_points(Task kind) const {
-    run(kind, task.num_points, task.num_components, task.problems);
-  }
-  void run_components(Task kind) const { run(kind, task.num_components, task.num_points, 1); }
+  void run_points(Task kind) { run(kind, task.num_points, task.num_components, task.problems); }
+  void run_components(Task kind) { run(kind, task.num_components, task.num_points, 1); }
 };
 
 Shape<c10::SymInt> value_shape(const Tensor& z, bool per_dimension) {
@@ -109,10 +114,11 @@ void backward(const Operands& in, const Tensor& grad, bool per_dimension,
       shared ? at::zeros({task.num_components}, call.options(at::kDouble)) : Tensor();
   if (shared) task.weight_sums = sums.data_ptr<double>();
 
-  // The values are made again, of some problems at a time. Log-weights of each point sum over all
-  // problems at once.
+  // The values are made again, of some problems at a time, or of all where a device needs as many
+  // to be busy. Log-weights of each point sum over all problems at once.
   const bool components = out[1].defined() || out[2].defined() || shared;
-  const int64_t most = each ? problems : std::min<int64_t>(problems, 16);
+  const bool at_once = each || call.device->teams;
+  const int64_t most = at_once ? problems : std::min<int64_t>(problems, 16);
   const Tensor values = value.defined()      ? value.view({-1, 1})
                         : components || each ? call.values(most)
                                              : Tensor();

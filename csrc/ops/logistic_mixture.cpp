@@ -105,7 +105,7 @@ class Call {
     a_.data_plane = x_.stride(-3), a_.parameters_plane = params_.stride(-3);
     const int64_t rows = (planes_of(x.size(-3)) + 2) * mixtures;  // of a block in its tile
     const int64_t fits = kCachedTile / rows / kBlockStep * kBlockStep;
-    a_.block = std::clamp<int64_t>(fits, kBlockStep, kMaxBlock);
+    a_.block = device_->teams ? kPixelTeam : std::clamp<int64_t>(fits, kBlockStep, kMaxBlock);
     empty_ = product(batch_) * a_.pixels == 0;
   }
 
@@ -134,6 +134,12 @@ class Call {
     }
     int64_t images = 1;
     for (int d = 0; d < a_.kept; ++d) images *= a_.sizes[d];
+    Tensor normalizers;
+    if (device_->teams && a_.kept < a_.ndim) {
+      normalizers = at::empty({2 * product(batch_) * a_.pixels},
+                              x_.options().dtype(double_ ? at::kDouble : at::kFloat));
+      a_.normalizers = normalizers.data_ptr();
+    }
     // A block takes a few microseconds for each image of data that it serves.
     device_->run_task(
         x_.size(-3) == 1 ? Task::grey_logistic_mixture : Task::colour_logistic_mixture, double_,

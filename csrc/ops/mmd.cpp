@@ -3,6 +3,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 
+#include "../loops/pairs_parts.h"
 #include "pair_op.h"
 
 namespace pyvae {
@@ -61,7 +62,11 @@ Tensor mmd(const Tensor& x, const Tensor& y, const Tensor& scales, bool imq, boo
   const Tensor value = at::empty({}, x.options().dtype(compute_dtype({x, y})));
   if (value.is_meta()) return value;
   Call call({x, y, scales}, unbiased);
-  const int64_t items = 2 * owner_tiles(x.size(0)) + owner_tiles(y.size(0));
+  int64_t items = 2 * owner_tiles(x.size(0)) + owner_tiles(y.size(0));
+  if (call.device->teams) {
+    call.task.parts = discrepancy_parts(call.task);
+    items = discrepancy_items(call.task) * call.task.parts;
+  }
   const Tensor partial = at::empty({items}, x.options().dtype(at::kDouble));
   call.task.partial = partial.data_ptr<double>();
   call.run(imq ? Task::mmd_imq : Task::mmd_rbf, items);
@@ -86,6 +91,12 @@ std::tuple<Tensor, Tensor, Tensor> mmd_backward(const Optional& grad, const Tens
     if (mask[second]) {
       call.task.grad[1] = matrix_view(out[second]);
       items += owner_tiles(call.task.rows[1]);
+    }
+    Tensor scratch;
+    if (call.device->teams) {
+      call.task.parts = discrepancy_gradient_parts(call.task);
+      scratch = pair_scratch(x, discrepancy_scratch(call.task), call.is_double);
+      call.task.scratch = scratch.data_ptr();
     }
     call.run(imq ? Task::mmd_imq_gradient : Task::mmd_rbf_gradient, items);
   }

@@ -1,5 +1,7 @@
 #include "pair_op.h"
 
+#include <ATen/ops/empty.h>
+
 namespace pyvae {
 
 View matrix_view(const Tensor& t) {
@@ -23,6 +25,10 @@ GradMatrix::GradMatrix(const Tensor& grad)
 
 void GradMatrix::finish() {
   if (grad_.defined() && !matrix_.is_alias_of(grad_)) grad_.copy_(matrix_.view(grad_.sizes()));
+}
+
+Tensor pair_scratch(const Tensor& t, int64_t numbers, bool is_double) {
+  return at::empty({numbers}, t.options().dtype(is_double ? at::kDouble : at::kFloat));
 }
 
 int64_t owner_grain(int64_t others, int64_t columns) {

@@ -24,6 +24,9 @@ class GradMatrix {
   Tensor grad_, matrix_;
 };
 
+// Memory for `numbers` of the compute type beside `t`.
+Tensor pair_scratch(const Tensor& t, int64_t numbers, bool is_double);
+
 // Tiles of owners below which a second thread costs more than it saves, by the work of one owner.
 int64_t owner_grain(int64_t others, int64_t columns);
 

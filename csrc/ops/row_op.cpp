@@ -2,6 +2,7 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/sum.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
@@ -171,7 +172,10 @@ class Call {
     for (int d = 0; d < r.kept; ++d) kept *= r.sizes[d];
     const int64_t summed = r.rows / kept, columns = kept * r.cols;
     // Few sums over many rows: cut the rows into parts, fixed by the shape alone.
-    if (columns <= 4096) r.splits = std::min<int64_t>(8, (summed + 255) / 256);
+    if (device_->splits)
+      r.splits = device_->splits(columns, summed);
+    else if (columns <= 4096)
+      r.splits = std::min<int64_t>(8, (summed + 255) / 256);
     c10::SmallVector<int, kMaxIn> targets;
     for (int k = 0; k < kMaxIn; ++k)
       if (r.view[kGrad + k].data) targets.push_back(k);
@@ -204,9 +208,26 @@ class Call {
     r.value = partial.data_ptr();
     r.partial = true;
     run(Mode::row_sums, r);
+    if (!device_->scatter_rows) return sum_rows(r, i, partial);
     const Tensor sum = at::zeros_like(grads_[i], grads_[i].options().dtype(at::kDouble));
     device_->scatter_rows(r, i, partial.const_data_ptr<double>(), sum.data_ptr<double>());
     grads_[i].copy_(sum);
+  }
+
+  // The gradient's own dimensions are those it has strides along; the others are summed over.
+  void sum_rows(const Rows& r, int i, const Tensor& partial) {
+    const View& g = r.view[kGrad + i];
+    c10::SmallVector<int64_t, 8> all(r.sizes, r.sizes + r.ndim), summed{r.ndim}, sizes, strides;
+    all.push_back(r.chunks());
+    for (int d = 0; d < r.ndim; ++d) {
+      if (g.strides[d] == 0) {
+        summed.push_back(d);
+      } else {
+        sizes.push_back(r.sizes[d]);
+        strides.push_back(g.strides[d]);
+      }
+    }
+    grads_[i].as_strided(sizes, strides).copy_(partial.view(all).sum(summed));
   }
 
   const RowOp& op_;
@@ -258,6 +279,7 @@ Grads row_backward(const RowOp& op, const Tensor& grad, const Operands& in, int6
   if (grad.dim() != batch_ndim)
     C10_THROW_ERROR(ValueError, c10::str(op.name, "_backward: the incoming gradient must have ",
                                          batch_ndim, " dimensions, got shape ", grad.sizes()));
+  check_gradient(op, grad, in);
   call.plan().add_per_row(kGradValue, grad);
   return call.backward();
 }
@@ -312,6 +334,7 @@ Grads row_sample_backward(const RowOp& op, const Tensor& grad_z, const Operands&
                           const Tensor& seed, const Mask& mask) {
   if (in[0].is_meta()) return meta_grads(in, mask);
   Call call(op, in, grad_z.sizes(), 0, false);
+  check_gradient(op, grad_z, in);
   call.plan().add_noise(seed);
   call.plan().add(kGradSample, grad_z);
   call.want(mask);
@@ -342,6 +365,8 @@ Grads row_sample_value_backward(const RowOp& op, const Tensor& grad_z, const Ten
   if (in[0].is_meta()) return meta_grads(in, mask);
   Call call(op, in, C10_AS_INTARRAYREF_SLOW(shape), batch_ndim, true);
   call.plan().add_noise(seed);
+  for (const Tensor* grad : {&grad_z, &grad_value})
+    if (grad->defined()) check_gradient(op, *grad, in);
   if (grad_z.defined()) call.plan().add(kGradSample, grad_z);
   if (grad_value.defined()) call.plan().add_per_row(kGradValue, grad_value);
   call.want(mask, grad_value.defined() ? 1 : 0);

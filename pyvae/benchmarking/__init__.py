@@ -8,7 +8,7 @@ from pyvae.benchmarking.machine import compile_problem, machine_facts
 from pyvae.benchmarking.memory import Memory, memory_of
 from pyvae.benchmarking.result import Result, Work
 from pyvae.benchmarking.tables import markdown, op_table
-from pyvae.benchmarking.timing import Times, Variant, race
+from pyvae.benchmarking.timing import Times, Variant, race, timer_of
 from pyvae.benchmarking.works import SHORT, WORKS, bench_sizes
 
 __all__ = [
@@ -29,4 +29,5 @@ __all__ = [
     "op_table",
     "race",
     "run_contest",
+    "timer_of",
 ]

@@ -12,7 +12,7 @@ from pyvae import reference
 from pyvae.benchmarking.memory import Memory, memory_of
 from pyvae.benchmarking.plain import PLAIN
 from pyvae.benchmarking.result import AGAIN, COPY, Result, Work
-from pyvae.benchmarking.timing import Variant, race
+from pyvae.benchmarking.timing import Variant, race, timer_of
 from pyvae.testing import CASES, TOLERANCE, Inputs, in_float64, outputs
 
 __all__ = ["Contest", "WrongResultError", "run_contest"]
@@ -23,6 +23,10 @@ Step = Callable[[Inputs], tuple[Tensor, ...]]
 
 class WrongResultError(AssertionError):
     """A variant does not compute what the specification says; it is not timed."""
+
+    def __init__(self, message: str, variant: str = "") -> None:
+        super().__init__(message)
+        self.variant = variant
 
 
 class Contest:
@@ -41,7 +45,9 @@ class Contest:
         self.work, self.case = work, CASES[work.op]
         self.learned = self.case.learned
         wanted = self.learned if work.backward else ()
-        self.inputs = self.case.inputs(*work.sizes, dtype=work.dtype, requires_grad=wanted)
+        self.inputs = self.case.inputs(
+            *work.sizes, dtype=work.dtype, device=work.device, requires_grad=wanted
+        )
         self.overwritten = self._second_argument() if work.inplace else None
         options = {"inplace": True} if work.inplace else {}
         self.functions: dict[str, Function] = {
@@ -77,7 +83,7 @@ class Contest:
         step = self._step(self.functions[name])
         timed = {n: value for n, value in self.inputs.items() if n != "seed"}
         step(self._fresh(timed))
-        return memory_of(lambda inputs: step(inputs), self._fresh(timed))
+        return memory_of(lambda inputs: step(inputs), self._fresh(timed), self.work.device)
 
     def check(self, name: str) -> None:
         """Compare results and gradients with the specification in float64."""
@@ -107,7 +113,8 @@ class Contest:
                 what = "gradient" if i >= len(self.incoming) else "result"
                 raise WrongResultError(
                     f"{self.work.name}: a {what} of {name} differs from the float64 reference "
-                    + error
+                    + error,
+                    name,
                 )
 
     def _incoming(self, value: Tensor) -> Tensor | None:
@@ -116,8 +123,9 @@ class Contest:
             return None
         if value.ndim == 1 and not self.work.weighted:
             sign = -1 if self.case.native.endswith("log_prob") else 1
-            return sign * torch.ones(value.shape) / max(len(value), 1)
-        return torch.randn(value.shape, generator=torch.Generator().manual_seed(1))
+            return sign * torch.ones(value.shape, device=value.device) / max(len(value), 1)
+        generator = torch.Generator().manual_seed(1)
+        return torch.randn(value.shape, generator=generator).to(value.device)
 
     def _second_argument(self) -> str:
         second = self.case.arguments(self.inputs)[1]
@@ -192,9 +200,9 @@ def run_contest(
         variants[AGAIN] = variants["pyvae"]
     traffic = contest.case.bytes_moved(*work.sizes, dtype=work.dtype)
     moved = traffic.forward_backward if work.backward else traffic.forward
-    source = torch.zeros(max(moved // 8, 1))
+    source = torch.zeros(max(moved // 8, 1), device=work.device)
     target = torch.zeros_like(source)
     variants[COPY] = Variant(lambda _: target.copy_(source))
-    times = race(variants, seconds=seconds, calls=calls)
+    times = race(variants, seconds=seconds, calls=calls, timer=timer_of(work.device))
     used = {name: contest.memory(name) for name in runs} if memory else {}
     return Result(work, times, used, moved, skipped)

@@ -43,10 +43,10 @@ def _cpu_name() -> str:
     return names[0] if names else platform.machine()
 
 
-def compile_problem() -> str | None:
+def compile_problem(device: str = "cpu") -> str | None:
     """Why torch.compile does not work on this machine; None where it does."""
     try:
-        torch.compile(lambda x: x + 1, dynamic=False)(torch.ones(2))
+        torch.compile(lambda x: x + 1, dynamic=False)(torch.ones(2, device=device))
     except Exception as error:  # a missing compiler or header comes in many forms
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         return f"torch.compile fails here ({lines[0] if lines else type(error).__name__})"

@@ -23,14 +23,16 @@ class Memory(NamedTuple):
     extra: int
 
 
-def memory_of(call: Callable[[Any], object], argument: Any = None) -> Memory:
-    """Bytes of tensors that one call allocates, while its result is held.
+def memory_of(call: Callable[[Any], object], argument: Any = None, device: str = "cpu") -> Memory:
+    """Bytes of tensors that one call allocates on the device, while its result is held.
 
     >>> import torch
     >>> x = torch.zeros(1000)
     >>> memory_of(lambda _: (x + x) + x).kept
     4000
     """
+    if device.startswith("cuda"):
+        return _on_cuda(call, argument)
     from torch.profiler import ProfilerActivity, profile
 
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
@@ -43,3 +45,17 @@ def memory_of(call: Callable[[Any], object], argument: Any = None) -> Memory:
         peak = max(peak, now)
     del held
     return Memory(now, peak - now)
+
+
+def _on_cuda(call: Callable[[Any], object], argument: Any) -> Memory:
+    import torch
+
+    torch.cuda.synchronize()
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    held = call(argument)
+    torch.cuda.synchronize()
+    kept = torch.cuda.memory_allocated() - before
+    peak = torch.cuda.max_memory_allocated() - before
+    del held
+    return Memory(kept, peak - kept)

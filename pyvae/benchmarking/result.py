@@ -24,6 +24,7 @@ class Work:
     Attributes:
         inplace: the op may overwrite its second argument.
         weighted: rows of a log-probability have random weights, not those of a mean.
+        device: where the tensors lie.
     """
 
     op: str
@@ -32,6 +33,7 @@ class Work:
     backward: bool = True
     inplace: bool = False
     weighted: bool = False
+    device: str = "cpu"
 
     @property
     def name(self) -> str:

@@ -35,11 +35,15 @@ def facts() -> dict[str, Any]:
 def _kernels() -> dict[str, Any]:
     from pyvae import _C, _build
 
-    return {
+    found = {
         "built for torch": _build.torch_version,
         "instruction set": _C.instruction_set(),
         "cuda kernels": "yes" if _build.cuda else "no",
     }
+    if _build.cuda:
+        found["cuda toolkit"] = _build.cuda_version
+        found["cuda architectures"] = ", ".join(f"sm_{a}" for a in _build.cuda_archs) + ", PTX"
+    return found
 
 
 def run(arguments: argparse.Namespace) -> int:

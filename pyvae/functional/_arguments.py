@@ -39,7 +39,8 @@ def number(value: Tensor | float, like: Tensor) -> Tensor:
 
 def numbers(values: Sequence[float], like: Tensor) -> Tensor:
     """Numbers as one tensor, likewise."""
-    if torch.compiler.is_compiling():
+    # A list copied to a device makes the host wait for it, and no CUDA graph may hold that.
+    if torch.compiler.is_compiling() or like.device.type != "cpu":
         return torch.stack([number(value, like) for value in values])
     dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
     return torch.tensor(tuple(values), dtype=dtype, device=like.device)

@@ -1,0 +1,74 @@
+# The CUDA kernels: PYVAE_CUDA=AUTO (where torch has CUDA and nvcc is found), ON or OFF, for the
+# architectures PYVAE_CUDA_ARCHS ("80;90": code for each, and PTX for what comes after the last).
+# The kernels know no torch and the glue no CUDA, so that neither a GPU nor a torch with CUDA is
+# needed to build them.
+set(PYVAE_CUDA "AUTO" CACHE STRING "Build the CUDA kernels: AUTO, ON or OFF")
+set(PYVAE_CUDA_ARCHS "" CACHE STRING "Architectures of the CUDA kernels, as 80;90 (default: all)")
+set(PYVAE_CUDA_VERSION "")  # of the toolkit that builds them; empty: no kernels
+
+string(TOUPPER "${PYVAE_CUDA}" wish)
+if(NOT wish MATCHES "^(AUTO|ON|OFF|TRUE|FALSE|YES|NO|1|0)$")
+  message(FATAL_ERROR "PYVAE_CUDA must be AUTO, ON or OFF, got ${PYVAE_CUDA}")
+endif()
+if(wish STREQUAL "AUTO")
+  set(wish OFF)
+  if(PYVAE_TORCH_CUDA)
+    include(CheckLanguage)
+    check_language(CUDA)
+    if(CMAKE_CUDA_COMPILER)
+      set(wish ON)
+    else()
+      message(WARNING
+        "PyTorch has CUDA ${PYVAE_TORCH_CUDA}, but there is no nvcc to build pyvae's CUDA kernels "
+        "with: CUDA tensors will run the plain PyTorch reference. Install the CUDA toolkit, or "
+        "set CUDACXX to its nvcc, and install pyvae again.")
+    endif()
+  endif()
+endif()
+if(NOT wish)
+  return()
+endif()
+
+find_package(CUDAToolkit REQUIRED)
+if(CUDAToolkit_VERSION VERSION_LESS 12.0)
+  message(FATAL_ERROR "pyvae's CUDA kernels are C++20: they need CUDA 12.0 or newer, found "
+                      "${CUDAToolkit_VERSION}")
+endif()
+if(NOT PYVAE_CUDA_ARCHS)  # all that this toolkit knows
+  set(PYVAE_CUDA_ARCHS 80 86 89 90)
+  if(CUDAToolkit_VERSION VERSION_GREATER_EQUAL 12.8)
+    list(APPEND PYVAE_CUDA_ARCHS 100 120)
+  endif()
+endif()
+string(REPLACE "," ";" PYVAE_CUDA_ARCHS "${PYVAE_CUDA_ARCHS}")
+list(TRANSFORM PYVAE_CUDA_ARCHS REPLACE "^sm_" "")
+foreach(arch IN LISTS PYVAE_CUDA_ARCHS)
+  if(NOT arch MATCHES "^[0-9]+[af]?$" OR arch LESS 80)
+    message(FATAL_ERROR "PYVAE_CUDA_ARCHS must be numbers from 80 on, as 80;90, got ${arch}")
+  endif()
+endforeach()
+list(GET PYVAE_CUDA_ARCHS -1 PYVAE_CUDA_PTX)
+set(CMAKE_CUDA_ARCHITECTURES ${PYVAE_CUDA_ARCHS})
+list(TRANSFORM CMAKE_CUDA_ARCHITECTURES APPEND "-real")
+list(APPEND CMAKE_CUDA_ARCHITECTURES "${PYVAE_CUDA_PTX}-virtual")
+set(CMAKE_CUDA_STANDARD 20)
+set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+enable_language(CUDA)
+set(PYVAE_CUDA_VERSION "${CMAKE_CUDA_COMPILER_VERSION}")
+
+add_library(kernels_cuda OBJECT
+  csrc/cuda/kernels.cpp csrc/cuda/sums.cu
+  csrc/cuda/gaussian.cu csrc/cuda/gaussian_sample.cu csrc/cuda/gaussian_log_ratio.cu
+  csrc/cuda/bernoulli.cu csrc/cuda/continuous_bernoulli.cu csrc/cuda/laplace.cu
+  csrc/cuda/discretized_logistic.cu csrc/cuda/poisson.cu csrc/cuda/negative_binomial.cu
+  csrc/cuda/rank1.cu csrc/cuda/logistic_mixture.cu csrc/cuda/gaussian_mixture.cu csrc/cuda/mmd.cu
+  csrc/cuda/categorical.cu)
+# A namespace of its own, as every instruction set of the CPU has.
+target_compile_definitions(kernels_cuda PRIVATE PYVAE_ISA=device)
+target_compile_options(kernels_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-Xfatbin=-compress-all>)
+target_sources(_C PRIVATE csrc/cuda/run.cpp)
+set_source_files_properties(csrc/library.cpp PROPERTIES COMPILE_DEFINITIONS PYVAE_CUDA)
+target_link_libraries(_C PRIVATE kernels_cuda CUDA::cudart_static)
+set_target_properties(_C PROPERTIES LINKER_LANGUAGE CXX)
+# The runtime is this library's own: torch brings another, which must not take its place.
+target_link_options(_C PRIVATE LINKER:--exclude-libs,libcudart_static.a)

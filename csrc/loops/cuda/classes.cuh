@@ -1,0 +1,234 @@
+// Rows of classes on CUDA: so many lanes for each position that each has a few classes, or a block
+// for it. The largest logit and the sum of the weights come of one pass, the gradient of another,
+// whose logits come out of a cache. F says what a weight is.
+#pragma once
+
+#include "launch.cuh"
+#include "position.cuh"
+#include "shape.h"
+
+namespace pyvae {
+inline namespace PYVAE_ISA {
+
+// Where a row, or one of those that share its logits, begins.
+struct ClassPlace {
+  int64_t index = 0, logits = 0, grad = 0, slope = 0;
+
+  // Moves to index `i` of dimensions [from, to).
+  __device__ __forceinline__ void move(const Rows& r, int64_t i, int from, int to) {
+#pragma unroll 1
+    for (int d = to - 1; d >= from; --d) {
+      const int64_t outer = quotient(i, r.sizes[d]), at = i - outer * r.sizes[d];
+      i = outer;
+      index += at * r.view[kInput].strides[d];
+      logits += at * r.view[kInput + 1].strides[d];
+      grad += at * r.view[kGrad + 1].strides[d];
+      slope += at * r.view[kGradValue].strides[d];
+    }
+  }
+};
+
+// The class that a position asks for, -1 for one that does not exist.
+__device__ __forceinline__ int64_t class_at(const ClassRows& a, int64_t offset) {
+  const void* data = a.rows.view[kInput].data;
+  const int64_t c = a.index_bytes == 1   ? static_cast<const uint8_t*>(data)[offset]
+                    : a.index_bytes == 4 ? static_cast<const int32_t*>(data)[offset]
+                                         : static_cast<const int64_t*>(data)[offset];
+  return c < a.classes ? c : -1;
+}
+template <class T>
+__device__ __forceinline__ T class_slope(const Rows& r, int64_t offset) {
+  const View& v = r.view[kGradValue];
+  return (v.data ? load<T>(v, offset) : T(1)) * static_cast<T>(r.scale);
+}
+
+// The values of an item: one, of all its positions; or one for each group, whose positions' own
+// values are in `held`. All threads of the block take part.
+template <class T>
+__device__ __forceinline__ void write_class_values(const ClassRows& a, int64_t item,
+                                                   int64_t first_group, int count, double total,
+                                                   const T* held) {
+  const Rows& r = a.rows;
+  if (!a.group) {
+    total = cuda::block_sum<kClassTeam>(total);
+    if (threadIdx.x) return;
+    if (r.partial)
+      static_cast<double*>(r.value)[item] = total;
+    else
+      static_cast<T*>(r.value)[item] = static_cast<T>(total);
+    return;
+  }
+  __syncthreads();
+  const int group = static_cast<int>(a.group), groups = count / group;
+  T* const value = static_cast<T*>(r.value) + first_group;
+  const bool few = group < cuda::kWarp;  // positions of a group: a thread's work, else a warp's
+  const int team = few ? 1 : cuda::kWarp, lane = threadIdx.x % team;
+  for (int g = threadIdx.x / team; g < groups; g += kClassTeam / team) {
+    total = 0;
+    for (int i = lane; i < group; i += team) total += static_cast<double>(held[g * group + i]);
+    if (!few) total = cuda::warp_sum(total);
+    if (lane == 0) value[g] = static_cast<T>(total);
+  }
+  __syncthreads();  // before the next item's
+}
+
+// The gradient of logits that many rows share: for each class the weights of all, and what rows add
+// to the class that they ask for, in order.
+template <class F, class P>
+__device__ __forceinline__ void write_shared(const Position<F, P>& x, const P* p, P* to,
+                                             const ClassPlace& at, int64_t j) {
+  using T = typename Position<F, P>::T;
+  constexpr int kPack = Position<F, P>::kPack;
+  __shared__ int64_t classes[kClassTeam];
+  __shared__ T slopes[kClassTeam];
+  const ClassRows& a = x.a;
+  const Rows& r = a.rows;
+  int64_t summed = 1;
+  for (int d = r.kept; d < r.ndim; ++d) summed *= r.sizes[d];
+  const auto ask = [&](int64_t k, int64_t& c, T& slope) {
+    ClassPlace row = at;
+    row.move(r, k, r.kept, r.ndim);
+    c = class_at(a, row.index + j * r.view[kInput].step);
+    slope = c < 0 ? static_cast<T>(NAN) : class_slope<T>(r, row.slope);
+  };
+  double total = 0;
+  for (int64_t k = threadIdx.x; k < summed; k += kClassTeam) {
+    int64_t c;
+    T slope;
+    ask(k, c, slope);
+    total += static_cast<double>(slope);
+  }
+  const T factor = F::factor(static_cast<T>(cuda::block_sum<kClassTeam>(total)), x.sum);
+  const T shift = F::shift(x.largest);
+  // Rounds over the classes on the outside, so that all threads go through all of them.
+  for (int64_t c = x.first(), round = 0; round < a.classes; c += x.stride(), round += x.stride()) {
+    T g[kPack] = {};
+    const bool there = c < a.classes;
+    if (there) x.load(p, c, g);
+#pragma unroll
+    for (int e = 0; e < kPack; ++e) g[e] = F::weight(g[e], shift) * factor;
+    for (int64_t k = 0; k < summed; k += kClassTeam) {
+      __syncthreads();
+      if (k + threadIdx.x < summed) ask(k + threadIdx.x, classes[threadIdx.x], slopes[threadIdx.x]);
+      __syncthreads();
+      const int n = static_cast<int>(summed - k < kClassTeam ? summed - k : kClassTeam);
+      for (int i = 0; i < n; ++i) {
+        const int64_t own = classes[i] - c;
+#pragma unroll
+        for (int e = 0; e < kPack; ++e) g[e] += own == e * x.spread() ? slopes[i] : T(0);
+      }
+    }
+    if (there) x.store(to, c, g);
+  }
+}
+
+// Items are (kept row, chunk of positions). kBlock: all threads are on one position; else `lanes`.
+template <class F, class P, bool kGrad, bool kBlock>
+__global__ void __launch_bounds__(kClassTeam)
+    class_kernel(const ClassRows a, int lanes, bool whole, bool shared, int64_t items) {
+  using T = typename Position<F, P>::T;
+  constexpr int kPack = Position<F, P>::kPack;
+  const Rows& r = a.rows;
+  const View &index = r.view[kInput], &logits = r.view[kInput + 1], &grad = r.view[kGrad + 1];
+  const int64_t chunks = a.chunks();
+  const int lane = threadIdx.x % lanes, teams = kClassTeam / lanes;
+  T* const held = cuda::shared_memory<T>();
+  for (int64_t item = blockIdx.x; item < items; item += gridDim.x) {
+    const int64_t row = quotient(item, chunks), begin = (item - row * chunks) * a.chunk;
+    const int64_t left = r.cols - begin;
+    const int count = static_cast<int>(left < a.chunk ? left : a.chunk);
+    ClassPlace at;
+    at.move(r, row, 0, r.kept);
+    // An item of groups begins with one, and has whole ones.
+    const int group = static_cast<int>(a.group);
+    const int64_t first_group = group ? quotient(row * r.cols + begin, group) : 0;
+    double total = 0;
+    for (int start = 0; start < count; start += teams) {
+      // Teams that are left without a position go along, and neither read nor write.
+      const int own = start + threadIdx.x / lanes, i = own < count ? own : count - 1;
+      const int64_t j = begin + i;
+      const P* p = static_cast<const P*>(logits.data) + at.logits + j * logits.step;
+      const int64_t c = class_at(a, at.index + j * index.step);
+      T value = static_cast<T>(NAN);
+      if (lane == 0 && r.value && c >= 0) value = widen(p[c * a.step]);
+      Position<F, P> x{a, lanes, lane, whole};
+      if (own < count) x.scan(p);
+      x.template join<kBlock>();
+      if (lane == 0 && r.value && own < count) {
+        value = F::log_prob(value, F::shift(x.largest), x.sum);
+        if (group)
+          held[i] = value;
+        else
+          total += static_cast<double>(value);
+      }
+      if constexpr (kGrad) {
+        __syncwarp();  // the gradient may take the logits' place
+        P* to = static_cast<P*>(grad.data) + at.grad + j * grad.step;
+        if (kBlock && shared) {
+          write_shared(x, p, to, at, j);
+        } else if (own < count) {
+          T slope = static_cast<T>(NAN);
+          if (c >= 0) slope = class_slope<T>(r, group ? first_group + i / group : at.slope);
+          x.write(p, to, F::factor(slope, x.sum), [&](int64_t first, T(&g)[kPack]) {
+#pragma unroll
+            for (int e = 0; e < kPack; ++e) g[e] += c - first == e * x.spread() ? slope : T(0);
+          });
+        }
+      }
+    }
+    if (r.value) write_class_values<T>(a, item, first_group, count, total, held);
+  }
+}
+
+// Whether packs of a tensor's neighbouring classes are there and aligned at every position.
+template <class P>
+bool has_packs(const Rows& r, const View& v, int64_t classes, int64_t step) {
+  constexpr int64_t kPack = 16 / sizeof(P);
+  if (!v.data) return true;
+  bool whole = step == 1 && classes % kPack == 0 && v.step % kPack == 0 &&
+               reinterpret_cast<uintptr_t>(v.data) % 16 == 0;
+  for (int d = 0; d < r.ndim; ++d) whole = whole && v.strides[d] % kPack == 0;
+  return whole;
+}
+
+template <class F, class P, bool kGrad>
+void run_classes(const ClassRows& a, int64_t items, void* stream) {
+  using T = typename Position<F, P>::T;
+  const Rows& r = a.rows;
+  const bool whole = has_packs<P>(r, r.view[kInput + 1], a.classes, a.step) &&
+                     has_packs<P>(r, r.view[kGrad + 1], a.classes, a.grad_step);
+  const bool shared = r.kept < r.ndim;
+  int lanes = 1;
+  while (!a.planes && lanes < cuda::kWarp && 8 * lanes < a.classes) lanes *= 2;
+  const cuda::Grid grid{grid_size(items)};
+  const size_t held = r.value && a.group ? a.chunk * sizeof(T) : 0;
+  if (shared || (!a.planes && a.classes > kMaxPlanes))
+    cuda::launch(class_kernel<F, P, kGrad, true>, grid, kClassTeam, held, stream, a, kClassTeam,
+                 whole, shared, items);
+  else
+    cuda::launch(class_kernel<F, P, kGrad, false>, grid, kClassTeam, held, stream, a, lanes, whole,
+                 false, items);
+}
+template <class F, class P>
+void run_classes(const ClassRows& a, int64_t items, void* stream) {
+  if (a.rows.view[kGrad + 1].data)
+    run_classes<F, P, true>(a, items, stream);
+  else
+    run_classes<F, P, false>(a, items, stream);
+}
+
+template <class F, class T>
+void class_task(const void* arguments, int64_t items, void* stream) {
+  const ClassRows& a = *static_cast<const ClassRows*>(arguments);
+  if constexpr (std::is_same_v<T, double>) {
+    run_classes<F, double>(a, items, stream);
+  } else {
+    const Dtype dtype = a.rows.view[kInput + 1].dtype;
+    if (dtype == Dtype::f32) return run_classes<F, float>(a, items, stream);
+    if (dtype == Dtype::bf16) return run_classes<F, Bfloat>(a, items, stream);
+    run_classes<F, Half>(a, items, stream);
+  }
+}
+
+}  // namespace PYVAE_ISA
+}  // namespace pyvae

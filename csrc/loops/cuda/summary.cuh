@@ -1,0 +1,158 @@
+// Rows whose every element needs sums over the whole row, on CUDA; what a density F of this loop
+// says, loops/summary.h tells. A short row is a matter of a few lanes, a long one of a block. Rows
+// of no more columns than their threads hold are read once; longer ones once for each sweep, out of
+// a cache, and their noise is made again.
+#pragma once
+
+#include <type_traits>
+
+#include "launch.cuh"
+#include "quad.cuh"
+#include "shape.h"
+#include "team.cuh"
+
+namespace pyvae {
+inline namespace PYVAE_ISA {
+
+constexpr int kSummaryThreads = 128;
+
+// Who works on a row: some lanes of a warp, or a block, which holds four columns in each thread; or
+// a block that goes over longer rows.
+enum class RowTeam : int { lanes, block, loop };
+
+template <RowTeam kTeam, int kCount>
+__device__ __forceinline__ void team_sums(double (&sum)[kCount], int lanes) {
+  if constexpr (kTeam == RowTeam::lanes) {
+    for (int step = lanes / 2; step; step /= 2) {
+#pragma unroll
+      for (int k = 0; k < kCount; ++k) sum[k] += __shfl_xor_sync(cuda::kFullMask, sum[k], step);
+    }
+  } else {
+    cuda::block_sums<kSummaryThreads>(sum);
+  }
+}
+
+template <class F, class T, Path kPath, bool kGradient, RowTeam kTeam>
+__global__ void __launch_bounds__(kSummaryThreads) summary_kernel(const Rows a, int lanes) {
+  constexpr int kSecond = kGradient ? F::kSecond : F::kSecondOfValue;
+  const int lane = threadIdx.x % lanes, teams = kSummaryThreads / lanes;
+  for (int64_t start = static_cast<int64_t>(blockIdx.x) * teams; start < a.rows;
+       start += static_cast<int64_t>(gridDim.x) * teams) {
+    const int64_t index = start + threadIdx.x / lanes;
+    const bool there = index < a.rows;  // the last teams may have no row, but sum along
+    const SummaryPlace<F, T, kGradient> at(a, there ? index : 0);
+    Quad<F, T, kPath, kGradient> quad;
+    if constexpr (kTeam != RowTeam::loop) quad.load(a, at, 4 * lane, there);
+    // body(first column) for each of the thread's quads.
+    const auto sweep = [&](const auto& body) {
+      if constexpr (kTeam != RowTeam::loop) {
+        body(4 * lane);
+      } else {
+        for (int64_t j = 4 * lane; j < a.cols; j += 4 * kSummaryThreads) {
+          quad.load(a, at, j, true);
+          body(j);
+        }
+      }
+    };
+    typename F::template Row<double> row{};
+    {
+      double total[F::kFirst] = {};
+      sweep([&](int64_t) {
+        T sum[F::kFirst] = {};
+#pragma unroll
+        for (int e = 0; e < 4; ++e) F::first(quad.cell[e], sum);
+#pragma unroll
+        for (int k = 0; k < F::kFirst; ++k) total[k] += static_cast<double>(sum[k]);
+      });
+      team_sums<kTeam>(total, lanes);
+      F::template close_first<kGradient>(row, total);
+    }
+    {
+      const typename F::template Row<T> numbers(row);
+      double part[kSecond] = {}, total[F::kSecond] = {};
+      sweep([&](int64_t) {
+        T sum[F::kSecond] = {};
+#pragma unroll
+        for (int e = 0; e < 4; ++e) F::template second<kGradient>(quad.cell[e], numbers, sum);
+#pragma unroll
+        for (int k = 0; k < kSecond; ++k) part[k] += static_cast<double>(sum[k]);
+      });
+      team_sums<kTeam>(part, lanes);
+#pragma unroll
+      for (int k = 0; k < kSecond; ++k) total[k] = part[k];
+      F::close_second(row, total);
+    }
+    const typename F::template Row<T> numbers(row);
+    if constexpr (kGradient) {
+      const View& v = a.view[kGradValue];
+      T slope = static_cast<T>(a.scale);
+      if (v.data) slope *= load<T>(v, at.slope);
+      sweep([&](int64_t j) {
+#pragma unroll
+        for (int e = 0; e < 4; ++e) F::gradient(quad.cell[e], numbers, slope);
+        quad.write(a, at, j, there);
+      });
+    } else {
+      double total[1] = {};
+      sweep([&](int64_t j) {
+        T sum = 0;
+#pragma unroll
+        for (int e = 0; e < 4; ++e) sum += F::value(quad.cell[e], numbers);
+        total[0] += static_cast<double>(sum);
+        quad.write(a, at, j, there);
+      });
+      team_sums<kTeam>(total, lanes);
+      if (!a.value || lane || !there) continue;
+      if (a.partial)
+        static_cast<double*>(a.value)[index] = row.value + total[0];
+      else
+        static_cast<T*>(a.value)[index] = static_cast<T>(row.value + total[0]);
+    }
+  }
+}
+
+// Whether every operand and result lies in aligned packs of four, or is one number for each row.
+template <class T>
+bool in_quads(const Rows& a) {
+  if (a.cols % 4) return false;
+  for (int s = 0; s < kSlots; ++s) {
+    const View& v = a.view[s];
+    if (!v.data || s == kGradValue || s == kNoiseIndex || s == kSeed) continue;
+    if (std::is_same_v<T, double> ? v.dtype != Dtype::f64 : v.dtype == Dtype::f64) return false;
+    if (v.step == 0 && s < kGradValue && std::is_same_v<T, float>) continue;
+    if (!lies_in_packs(v, a.ndim, 4)) return false;
+  }
+  return true;
+}
+
+template <class F, class T, Path kPath, bool kGradient>
+void run_summary(const Rows& a, void* stream) {
+  int lanes = 1;
+  while (lanes < cuda::kWarp && 4 * lanes < a.cols) lanes *= 2;
+  const bool few = 4 * lanes >= a.cols;
+  if (!few) lanes = kSummaryThreads;
+  const int64_t teams = kSummaryThreads / lanes, blocks = ceil_div(a.rows, teams);
+  const cuda::Grid grid{grid_size(blocks)};
+  const auto go = [&](auto kernel) {
+    cuda::launch(kernel, grid, kSummaryThreads, 0, stream, a, lanes);
+  };
+  if (few)
+    go(summary_kernel<F, T, kPath, kGradient, RowTeam::lanes>);
+  else if (a.cols <= 4 * kSummaryThreads)
+    go(summary_kernel<F, T, kPath, kGradient, RowTeam::block>);
+  else
+    go(summary_kernel<F, T, kPath, kGradient, RowTeam::loop>);
+}
+
+template <class F, class T, bool kGradient>
+void summary_task(const void* arguments, int64_t, void* stream) {
+  const Rows& a = *static_cast<const Rows*>(arguments);
+  constexpr Path kPacks = std::is_same_v<T, double> ? Path::same : Path::mixed;
+  if (in_quads<T>(a))
+    run_summary<F, T, kPacks, kGradient>(a, stream);
+  else
+    run_summary<F, T, Path::single, kGradient>(a, stream);
+}
+
+}  // namespace PYVAE_ISA
+}  // namespace pyvae

@@ -1,0 +1,154 @@
+"""The CUDA kernels without a GPU: compiled as C++ and run by the executor of tests/cuda.
+
+A block's threads are fibers there, so barriers, shuffles and shared memory do what they do on a
+device; CPU tensors run the kernels through the ordinary ops. Everything runs under the address
+sanitizer and the undefined-behaviour sanitizer, where the compiler has them.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+TESTS = Path(__file__).parent
+FOLDER = TESTS / "cuda"
+sys.path.append(str(FOLDER))
+import executor_build  # noqa: E402
+
+pytestmark = [
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the executor is for Linux"),
+    pytest.mark.skipif(executor_build.compiler() is None, reason="needs a C++ compiler"),
+]
+
+#: Short of the whole suite: values, dtypes, layouts, noise and the extremes of every op.
+SELECTION = [
+    "test_ops_values.py",
+    "test_layouts.py",
+    "test_extremes.py",
+    "test_noise.py",
+]
+REPORT = re.compile(r"ERROR: AddressSanitizer|runtime error:|SUMMARY: \w+Sanitizer")
+
+
+def environment(**more: str) -> dict[str, str]:
+    path = os.pathsep.join(p for p in (str(FOLDER), os.environ.get("PYTHONPATH")) if p)
+    return {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1", "OMP_NUM_THREADS": "1", **more}
+
+
+@functools.cache
+def sanitize() -> bool:
+    """Whether the compiler comes with the sanitizers; without, the kernels run without them."""
+    try:
+        executor_build.runtime()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def run(command: list[str], folder: Path, **more: str) -> str:
+    """The output of a Python process in which the executor's library can be loaded."""
+    if sanitize():
+        # A report ends the process. What Python itself leaks is of no interest.
+        more |= {
+            "LD_PRELOAD": executor_build.runtime(),
+            "ASAN_OPTIONS": "detect_leaks=0:halt_on_error=1",
+            "UBSAN_OPTIONS": "print_stacktrace=1",
+            "PYTHONMALLOC": "malloc",
+            "PYVAE_EXECUTOR_SANITIZE": "1",
+        }
+    done = subprocess.run(
+        [sys.executable, *command],
+        env=environment(**more),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=1200,
+    )
+    said = done.stdout + done.stderr
+    assert not REPORT.search(said), said[-6000:]
+    assert done.returncode == 0, said[-6000:]
+    return said
+
+
+def cases(folder: Path, name: str, *options: str, **more: str) -> dict[str, list[torch.Tensor]]:
+    path = folder / f"{name}.pt"
+    said = run([str(FOLDER / "run_cases.py"), str(path), *options], folder, **more)
+    launches = int(said.split("launches:")[1].split()[0])
+    assert (launches > 100) == ("cpu" not in options)
+    return torch.load(path)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def library() -> Path:
+    return executor_build.library(sanitize())
+
+
+@pytest.fixture(scope="module")
+def selftest() -> Path:
+    return executor_build.selftest(sanitize())
+
+
+def test_the_executor_itself(selftest):
+    done = subprocess.run([str(selftest)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count(": ok") >= 9
+    assert not REPORT.search(done.stderr)
+
+
+@pytest.mark.parametrize(
+    "mistake, report",
+    [
+        ("misaligned", "misaligned address"),
+        ("beyond", "heap-buffer-overflow"),
+        ("beyond_shared", "out of bounds"),
+    ],
+)
+def test_the_sanitizers_see_into_kernels(selftest, mistake, report):
+    if not sanitize():
+        pytest.skip("the compiler comes without sanitizers")
+    done = subprocess.run([str(selftest), mistake], capture_output=True, text=True)
+    assert done.returncode != 0
+    assert report in done.stderr
+
+
+def test_shared_variables_are_all_that_is_poisoned(library):
+    """The executor overwrites the library's thread-local storage: it must hold nothing else."""
+    listing = subprocess.run(
+        ["nm", "-C", str(library)], capture_output=True, text=True, check=True
+    ).stdout
+    sections = subprocess.run(
+        ["readelf", "-sW", str(library)], capture_output=True, text=True, check=True
+    ).stdout
+    assert "anchor" in listing
+    names = {line.split()[-1] for line in sections.splitlines() if " TLS " in line}
+    allowed = re.compile(r"_ZZ|_ZN5pyvae8executor12_GLOBAL__N_1L?6anchorE")
+    assert not [name for name in names if not allowed.match(name)]
+
+
+def test_the_op_tests_pass_over_cuda_kernels():
+    command = ["-m", "pytest", "-q", "-p", "executor_plugin", "-p", "no:cacheprovider"]
+    said = run([*command, *(str(TESTS / name) for name in SELECTION)], TESTS.parent)
+    assert int(re.search(r"(\d+) launches", said)[1]) > 1000
+
+
+def test_results_depend_on_no_order_and_agree_with_the_cpu(tmp_path):
+    forward = cases(tmp_path, "forward", PYVAE_EXECUTOR_ORDER="forward")
+    reverse = cases(tmp_path, "reverse", PYVAE_EXECUTOR_ORDER="reverse")
+    wide = cases(tmp_path, "wide", PYVAE_EXECUTOR_MULTIPROCESSORS="132")
+    cpu = cases(tmp_path, "cpu", "cpu")
+    for name, tensors in forward.items():
+        for other, what in ((reverse, "another order"), (wide, "another device")):
+            for a, b in zip(tensors, other[name], strict=True):
+                assert torch.equal(a, b), f"{name}: {what}"
+        for a, b in zip(tensors, cpu[name], strict=True):
+            eps = torch.finfo(a.dtype).eps
+            scale = max(4.0, b.abs().max().item()) if b.numel() else 1.0
+            assert_close(a, b, rtol=64 * eps, atol=64 * eps * scale, equal_nan=True, msg=name)
