@@ -190,7 +190,7 @@ def test_posteriors_that_do_not_fit():
         (
             FactorVAE,
             {"estimator": "best"},
-            "factor_vae: estimator must be one of auto, analytic, sampled",
+            "factor_vae: estimator must be one of auto, analytic",
         ),
         (FactorVAE, {"gamma": -1.0}, "factor_vae: gamma must not be negative, got -1.0"),
     ],

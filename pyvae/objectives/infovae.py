@@ -42,8 +42,8 @@ class InfoVAE(Objective):
 
     Raises:
         ValueError: a number or a name that is not as above.
-        TypeError: a posterior without reparameterized samples; with alpha < 1 one without a density,
-            or no closed form for "analytic".
+        TypeError: a posterior without reparameterized samples; with alpha < 1 one without a
+            density, or no closed form for "analytic".
 
     >>> from pyvae import VAE
     >>> sorted(InfoVAE()(VAE((1, 8, 8), latent_dim=2), torch.zeros(4, 1, 8, 8)).terms)
