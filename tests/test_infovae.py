@@ -94,9 +94,7 @@ def test_the_mmd_vae_needs_no_density():
     model = VAE((N,), 256, posterior=Point())
     x = torch.rand(3, N)
     assert MMDVAE()(model, x).loss.isfinite()
-    with pytest.raises(
-        TypeError, match=r"infovae needs a posterior .* densities.*got .*Delta"
-    ):
+    with pytest.raises(TypeError, match=r"infovae needs a posterior .* densities.*got .*Delta"):
         InfoVAE()(model, x)
     with pytest.raises(TypeError, match=r"infovae: KL\(Delta \|\| StandardNormal\) has no closed"):
         InfoVAE(estimator="analytic")(model, x)

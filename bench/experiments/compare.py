@@ -42,8 +42,9 @@ def _words(text: str) -> list[str]:
 
 _BURDA = _words(  # the first three of the eight stages of the paper's training: 1 + 3 + 9 epochs
     "--dataset mnist --latent-dim 50 --batch-size 20 --init glorot --init-output --optimizer adam "
-    "--lr 1e-3 --optimizer-args eps=1e-4 --lr-milestones 1 4 --lr-gamma 0.71969 --eval-samples 1000 "
-    "--encoder-args hidden=200,200 activation=tanh --decoder-args hidden=200,200 activation=tanh"
+    "--lr 1e-3 --optimizer-args eps=1e-4 --lr-milestones 1 4 --lr-gamma 0.71969 "
+    "--eval-samples 1000 --encoder-args hidden=200,200 activation=tanh "
+    "--decoder-args hidden=200,200 activation=tanh"
 )
 _STATIC = _words("--dataset binarized_mnist --batch-size 100 --optimizer adam --lr 1e-3")
 _HIDDEN = _words("--encoder-args hidden=300,300 --decoder-args hidden=300,300")

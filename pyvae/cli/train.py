@@ -25,8 +25,8 @@ _HELP = {
     "binarize": "draw zeros and ones from grey levels, at each minibatch or once (default: dynamic "
     "for the bernoulli likelihood, none for others)",
     "latent_dim": "number of latents (default: 2 for digits, else 20)",
-    "init": "how the weights of linear and convolutional layers start: as torch makes them, uniform "
-    "by Glorot and Bengio, or normal (default: torch)",
+    "init": "how weights of linear and convolutional layers start: as torch makes them, uniform by "
+    "Glorot and Bengio, or normal (default: torch)",
     "init_std": "standard deviation of --init normal",
     "init_output": "start the decoder's output at the mean of the data",
     "epochs": "passes over the training data (default: 100)",
