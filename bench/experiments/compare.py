@@ -1,12 +1,11 @@
 """Named systems at equal training: figures of the test split, side by side.
 
-    PYVAE_DATA_DIR=... python bench/experiments/compare.py {iwae,posteriors,beta,tc,matching} ...
+    PYVAE_DATA_DIR=... python bench/experiments/compare.py {iwae,posteriors,beta,tc} ...
 
 iwae: importance-weighted bounds against the VAE (Burda et al. 2016, Table 1, short training).
 posteriors: rank-1 and flows against the diagonal (Rezende et al. 2014; Kingma et al. 2016).
 beta: rate and distortion as beta rises (Higgins et al. 2017).
 tc: total correlation as its weight rises (Chen et al. 2018).
-matching: MMD of the aggregated posterior to the prior (Zhao et al. 2017; Makhzani et al. 2015).
 """
 
 from __future__ import annotations
@@ -80,17 +79,6 @@ COMPARISONS = {
         [*_STATIC, *_HIDDEN, *_words("--latent-dim 10 --eval-samples 0 --objective tc_vae")],
         {f"weight {b}": _words(f"--objective-args beta={b}") for b in (1, 2, 4, 8)},
         ("total_correlation", "mutual_information", "rate", "distortion"),
-        epochs=8,
-    ),
-    "matching": Comparison(
-        [*_STATIC, *_HIDDEN, *_words("--latent-dim 2 --eval-samples 0")],
-        {
-            "VAE": _words("--objective elbo"),
-            "InfoVAE": _words("--objective infovae"),
-            "AAE": _words("--objective aae"),
-            "autoencoder": _words("--objective autoencoder"),
-        },
-        ("mmd", "rate", "distortion"),
         epochs=8,
     ),
 }
