@@ -30,11 +30,11 @@ class InfoVAE(Objective):
     discrepancy of the batch and as many samples of the prior. alpha = 0 and lambda = 1 is the ELBO,
     alpha = 1 the MMD-VAE, which needs no density of the posterior.
 
-    lambda makes up for the different sizes of the terms: the log-likelihood is a sum over the data's
-    dimensions, hundreds of nats, while this MMD lies between 0 and 2, and is some 0.01 where samples
-    of q(z) and p(z) look alike. 1000 makes that ten nats, as the KL is. alpha = 0 leaves the mutual
-    information as it is in the ELBO, which a simple decoder keeps by itself; one that can do
-    without z (an autoregressive one) needs more, up to 1.
+    lambda makes up for the different sizes of the terms: the log-likelihood is a sum over the
+    data's dimensions, hundreds of nats, while this MMD lies between 0 and 2, and is some 0.01 where
+    samples of q(z) and p(z) look alike. 1000 makes that ten nats, the size of a KL. alpha = 0
+    leaves the mutual information as it is in the ELBO, which a simple decoder keeps by itself; one
+    that can do without z (an autoregressive one) needs more, up to 1.
 
     The terms are ``log_likelihood``, ``mmd``, and with alpha < 1 ``elbo`` and ``kl``.
 
