@@ -47,7 +47,7 @@ def _words(text: str) -> list[str]:
 _BURDA = _words(  # the first two of the eight stages of the paper's training: 1 + 3 epochs
     "--dataset mnist --latent-dim 50 --batch-size 20 --init glorot --init-output --optimizer adam "
     "--lr 1e-3 --optimizer-args eps=1e-4 --lr-milestones 1 --lr-gamma 0.71969 "
-    "--eval-samples 300 --encoder-args hidden=200,200 activation=tanh "
+    "--eval-samples 200 --encoder-args hidden=200,200 activation=tanh "
     "--decoder-args hidden=200,200 activation=tanh"
 )
 _STATIC = _words("--dataset binarized_mnist --batch-size 100 --optimizer adam --lr 1e-3")

@@ -19,20 +19,25 @@ from torch import Tensor
 
 from pyvae.benchmarking import markdown
 from pyvae.cli.run_arguments import open_run
+from pyvae.models.base import Model
 from pyvae.objectives.denoising import corrupted
 
 NOISE = {"gaussian": 0.5, "masking": 0.5, "salt_and_pepper": 0.3}
 SHOWN = 12
 
 
-def opened(run: Run) -> tuple[torch.nn.Module, Tensor]:
+def opened(run: Run) -> tuple[Model, Tensor]:
     """A run's model, and the clean test digits."""
     nowhere = argparse.Namespace(run=run.folder, dataset=None, data_dir=None, device="cpu")
     _, model, view = open_run(nowhere)
     return model.eval(), view.held_out_values(view.data.test.x)
 
 
-@torch.no_grad()
+def error(y: Tensor, x: Tensor) -> float:
+    """Mean squared error per pixel."""
+    return float((y - x).square().mean())
+
+
 def main() -> None:
     options = parser(__doc__ or "", epochs=10).parse_args()
     shared = ["--dataset", "mnist", "--binarize", "none", "--latent-dim", "32"]
@@ -47,14 +52,14 @@ def main() -> None:
         torch.manual_seed(0)
         noisy = corrupted(x, noise, level)
         restored = {"denoising": model.reconstruct(noisy), "plain": plain.reconstruct(noisy)}
-        errors = {name: float((y - x).square().mean()) for name, y in restored.items()}
-        errors["corrupted"] = float((noisy - x).square().mean())
-        errors["denoising, clean input"] = float((model.reconstruct(x) - x).square().mean())
+        errors = {name: error(y, x) for name, y in restored.items()}
+        errors["corrupted"] = error(noisy, x)
+        errors["denoising, clean input"] = error(model.reconstruct(x), x)
         data[noise] = {"level": level, **errors}
         figures = (errors[name] for name in ("corrupted", "plain", "denoising"))
         rows.append([f"{noise.replace('_', ' ')}, {level}", *(f"{e:.4f}" for e in figures)])
         drawn += [noisy[:SHOWN], restored["plain"][:SHOWN], restored["denoising"][:SHOWN]]
-    clean = float((plain.reconstruct(x) - x).square().mean())
+    clean = error(plain.reconstruct(x), x)
     titles = ["noise", "corrupted digits", "plain autoencoder", "denoising autoencoder"]
     print(markdown(titles, rows))
     print(f"plain autoencoder, clean digits: {clean:.4f}")
