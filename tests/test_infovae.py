@@ -4,10 +4,12 @@ import pytest
 import torch
 from torch import nn
 
+import pyvae.presets  # noqa: F401  registers them
 from pyvae import VAE
 from pyvae.config import TrainConfig
 from pyvae.distributions import DiagonalGaussian
 from pyvae.objectives import ELBO, MMDVAE, InfoVAE
+from pyvae.registry import presets
 from pyvae.training import build
 
 D, N = 2, 5
@@ -98,6 +100,12 @@ def test_the_mmd_vae_needs_no_density():
         InfoVAE()(model, x)
     with pytest.raises(TypeError, match=r"infovae: KL\(Delta \|\| StandardNormal\) has no closed"):
         InfoVAE(estimator="analytic")(model, x)
+
+
+def test_the_weights_unless_given_are_those_of_the_presets():
+    assert (InfoVAE().alpha, MMDVAE().alpha) == (0.0, 1.0)
+    for name, objective in (("infovae", InfoVAE()), ("mmd_vae", MMDVAE())):
+        assert presets.create(name)["objective_args"]["lambda"] == objective.lambda_ == 1000.0
 
 
 def test_lambda_is_an_option_of_the_command():
