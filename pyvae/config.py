@@ -51,6 +51,8 @@ class TrainConfig:
     posterior_args: dict[str, Any] = field(default_factory=dict)
     likelihood: str = "bernoulli"
     likelihood_args: dict[str, Any] = field(default_factory=dict)
+    init: str = "torch"  # torch, glorot, normal: how weights start
+    init_std: float = 0.1  # of normal
     init_output: bool = False  # start the decoder's bias at the data's mean
     objective: str = "elbo"
     objective_args: dict[str, Any] = field(default_factory=dict)
@@ -72,7 +74,7 @@ class TrainConfig:
     precision: str = "32-true"
 
     def __post_init__(self) -> None:
-        positive = ("latent_dim", "batch_size", "lr", "log_every", "lr_gamma")
+        positive = ("latent_dim", "batch_size", "lr", "log_every", "lr_gamma", "init_std")
         optional = ("epochs", "steps", "eval_every")
         for name in (*positive, *(n for n in optional if getattr(self, n) is not None)):
             if not getattr(self, name) > 0:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+import torch
 from torch import nn
 
-__all__ = ["activation_layer", "halved_sizes", "image_shape", "mlp_layers"]
+__all__ = ["INITS", "activation_layer", "halved_sizes", "image_shape", "init_weights", "mlp_layers"]
+
+INITS = ("torch", "glorot", "normal")
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -51,3 +54,41 @@ def halved_sizes(size: tuple[int, int], times: int) -> list[tuple[int, int]]:
         height, width = sizes[-1]
         sizes.append(((height + 1) // 2, (width + 1) // 2))
     return sizes
+
+
+@torch.no_grad()
+def init_weights(network: nn.Module, init: str, std: float = 0.1) -> None:
+    """Draw the weights of all linear and convolutional layers anew, as a paper has them.
+
+    - "torch": nothing is drawn; the layers stay as torch made them
+    - "glorot": weights uniform within sqrt(6 / (inputs + outputs)), biases 0 (Glorot & Bengio 2010)
+    - "normal": weights and biases normal, with mean 0 and standard deviation ``std``
+
+    Args:
+        network: any module, a whole model too
+        init: one of these
+        std: of "normal"
+
+    Raises:
+        ValueError: an unknown name, or a standard deviation that is not positive.
+
+    >>> layer = nn.Linear(400, 300)
+    >>> init_weights(layer, "normal", std=0.5)
+    >>> round(layer.weight.std().item(), 1), bool((layer.bias != 0).all())
+    (0.5, True)
+    """
+    if init not in INITS:
+        raise ValueError(f"init must be one of {', '.join(INITS)}, got {init!r}")
+    if not std > 0:
+        raise ValueError(f"init: the standard deviation must be positive, got {std}")
+    if init == "torch":
+        return
+    for layer in network.modules():
+        if not isinstance(layer, (nn.Linear, nn.modules.conv._ConvNd)):
+            continue
+        if init == "glorot":
+            nn.init.xavier_uniform_(layer.weight)
+        else:
+            nn.init.normal_(layer.weight, std=std)
+        if layer.bias is not None:
+            nn.init.normal_(layer.bias, std=std) if init == "normal" else nn.init.zeros_(layer.bias)

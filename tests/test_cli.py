@@ -167,9 +167,10 @@ def test_other_parts_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize(
     "parts",
     [
-        ["--posterior", "iaf", "--prior", "vampprior", "--objective-args", "estimator=sampled"],
+        ["--posterior", "iaf", "--prior", "vampprior"],
+        ["--prior", "vampprior"],
         ["--posterior", "categorical", "--prior", "uniform_categorical", "--latent-dim", "20"],
-        ["--posterior", "planar", "--prior", "flow", "--objective-args", "estimator=sampled"],
+        ["--posterior", "planar", "--prior", "flow"],
         ["--likelihood", "categorical", "--likelihood-args", "levels=17"],
     ],
     ids=lambda parts: parts[1],
@@ -284,7 +285,12 @@ def test_evaluate_on_other_data_of_the_same_size(
             ["--posterior", "categorical", "--latent-dim", "20"],
             "Priors that fit the posterior: uniform_categorical",
         ),
-        (["--posterior", "iaf"], "has no closed form here; use estimator='sampled'"),
+        (
+            ["--posterior", "iaf", "--objective-args", "estimator=analytic"],
+            "has no closed form here; use estimator='sampled'",
+        ),
+        (["--init", "zeros"], "argument --init: invalid choice: 'zeros'"),
+        (["--init-std", "0"], "--init-std must be positive, got 0.0"),
         (["--posterior", "distribution", "--posterior-args", "family=Gama"], "Gamma, "),
         (["--likelihood", "discretized_logistic_mixture"], "Likelihoods that fit digits: bern"),
         (["--likelihood", "negative_binomial"], "needs library with the data, which digits"),

@@ -4,10 +4,12 @@ import pytest
 import torch
 from torch import nn
 
+import pyvae.presets  # noqa: F401  registers them
 from pyvae import VAE
 from pyvae.config import TrainConfig
 from pyvae.distributions import DiagonalGaussian
 from pyvae.objectives import ELBO, MMDVAE, InfoVAE
+from pyvae.registry import presets
 from pyvae.training import build
 
 D, N = 2, 5
@@ -94,8 +96,16 @@ def test_the_mmd_vae_needs_no_density():
     model = VAE((N,), 256, posterior=Point())
     x = torch.rand(3, N)
     assert MMDVAE()(model, x).loss.isfinite()
-    with pytest.raises(TypeError, match=r"infovae: KL\(Delta \|\| StandardNormal\) has no closed"):
+    with pytest.raises(TypeError, match=r"infovae needs a posterior .* densities.*got .*Delta"):
         InfoVAE()(model, x)
+    with pytest.raises(TypeError, match=r"infovae: KL\(Delta \|\| StandardNormal\) has no closed"):
+        InfoVAE(estimator="analytic")(model, x)
+
+
+def test_the_weights_unless_given_are_those_of_the_presets():
+    assert (InfoVAE().alpha, MMDVAE().alpha) == (0.0, 1.0)
+    for name, objective in (("infovae", InfoVAE()), ("mmd_vae", MMDVAE())):
+        assert presets.create(name)["objective_args"]["lambda"] == objective.lambda_ == 1000.0
 
 
 def test_lambda_is_an_option_of_the_command():
@@ -111,7 +121,7 @@ def test_lambda_is_an_option_of_the_command():
         ({"alpha": 0.0, "lambda_": 0.5}, r"alpha \+ lambda at least 1, got 0.0 and 0.5"),
         ({"kernel": "linear"}, "kernel must be 'rbf' or 'imq', got 'linear'"),
         ({"scales": ()}, "scales must be one or more positive numbers"),
-        ({"estimator": "best"}, "estimator must be 'analytic' or 'sampled', got 'best'"),
+        ({"estimator": "best"}, "estimator must be one of auto, analytic, sampled, got 'best'"),
     ],
 )
 def test_bad_options_raise(options, message):

@@ -16,6 +16,7 @@ from pyvae.metrics import (
     bits_per_dim,
     evaluate,
     factors,
+    prior_mmd,
     seeded,
 )
 
@@ -171,10 +172,33 @@ def test_the_aggregated_posterior_of_a_model() -> None:
     assert found.aggregate.total_correlation == pytest.approx(correlation, abs=0.05)
     figures = found.to_dict()
     assert figures["rate"] == found.kl and figures["distortion"] == -found.reconstruction
-    assert figures["aggregate"]["points"] == 4000
-    assert evaluate(vae, batches(x)).aggregate is None  # type: ignore[arg-type]
+    assert figures["aggregate_points"] == 4000
+    assert figures["mutual_information"] == found.aggregate.mutual_information
+    assert figures["total_correlation"] == found.aggregate.total_correlation
+    assert figures["mmd"] == found.mmd and found.mmd is not None and found.mmd > 0.001
+    none = evaluate(vae, batches(x))  # type: ignore[arg-type]
+    assert none.aggregate is None and none.mmd is None
+    assert none.to_dict().keys() == figures.keys()
     other = VAE((4,), 2, posterior="full_gaussian", likelihood="gaussian")
-    assert evaluate(other, batches(x), aggregate=10).aggregate is None  # type: ignore[arg-type]
+    found = evaluate(other, batches(x), aggregate=10)  # type: ignore[arg-type]
+    assert found.aggregate is None and found.mmd is not None
+
+
+def test_the_discrepancy_of_the_aggregated_posterior_and_the_prior() -> None:
+    """That of two Gaussians in closed form: means of the kernel are Gaussian densities again."""
+    torch.manual_seed(0)
+    p = StandardNormal((2,), dtype=torch.float64)
+
+    def kernel_mean(variance: float, shift: float) -> float:
+        """E exp(-|a - b|^2 / 4) for a - b ~ N(shift, variance) in each of two dimensions."""
+        return (math.exp(-(shift**2) / 2 / (2 + variance)) * math.sqrt(2 / (2 + variance))) ** 2
+
+    for mean, std in ((0.0, 1.0), (1.0, 1.0), (0.0, 0.5)):
+        z = mean + std * torch.randn(10_000, 2, dtype=torch.float64)
+        truth = kernel_mean(2 * std**2, 0) + kernel_mean(2, 0) - 2 * kernel_mean(1 + std**2, mean)
+        assert prior_mmd(z, p) == pytest.approx(truth, abs=0.015)
+    bits = torch.distributions.Independent(torch.distributions.Bernoulli(torch.full((3,), 0.5)), 1)
+    assert prior_mmd(bits.sample((5000,)), bits) == pytest.approx(0, abs=2e-3)
 
 
 def test_bits() -> None:

@@ -253,8 +253,8 @@ BAD = {
         ("minibatch_weighted_log_weights", "batch_size", "1", "0"),
     ),
     "lone point": (
-        lambda: F.minibatch_stratified_log_weights(1, 5),
-        ("minibatch_stratified_log_weights", "batch_size", "2", "1"),
+        lambda: F.minibatch_stratified_log_weights(0, 5),
+        ("minibatch_stratified_log_weights", "batch_size", "1", "0"),
     ),
     "data": (
         lambda: F.minibatch_stratified_log_weights(6, 5),

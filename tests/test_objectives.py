@@ -217,8 +217,38 @@ def test_without_a_closed_form_the_error_names_the_way_out():
     model = VAE((N,), D, prior=Mixed(), likelihood="gaussian")
     x = torch.randn(3, N)
     with pytest.raises(TypeError, match=r"KL\(DiagonalGaussian \|\| Independent\).*'sampled'"):
-        ELBO()(model, x)
+        ELBO(estimator="analytic")(model, x)
     assert ELBO(estimator="sampled")(model, x).loss.isfinite()
+
+
+def same_loss(model, x, a, b):
+    losses = []
+    for estimator in (a, b):
+        torch.manual_seed(1)
+        losses.append(ELBO(num_samples=3, estimator=estimator)(model, x).loss)
+    return losses[0] == losses[1]
+
+
+@pytest.mark.parametrize(
+    ("posterior", "prior", "closed"),
+    [
+        ("diagonal_gaussian", "standard_normal", True),
+        ("rank1_gaussian", "diagonal_gaussian", True),
+        ("full_gaussian", "standard_normal", True),
+        ("diagonal_gaussian", "vampprior", False),
+        ("diagonal_gaussian", "mixture_of_gaussians", False),
+        ("mixture_of_gaussians", "standard_normal", False),
+        ("planar", "standard_normal", False),
+    ],
+)
+def test_by_default_the_estimator_is_the_one_that_the_parts_have(posterior, prior, closed):
+    model = VAE((N,), D, prior=prior, posterior=posterior, likelihood="gaussian")
+    x = torch.randn(3, N)
+    assert ELBO().estimator == "auto"
+    assert same_loss(model, x, "auto", "analytic" if closed else "sampled")
+    if not closed:
+        with pytest.raises(TypeError, match="has no closed form here"):
+            ELBO(estimator="analytic")(model, x)
 
 
 class PlainPosterior(nn.Module):

@@ -174,6 +174,15 @@ except KeyError as error:
     assert "a_module_that_nobody_has" in str(error), error
 else:
     raise AssertionError("a broken plugin was used")
+
+from pyvae.cli import main
+
+for extra in ([], ["--prior", "standard_normal"], ["--posterior", "diagonal_gaussian"]):
+    given = ["--posterior", "laplace", "--prior", "wide_laplace", "--objective", "penalized_elbo"]
+    given += ["--objective-args", "weight=0.01", "--steps", "3", "--eval-samples", "2", "--quiet"]
+    assert main(["train", "--out", "run", "--overwrite", *given, *extra]) == 0
+assert main(["evaluate", "run"]) == 0
+assert main(["list", "posteriors"]) == 0
 print("used")
 """
 
@@ -195,4 +204,5 @@ def test_parts_of_an_installed_package_work_by_name(tmp_path):
         capture_output=True,
         text=True,
     )
-    assert done.stdout.strip() == "used", done.stderr
+    assert done.stdout.strip().endswith("used"), done.stderr
+    assert "Laplace(m(x), exp(s(x))). [plugin of pyvae-plugin-example]" in done.stdout

@@ -8,10 +8,13 @@ import torch
 from torch import nn
 
 from pyvae import VAE
-from pyvae.functional import gaussian_mixture_log_prob
+from pyvae.functional import (
+    gaussian_mixture_log_prob,
+    minibatch_stratified_log_weights,
+    minibatch_weighted_log_weights,
+)
 from pyvae.objectives import ELBO, TCVAE, FactorVAE
 from pyvae.objectives.factor_vae import permute_dimensions
-from pyvae.objectives.tc_vae import minibatch_log_weights
 
 D, N = 2, 5
 
@@ -43,20 +46,26 @@ def test_stratified_sampling_is_unbiased():
         for others in itertools.combinations(set(range(size)) - {own}, batch - 1):
             index = torch.tensor([own, *others])
             for estimator, values in found.items():
-                weights = minibatch_log_weights(estimator, batch, size, z)
-                row = weights[:1] if estimator == "mss" else weights
+                if estimator == "mss":
+                    row = minibatch_stratified_log_weights(batch, size, dtype=z.dtype)[:1]
+                else:
+                    row = minibatch_weighted_log_weights(batch, size, dtype=z.dtype)
                 values.append(gaussian_mixture_log_prob(z, means[index], logvars[index], row).exp())
         torch.testing.assert_close(torch.stack(found["mss"]).mean(0), truth)
         assert not torch.allclose(torch.stack(found["mws"]).mean(0), truth)
 
 
 def test_weights_of_the_whole_data_set():
-    like = torch.zeros((), dtype=torch.float64)
-    assert torch.allclose(minibatch_log_weights("mss", 7, 7, like).exp(), like + 1 / 7)
-    assert torch.allclose(minibatch_log_weights("mss", 3, 90, like).exp().sum(1), like + 1)
-    assert torch.allclose(minibatch_log_weights("mws", 7, 7, like).exp(), like + 1 / 49)
+    one = torch.ones((), dtype=torch.float64)
+    mss, mws = (
+        lambda *sizes, make=make: make(*sizes, dtype=torch.float64).exp()
+        for make in (minibatch_stratified_log_weights, minibatch_weighted_log_weights)
+    )
+    assert torch.allclose(mss(7, 7), one / 7)
+    assert torch.allclose(mss(3, 90).sum(1), one)
+    assert torch.allclose(mws(7, 7), one / 49)
     for size in (1, 50):  # the last batch of an epoch may hold a single datum
-        assert minibatch_log_weights("mss", 1, size, like).isfinite().all()
+        assert torch.allclose(mss(1, size), one / size)
 
 
 @pytest.mark.parametrize("estimator", ["mws", "mss"])
@@ -166,6 +175,9 @@ def test_posteriors_that_do_not_fit():
         tc_vae()(model, torch.rand(3, N))
     factor = FactorVAE(hidden=(8,))
     factor.bind(model)
+    assert factor(model, torch.rand(3, N)).loss.isfinite()
+    factor = FactorVAE(hidden=(8,), estimator="analytic")
+    factor.bind(model)
     with pytest.raises(TypeError, match=r"factor_vae: KL\(Independent \|\| StandardNormal\)"):
         factor(model, torch.rand(3, N))
 
@@ -175,7 +187,11 @@ def test_posteriors_that_do_not_fit():
     [
         (TCVAE, {"estimator": "best"}, "tc_vae: estimator must be 'mws' or 'mss', got 'best'"),
         (TCVAE, {"beta": -1.0}, "tc_vae: alpha, beta and gamma must not be negative"),
-        (FactorVAE, {"estimator": "best"}, "factor_vae: estimator must be 'analytic'"),
+        (
+            FactorVAE,
+            {"estimator": "best"},
+            "factor_vae: estimator must be one of auto, analytic",
+        ),
         (FactorVAE, {"gamma": -1.0}, "factor_vae: gamma must not be negative, got -1.0"),
     ],
 )

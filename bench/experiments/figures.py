@@ -6,11 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from matplotlib.figure import Figure
+from torch import Tensor
+
+from pyvae import plots
 
 Curve = tuple[Sequence[float], Sequence[float]]
 
-__all__ = ["draw", "panels", "save"]
+__all__ = ["draw", "panels", "rows_of_images", "save", "save_sheet"]
 
 
 def panels(titles: Sequence[str], width: float = 3.2, height: float = 3.0) -> tuple[Figure, Any]:
@@ -36,4 +40,15 @@ def draw(axes: Any, curves: Mapping[str, Curve], *, x: str, y: str, log: bool = 
 def save(figure: Figure, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
+    print("written:", path)
+
+
+def rows_of_images(rows: Sequence[Tensor]) -> Tensor:
+    """Rows of images, (N, 1, H, W) each, as a sheet (1, height, width)."""
+    return plots.image_grid(torch.cat(list(rows)), columns=len(rows[0]))
+
+
+def save_sheet(sheet: Tensor, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    plots.save_image(path, sheet)
     print("written:", path)

@@ -5,15 +5,19 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import torch
+
+from pyvae.cli import main
 
 RESULTS = Path(__file__).parents[1] / "results"
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
@@ -53,14 +57,11 @@ def train(label: str, arguments: Sequence[str], options: argparse.Namespace) -> 
     if done and json.loads(written.read_text()) == list(arguments):
         return run
     print(f"{label}: pyvae train {' '.join(arguments)}", file=sys.stderr, flush=True)
-    command = [sys.executable, "-m", "pyvae", "train", "--out", str(folder), "--overwrite"]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
-    subprocess.run(
-        [*command, "--quiet", *arguments],
-        check=True,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-    )
+    torch.set_num_threads(options.threads)
+    with redirect_stdout(io.StringIO()):
+        code = main(["train", "--out", str(folder), "--overwrite", "--quiet", *arguments])
+    if code:
+        raise SystemExit(code)
     written.write_text(json.dumps(list(arguments)))
     return run
 

@@ -36,6 +36,8 @@ def table(figures: Evaluation, dataset: str, split: str = "test") -> str:
             ("KL(q(z) || p(z))", f"{parts.marginal_kl:.2f}"),
             ("total correlation", f"{parts.total_correlation:.2f}"),
         ]
+    if figures.mmd is not None:
+        rows.append(("MMD^2(q(z), p(z))", f"{figures.mmd:.4f}"))
     width = max(len(name) for name, _ in rows)
     title = f"{dataset}, {split} ({figures.count} data, nats per datum)"
     return "\n".join([title, *(f"  {name:<{width}}  {value}" for name, value in rows)])

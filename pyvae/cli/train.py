@@ -12,6 +12,7 @@ from pyvae.cli.memory import keep_big_buffers
 from pyvae.cli.show import table
 from pyvae.config import PARTS, TrainConfig, parse_pairs
 from pyvae.errors import RunError, UserError, optional
+from pyvae.networks import INITS
 
 __all__ = ["add_arguments", "run"]
 
@@ -24,6 +25,9 @@ _HELP = {
     "binarize": "draw zeros and ones from grey levels, at each minibatch or once (default: dynamic "
     "for the bernoulli likelihood, none for others)",
     "latent_dim": "number of latents (default: 2 for digits, else 20)",
+    "init": "how weights of linear and convolutional layers start: as torch makes them, uniform by "
+    "Glorot and Bengio, or normal (default: torch)",
+    "init_std": "standard deviation of --init normal",
     "init_output": "start the decoder's output at the mean of the data",
     "epochs": "passes over the training data (default: 100)",
     "steps": "training steps, instead of epochs",
@@ -45,6 +49,7 @@ _HELP = {
 }
 _CHOICES = {
     "binarize": ("auto", "dynamic", "fixed", "none"),
+    "init": INITS,
     "eval_split": ("valid", "test"),
     "precision": ("32-true", "64-true", "bf16-mixed"),
 }

@@ -45,7 +45,8 @@ def rsample_kl(
             return gaussian_rsample_kl(q.mean, q._logvar, batch_ndim=n)
         if isinstance(q, Rank1Gaussian):
             return rank1_gaussian_rsample_kl(q.mean, q.log_precision, q.u, batch_ndim=n)
-    return q.rsample(tuple(sample_shape)), kl_divergence(q, p)
+    kl = kl_divergence(q, p)  # before a sample is drawn: it may not be known
+    return q.rsample(tuple(sample_shape)), kl
 
 
 def _kl_full_diagonal(q: MultivariateNormal, p: DiagonalGaussian) -> Tensor:

@@ -78,7 +78,7 @@ def minibatch_weighted_log_weights(
         >>> minibatch_weighted_log_weights(2, 50)
         tensor([-4.6052, -4.6052])
     """
-    _check_sizes("minibatch_weighted_log_weights", batch_size, dataset_size, least=1)
+    _check_sizes("minibatch_weighted_log_weights", batch_size, dataset_size)
     value = -math.log(dataset_size * batch_size)
     return torch.full((batch_size,), value, dtype=dtype, device=device)
 
@@ -92,43 +92,42 @@ def minibatch_stratified_log_weights(
 ) -> Tensor:
     """Log-weights of q(z) by minibatch-stratified sampling: unbiased for each point of the batch.
 
-    Chen et al., 2018, appendix C.2: a minibatch of M + 1 of N data points, drawn without
-    replacement, gives for a point z of its data point n*
+    A minibatch of M of N data points, drawn without replacement, gives for a point z of its data
+    point n*, which is certainly in the batch,
 
-        q(z) ~ 1/N q(z|n*) + 1/M sum_{m < M} q(z|n_m) + (N - M) / (N M) q(z|n_M).
+        q(z) ~ 1/N q(z|n*) + (N - 1) / (N (M - 1)) sum_{m != n*} q(z|n_m).
+
+    Chen et al., 2018, appendix C.2, give one of the others a weight of its own; this is the mean
+    over which one, unbiased as well and the same for all.
 
     Args:
-        batch_size: M + 1, at least 2.
-        dataset_size: N, at least M + 1.
+        batch_size: M. A single data point counts for itself alone, which is biased.
+        dataset_size: N, at least M.
         dtype: of the result.
         device: of the result.
 
     Returns:
-        ``(M + 1, M + 1)``: row i for the point of data point i, for
-        :func:`gaussian_mixture_log_prob`. The other one of weight (N - M) / (N M) is the next one.
+        ``(M, M)``: row i for the point of data point i, for :func:`gaussian_mixture_log_prob`.
 
     Example:
         >>> weights = minibatch_stratified_log_weights(3, 50).exp()
         >>> weights
-        tensor([[0.0200, 0.4800, 0.5000],
-                [0.5000, 0.0200, 0.4800],
-                [0.4800, 0.5000, 0.0200]])
+        tensor([[0.0200, 0.4900, 0.4900],
+                [0.4900, 0.0200, 0.4900],
+                [0.4900, 0.4900, 0.0200]])
         >>> weights.sum(1)
         tensor([1., 1., 1.])
     """
-    _check_sizes("minibatch_stratified_log_weights", batch_size, dataset_size, least=2)
-    m = batch_size - 1
-    rest = math.log((dataset_size - m) / (dataset_size * m))
-    weights = torch.full((batch_size, batch_size), -math.log(m), dtype=dtype, device=device)
+    _check_sizes("minibatch_stratified_log_weights", batch_size, dataset_size)
+    others = math.log(max(dataset_size - 1, 1) / max(batch_size - 1, 1) / dataset_size)
+    weights = torch.full((batch_size, batch_size), others, dtype=dtype, device=device)
     weights.diagonal().fill_(-math.log(dataset_size))
-    weights.diagonal(1).fill_(rest)
-    weights[-1, 0] = rest
     return weights
 
 
-def _check_sizes(op: str, batch_size: int, dataset_size: int, least: int) -> None:
-    if batch_size < least:
-        raise ValueError(f"{op}: batch_size must be at least {least}, got {batch_size}")
+def _check_sizes(op: str, batch_size: int, dataset_size: int) -> None:
+    if batch_size < 1:
+        raise ValueError(f"{op}: batch_size must be at least 1, got {batch_size}")
     if dataset_size < batch_size:
         raise ValueError(
             f"{op}: dataset_size must be at least the batch_size, {batch_size}, got {dataset_size}"

@@ -1,6 +1,6 @@
 """Figures of a trained model, from its distributions alone, in bounded memory."""
 
-from pyvae.metrics.aggregate import Aggregate, aggregate_figures
+from pyvae.metrics.aggregate import Aggregate, aggregate_figures, prior_mmd
 from pyvae.metrics.evaluation import Evaluation, bits_per_dim, evaluate, seeded
 from pyvae.metrics.factors import factors
 from pyvae.metrics.moments import Moments
@@ -13,5 +13,6 @@ __all__ = [
     "bits_per_dim",
     "evaluate",
     "factors",
+    "prior_mmd",
     "seeded",
 ]

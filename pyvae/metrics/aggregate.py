@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -9,9 +10,9 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from pyvae.distributions import DiagonalGaussian
-from pyvae.functional import gaussian_log_prob, gaussian_mixture_log_prob
+from pyvae.functional import gaussian_log_prob, gaussian_mixture_log_prob, mmd
 
-__all__ = ["Aggregate", "aggregate_figures"]
+__all__ = ["Aggregate", "aggregate_figures", "prior_mmd"]
 
 
 @dataclass(frozen=True)
@@ -33,25 +34,30 @@ class Aggregate:
 
 @dataclass
 class Posteriors:
-    """Diagonal Gaussian posteriors, gathered a batch at a time, with one sample of each."""
+    """One sample of each posterior, gathered a batch at a time; of diagonal Gaussians all."""
 
     means: list[Tensor] = field(default_factory=list)
     logvars: list[Tensor] = field(default_factory=list)
     samples: list[Tensor] = field(default_factory=list)
 
     def add(self, q: Distribution, z: Tensor) -> None:
-        """Take in q(z|x) and samples z (B, D); others than diagonal Gaussians are not kept."""
+        """Take in q(z|x) and samples z (B, D)."""
+        self.samples.append(z.detach())
         if isinstance(q, DiagonalGaussian) and len(q.event_shape) == 1:
             self.means.append(q.mean.detach())
             self.logvars.append(q.logvar.detach())
-            self.samples.append(z.detach())
 
     def figures(self, p: Distribution, points: int) -> Aggregate | None:
-        """The figures over so many random samples; None where nothing was kept."""
+        """The figures over so many random samples; None for others than diagonal Gaussians."""
         if not self.means:
             return None
         means, logvars = torch.cat(self.means), torch.cat(self.logvars)
         return aggregate_figures(means, logvars, torch.cat(self.samples), p, points)
+
+    def mmd(self, p: Distribution) -> float | None:
+        """The discrepancy of the samples from the prior; None with less than two of them."""
+        z = torch.cat(self.samples)
+        return prior_mmd(z, p) if len(z) > 1 else None
 
 
 @torch.no_grad()
@@ -89,3 +95,26 @@ def aggregate_figures(
         total_correlation=float((whole - each).mean()),
         points=points,
     )
+
+
+@torch.no_grad()
+def prior_mmd(z: Tensor, prior: Distribution, points: int = 10_000) -> float:
+    r"""The squared maximum mean discrepancy of samples z of q(z) and as many samples of p(z).
+
+    The unbiased estimate, which is around 0 and may be negative where they agree, with the kernel
+    exp(-\|a - b\|^2 / 2 D): that of the objectives infovae and mmd_vae by default. Gretton et al.
+    2012; Zhao, Song & Ermon 2017.
+
+    Args:
+        z: one sample for each datum, (N, D), N at least 2
+        prior: p(z), with batch shape ()
+        points: no more than so many of the samples are looked at, the first
+
+    >>> from pyvae.distributions import StandardNormal
+    >>> prior = StandardNormal((2,))
+    >>> abs(prior_mmd(torch.randn(1000, 2), prior)) < 0.01 < prior_mmd(torch.zeros(9, 2), prior)
+    True
+    """
+    z = z[:points].flatten(1)
+    of_prior = prior.sample(z.shape[:1]).flatten(1).to(z.dtype)
+    return float(mmd(z, of_prior, scales=(math.sqrt(z.shape[1]),), unbiased=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import torch
@@ -52,6 +52,8 @@ class Evaluation:
         kl_per_dim: KL of each latent, or group of classes; None where the latents are dependent
         aggregate: mutual information, total correlation and marginal KL of the aggregated posterior
             (see :class:`Aggregate`); None if not asked for, or for others than diagonal Gaussians
+        mmd: of the aggregated posterior and the prior, see :func:`prior_mmd`; None likewise, but
+            for any posterior
     """
 
     count: int
@@ -65,6 +67,7 @@ class Evaluation:
     active_units: int | None = None
     kl_per_dim: list[float] | None = None
     aggregate: Aggregate | None = None
+    mmd: float | None = None
 
     @property
     def rate(self) -> float:
@@ -77,8 +80,11 @@ class Evaluation:
         return -self.reconstruction
 
     def to_dict(self) -> dict[str, Any]:
-        """All figures, fit for JSON."""
-        return {**asdict(self), "rate": self.rate, "distortion": self.distortion}
+        """All figures by name, fit for JSON; those of ``aggregate`` stand beside the others."""
+        figures = asdict(self)
+        parts = figures.pop("aggregate") or dict.fromkeys(f.name for f in fields(Aggregate))
+        parts["aggregate_points"] = parts.pop("points") or 0
+        return {**figures, "rate": self.rate, "distortion": self.distortion, **parts}
 
 
 @torch.no_grad()
@@ -100,7 +106,7 @@ def evaluate(
         num_samples: importance samples for log p(x) (Burda et al. 2016); 0: none
         discrete: whether the data are discrete, so that bits per dimension mean something
         aggregate: at how many samples to look at the aggregated posterior, which all the data's
-            posteriors are kept for (2 D numbers for each datum); 0: not at all
+            posteriors are kept for (3 D numbers for each datum); 0: not at all
 
     Raises:
         ValueError: there are no data.
@@ -139,6 +145,7 @@ def evaluate(
         active_units=int((means.variance > 0.01).sum()) if means.count else None,
         kl_per_dim=torch.as_tensor(each.mean).tolist() if each.count else None,
         aggregate=posteriors.figures(model.prior(), aggregate) if aggregate else None,
+        mmd=posteriors.mmd(model.prior()) if aggregate else None,
     )
 
 

@@ -11,7 +11,7 @@ from torch.distributions import Distribution
 from pyvae.models.base import Model
 from pyvae.objectives.base import Batch, Objective, Result
 from pyvae.objectives.kl_weight import KLWeight
-from pyvae.objectives.sampling import need_density, need_same_kind, sample_kl
+from pyvae.objectives.sampling import KL_ESTIMATORS, need_density, need_same_kind, sample_kl
 from pyvae.objectives.score_function import ScoreFunction
 from pyvae.objectives.weight_prior import WEIGHT_PRIORS, weight_energy
 from pyvae.registry import objectives
@@ -31,6 +31,7 @@ class ELBO(Objective):
 
     ``"analytic"`` takes the KL in closed form (estimator B), ``"sampled"`` as the mean of
     log q(z|x) - log p(z) over the same samples (estimator A): Kingma & Welling 2014, eq. 6 and 7.
+    ``"auto"`` is the first where a closed form of posterior and prior is known, else the second.
     ``"reinforce"`` is estimator A with the gradient of :class:`ScoreFunction`, which needs no
     differentiable samples: the one for discrete latents. All agree in expectation.
 
@@ -44,7 +45,7 @@ class ELBO(Objective):
     Args:
         beta: the weight of the KL
         num_samples: samples of z for each datum
-        estimator: "analytic" or "B", "sampled" or "A", "reinforce"
+        estimator: "auto", "analytic" or "B", "sampled" or "A", "reinforce"
         baseline: of "reinforce": "none", "moving_average" or "leave_one_out"
         capacity: C in nats: the KL costs beta \|KL - C\| (Burgess et al. 2018)
         warm_up_steps: steps in which beta, or C where it is given, rises from 0
@@ -69,7 +70,7 @@ class ELBO(Objective):
         self,
         beta: float = 1.0,
         num_samples: int = 1,
-        estimator: Literal["analytic", "sampled", "reinforce", "A", "B"] = "analytic",
+        estimator: Literal["auto", "analytic", "sampled", "reinforce", "A", "B"] = "auto",
         *,
         baseline: str = "moving_average",
         capacity: float | None = None,
@@ -80,10 +81,10 @@ class ELBO(Objective):
     ) -> None:
         super().__init__()
         self.estimator = ESTIMATORS.get(estimator, estimator)
-        if self.estimator not in ("analytic", "sampled", "reinforce"):
+        if self.estimator not in (*KL_ESTIMATORS, "reinforce"):
             raise ValueError(
-                "elbo: estimator must be 'analytic' (or 'B'), 'sampled' (or 'A') or 'reinforce', "
-                f"got {estimator!r}"
+                "elbo: estimator must be 'auto', 'analytic' (or 'B'), 'sampled' (or 'A') or "
+                f"'reinforce', got {estimator!r}"
             )
         if num_samples < 1:
             raise ValueError(f"elbo: num_samples must be at least 1, got {num_samples}")
@@ -107,8 +108,7 @@ class ELBO(Objective):
         batch = Batch.of(batch)
         q, p = model.encode(batch.x), model.prior()
         if self.score is None:
-            analytic = self.estimator == "analytic"
-            z, kl_each = sample_kl("elbo", q, p, self.num_samples, analytic)
+            z, kl_each = sample_kl("elbo", q, p, self.num_samples, self.estimator)
         else:
             z, kl_each, log_q = self._fixed_sample_kl(q, p)
         log_likelihood_each = model.decode(z, **batch.extras).log_prob(batch.target)

@@ -11,7 +11,7 @@ from torch import Tensor
 from pyvae.models.base import Model
 from pyvae.objectives.base import Batch, Objective, Phase, Result
 from pyvae.objectives.discriminator import Discriminator
-from pyvae.objectives.sampling import need_rsample, sample_kl
+from pyvae.objectives.sampling import KL_ESTIMATORS, need_rsample, sample_kl
 from pyvae.registry import objectives
 
 __all__ = ["FactorVAE", "permute_dimensions"]
@@ -46,11 +46,11 @@ class FactorVAE(Objective):
         hidden: the width of each hidden layer of the discriminator
         activation: its function after each hidden layer
         discriminator_lr: its learning rate, in units of the run's
-        estimator: of the KL in the ELBO: "analytic" or "sampled"
+        estimator: of the KL in the ELBO: "auto", "analytic" or "sampled", as in the ELBO
 
     Raises:
         ValueError: an unknown estimator, or a negative gamma.
-        TypeError: a posterior without reparameterized samples, or no closed form of its KL.
+        TypeError: a posterior without reparameterized samples, or no closed form for "analytic".
 
     >>> from pyvae import VAE
     >>> model, objective = VAE((1, 8, 8), latent_dim=2), FactorVAE(hidden=(16,))
@@ -69,12 +69,13 @@ class FactorVAE(Objective):
         hidden: Sequence[int] = (1000, 1000, 1000, 1000, 1000, 1000),
         activation: str = "leaky_relu",
         discriminator_lr: float = 1.0,
-        estimator: Literal["analytic", "sampled"] = "analytic",
+        estimator: Literal["auto", "analytic", "sampled"] = "auto",
     ) -> None:
         super().__init__()
-        if estimator not in ("analytic", "sampled"):
+        if estimator not in KL_ESTIMATORS:
             raise ValueError(
-                f"factor_vae: estimator must be 'analytic' or 'sampled', got {estimator!r}"
+                f"factor_vae: estimator must be one of {', '.join(KL_ESTIMATORS)}, "
+                f"got {estimator!r}"
             )
         if gamma < 0:
             raise ValueError(f"factor_vae: gamma must not be negative, got {gamma}")
@@ -104,7 +105,7 @@ class FactorVAE(Objective):
             loss, accuracy = self.discriminator.loss(joint, product)
             return Result(loss, {"accuracy": accuracy})
         q, p = model.encode(batch.x), model.prior()
-        z, kl_each = sample_kl("factor_vae", q, p, 1, self.estimator == "analytic")
+        z, kl_each = sample_kl("factor_vae", q, p, 1, self.estimator)
         kl, correlation = kl_each.mean(), self.discriminator(z).mean()
         log_likelihood = model.decode(z, **batch.extras).log_prob(batch.target).mean()
         terms = {

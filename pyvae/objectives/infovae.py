@@ -12,7 +12,7 @@ from torch import Tensor
 from pyvae.functional import mmd
 from pyvae.models.base import Model
 from pyvae.objectives.base import Batch, Objective, Result
-from pyvae.objectives.sampling import need_rsample, sample_kl
+from pyvae.objectives.sampling import KL_ESTIMATORS, need_rsample, sample_kl
 from pyvae.registry import objectives
 
 __all__ = ["MMDVAE", "InfoVAE"]
@@ -30,6 +30,12 @@ class InfoVAE(Objective):
     discrepancy of the batch and as many samples of the prior. alpha = 0 and lambda = 1 is the ELBO,
     alpha = 1 the MMD-VAE, which needs no density of the posterior.
 
+    lambda makes up for the different sizes of the terms: the log-likelihood is a sum over the
+    data's dimensions, hundreds of nats, while this MMD lies between 0 and 2, and is some 0.01 where
+    samples of q(z) and p(z) look alike. 1000 makes that ten nats, the size of a KL. alpha = 0
+    leaves the mutual information as it is in the ELBO, which a simple decoder keeps by itself; one
+    that can do without z (an autoregressive one) needs more, up to 1.
+
     The terms are ``log_likelihood``, ``mmd``, and with alpha < 1 ``elbo`` and ``kl``.
 
     Args:
@@ -38,11 +44,12 @@ class InfoVAE(Objective):
         kernel: "rbf" or "imq", see :func:`pyvae.functional.mmd`
         scales: bandwidths, in units of sqrt(latent_dim); the kernel is their sum
         unbiased: the unbiased estimate of the MMD, which may be negative
-        estimator: of the KL: "analytic" or "sampled"
+        estimator: of the KL: "auto", "analytic" or "sampled", as in the ELBO
 
     Raises:
         ValueError: a number or a name that is not as above.
-        TypeError: a posterior without reparameterized samples, or no closed form of its KL.
+        TypeError: a posterior without reparameterized samples; with alpha < 1 one without a
+            density, or no closed form for "analytic".
 
     >>> from pyvae import VAE
     >>> sorted(InfoVAE()(VAE((1, 8, 8), latent_dim=2), torch.zeros(4, 1, 8, 8)).terms)
@@ -54,11 +61,11 @@ class InfoVAE(Objective):
     def __init__(
         self,
         alpha: float = 0.0,
-        lambda_: float = 100.0,
+        lambda_: float = 1000.0,
         kernel: Literal["rbf", "imq"] = "rbf",
         scales: Sequence[float] = (1.0,),
         unbiased: bool = False,
-        estimator: Literal["analytic", "sampled"] = "analytic",
+        estimator: Literal["auto", "analytic", "sampled"] = "auto",
     ) -> None:
         super().__init__()
         if alpha > 1 or alpha + lambda_ < 1:
@@ -72,9 +79,10 @@ class InfoVAE(Objective):
             raise ValueError(
                 f"{self.name}: scales must be one or more positive numbers, got {scales}"
             )
-        if estimator not in ("analytic", "sampled"):
+        if estimator not in KL_ESTIMATORS:
             raise ValueError(
-                f"{self.name}: estimator must be 'analytic' or 'sampled', got {estimator!r}"
+                f"{self.name}: estimator must be one of {', '.join(KL_ESTIMATORS)}, "
+                f"got {estimator!r}"
             )
         self.alpha, self.lambda_ = alpha, lambda_
         self.kernel, self.scales, self.unbiased = kernel, tuple(scales), unbiased
@@ -85,7 +93,7 @@ class InfoVAE(Objective):
         q, p = model.encode(batch.x), model.prior()
         terms: dict[str, Tensor] = {}
         if self.alpha < 1:
-            z, kl = sample_kl(self.name, q, p, 1, self.estimator == "analytic")
+            z, kl = sample_kl(self.name, q, p, 1, self.estimator)
             terms["kl"] = kl.mean()
         else:
             need_rsample(self.name, q)
@@ -130,7 +138,7 @@ class MMDVAE(InfoVAE):
 
     def __init__(
         self,
-        lambda_: float = 100.0,
+        lambda_: float = 1000.0,
         kernel: Literal["rbf", "imq"] = "rbf",
         scales: Sequence[float] = (1.0,),
         unbiased: bool = False,

@@ -11,7 +11,9 @@ from torch.distributions import Distribution, constraints
 
 from pyvae.distributions import rsample_kl
 
-__all__ = ["need_density", "need_rsample", "need_same_kind", "sample_kl"]
+__all__ = ["KL_ESTIMATORS", "need_density", "need_rsample", "need_same_kind", "sample_kl"]
+
+KL_ESTIMATORS = ("auto", "analytic", "sampled")
 
 
 def need_rsample(objective: str, q: Distribution) -> None:
@@ -50,7 +52,7 @@ def need_density(objective: str, q: Distribution) -> Iterator[None]:
 
 
 def sample_kl(
-    objective: str, q: Distribution, p: Distribution, num_samples: int, analytic: bool
+    objective: str, q: Distribution, p: Distribution, num_samples: int, estimator: str
 ) -> tuple[Tensor, Tensor]:
     """Reparameterized samples of q, and KL(q || p) or its estimates from these samples.
 
@@ -59,21 +61,23 @@ def sample_kl(
         q: with batch shape (B,)
         p: with batch shape ()
         num_samples: 1 gives z (B, D), more (K, B, D)
-        analytic: the KL in closed form (B,), instead of log q(z) - log p(z) at each sample
+        estimator: "analytic" is the KL in closed form (B,), "sampled" log q(z) - log p(z) at each
+            sample, "auto" the first where a closed form is known
 
     Raises:
-        TypeError: no rsample, no closed form, or no density.
+        TypeError: no rsample, no density, or no closed form for "analytic".
     """
     need_rsample(objective, q)
     shape = torch.Size(() if num_samples == 1 else (num_samples,))
-    if not analytic:
-        z = q.rsample(shape)
-        with need_density(objective, q):
-            return z, q.log_prob(z) - p.log_prob(z)
-    try:
-        return rsample_kl(q, p, shape)
-    except NotImplementedError as error:
-        raise TypeError(
-            f"{objective}: KL({type(q).__name__} || {type(p).__name__}) has no closed form here; "
-            f"use estimator='sampled'"
-        ) from error
+    if estimator != "sampled":
+        try:
+            return rsample_kl(q, p, shape)
+        except NotImplementedError as error:
+            if estimator == "analytic":
+                raise TypeError(
+                    f"{objective}: KL({type(q).__name__} || {type(p).__name__}) has no closed form "
+                    f"here; use estimator='sampled', or 'auto'"
+                ) from error
+    z = q.rsample(shape)
+    with need_density(objective, q):
+        return z, q.log_prob(z) - p.log_prob(z)

@@ -2,48 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 from torch import Tensor
 
 from pyvae.distributions import DiagonalGaussian
-from pyvae.functional import gaussian_mixture_log_prob
+from pyvae.functional import (
+    gaussian_mixture_log_prob,
+    minibatch_stratified_log_weights,
+    minibatch_weighted_log_weights,
+)
 from pyvae.models.base import Model
 from pyvae.objectives.base import Batch, Objective, Result
 from pyvae.registry import objectives
 
-__all__ = ["TCVAE", "minibatch_log_weights"]
+__all__ = ["TCVAE"]
 
 
-def minibatch_log_weights(estimator: str, batch_size: int, data_size: int, like: Tensor) -> Tensor:
-    r"""log w of q(z_i) ~ sum_j w_ij q(z_i|x_j), where z_i is drawn from q(z|x_i).
-
-    "mws", minibatch weighted sampling: w = 1 / (N B) for all (Chen et al. 2018, eq. 3). "mss",
-    minibatch stratified sampling: 1 / N for x_i itself, which is certainly in the batch, and
-    (N - 1) / (N (B - 1)) for each of the others. Chen et al., appendix C.2, give one of the others
-    another weight than the rest; this is the mean over which one, unbiased as well.
-
-    Args:
-        estimator: "mws" or "mss"
-        batch_size: B
-        data_size: N
-        like: has the result's dtype and device
-
-    Returns:
-        (B,) for "mws", (B, B) for "mss".
-
-    >>> import torch
-    >>> minibatch_log_weights("mss", 2, 2, torch.zeros(())).exp()
-    tensor([[0.5000, 0.5000],
-            [0.5000, 0.5000]])
-    """
-    if estimator == "mws":
-        return like.new_full((batch_size,), -math.log(batch_size * data_size))
-    others = max(data_size - 1, 1) / max(batch_size - 1, 1)
-    weights = like.new_full((batch_size, batch_size), math.log(others))
-    weights.diagonal().zero_()
-    return weights - math.log(data_size)
+WEIGHTS = {"mws": minibatch_weighted_log_weights, "mss": minibatch_stratified_log_weights}
 
 
 @objectives.register("tc_vae")
@@ -58,8 +34,9 @@ class TCVAE(Objective):
         \quad q(z) = \frac1N \sum_n q(z|x_n)
 
     Chen, Li, Grosse & Duvenaud 2018, eq. 2 and 4. With all three at 1 this is the ELBO. The
-    densities of the aggregated posterior are estimated from the minibatch: see
-    :func:`minibatch_log_weights`.
+    densities of the aggregated posterior are estimated from the minibatch, by
+    :func:`pyvae.functional.minibatch_weighted_log_weights` ("mws", biased) or
+    :func:`pyvae.functional.minibatch_stratified_log_weights` ("mss").
 
     The terms are ``elbo``, ``log_likelihood``, ``kl``, and the three it is the sum of:
     ``mutual_information``, ``total_correlation`` and ``dimension_kl``. Nats per datum.
@@ -92,7 +69,7 @@ class TCVAE(Objective):
         estimator: Literal["mws", "mss"] = "mws",
     ) -> None:
         super().__init__()
-        if estimator not in ("mws", "mss"):
+        if estimator not in WEIGHTS:
             raise ValueError(f"tc_vae: estimator must be 'mws' or 'mss', got {estimator!r}")
         if min(alpha, beta, gamma) < 0:
             raise ValueError(
@@ -110,7 +87,7 @@ class TCVAE(Objective):
                 f"q(z), got {type(q).__name__}; factor_vae takes any with rsample"
             )
         z = q.rsample()
-        weights = minibatch_log_weights(self.estimator, len(z), self.rows(), z)
+        weights = WEIGHTS[self.estimator](len(z), self.rows(), dtype=z.dtype, device=z.device)
         mixture = (z, q.mean, q.logvar, weights)
         log_q = gaussian_mixture_log_prob(*mixture).mean()
         log_q_dims = gaussian_mixture_log_prob(*mixture, per_dimension=True).sum(-1).mean()

@@ -57,7 +57,7 @@ class DistributionPosterior(Posterior):
 
     Each parameter is linear in the features, brought into its range by torch's ``transform_to``. A
     Dirichlet takes all latents as one vector, other families each latent for itself. Unless a
-    divergence is known, it is taken over samples: ``estimator=sampled``.
+    divergence is known, it is taken over samples.
 
     Args:
         in_features: the number of features

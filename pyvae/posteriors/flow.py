@@ -50,7 +50,7 @@ class IAFPosterior(_Zuko):
 
     Kingma et al. 2016. Sampling, with the density of the sample, takes one pass for each map; the
     density of another z a pass for each latent. The divergence from the prior is taken over
-    samples: ``estimator=sampled``. Needs zuko.
+    samples. Needs zuko.
 
     Args:
         in_features: the number of features
@@ -83,8 +83,8 @@ class IAFPosterior(_Zuko):
 class SplinePosterior(_Zuko):
     """q(z|x) by neural spline coupling: half of the latents move by splines given the other half.
 
-    Durkan et al. 2019. Fast both ways. The divergence from the prior is taken over samples:
-    ``estimator=sampled``. Needs zuko.
+    Durkan et al. 2019. Fast both ways. The divergence from the prior is taken over samples.
+    Needs zuko.
 
     Args:
         in_features: the number of features
@@ -124,8 +124,7 @@ class SplinePosterior(_Zuko):
 class PlanarPosterior(_Flow):
     """q(z|x) by planar flow: pushes along directions that are linear in the features.
 
-    Rezende & Mohamed 2015, section 4.1. The divergence from the prior is taken over samples:
-    ``estimator=sampled``.
+    Rezende & Mohamed 2015, section 4.1. The divergence from the prior is taken over samples.
 
     Args:
         in_features: the number of features

@@ -18,6 +18,7 @@ def full_vb() -> dict[str, Any]:
         "latent_dim": 20,
         "encoder_args": {"hidden": [500], "activation": "tanh"},
         "decoder_args": {"hidden": [500], "activation": "tanh"},
+        "init": "normal",
         "objective": "full_vb",
         "optimizer": "adagrad",
         "lr": 0.02,

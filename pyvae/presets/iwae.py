@@ -20,6 +20,7 @@ def iwae() -> dict[str, Any]:
         "latent_dim": 50,
         "encoder_args": {"hidden": [200, 200], "activation": "tanh"},
         "decoder_args": {"hidden": [200, 200], "activation": "tanh"},
+        "init": "glorot",
         "init_output": True,
         "objective": "iwae",
         "objective_args": {"num_samples": 50},

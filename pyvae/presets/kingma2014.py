@@ -19,6 +19,7 @@ def kingma2014() -> dict[str, Any]:
         "latent_dim": 20,
         "encoder_args": {"hidden": [500], "activation": "tanh"},
         "decoder_args": {"hidden": [500], "activation": "tanh"},
+        "init": "normal",
         "objective": "elbo",
         "objective_args": {"estimator": "B", "weight_prior": "normal"},
         "optimizer": "adagrad",

@@ -18,6 +18,7 @@ def wake_sleep() -> dict[str, Any]:
         "latent_dim": 20,
         "encoder_args": {"hidden": [500], "activation": "tanh"},
         "decoder_args": {"hidden": [500], "activation": "tanh"},
+        "init": "normal",
         "objective": "wake_sleep",
         "optimizer": "adagrad",
         "lr": 0.02,

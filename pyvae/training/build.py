@@ -19,6 +19,7 @@ from pyvae.data.binarize import Binarize
 from pyvae.data.h5 import is_h5_path
 from pyvae.errors import UserError
 from pyvae.models.base import Model
+from pyvae.networks import init_weights
 from pyvae.objectives import Batch, Objective
 from pyvae.training.evaluation import default_device
 from pyvae.training.fit import check_fit
@@ -94,6 +95,7 @@ def build(config: TrainConfig) -> Parts:
         check_fit(data, config.likelihood, _options(config, "likelihood"), config.binarize)
         torch.manual_seed(config.seed)
         model = _model(config, data)
+        init_weights(model, config.init, config.init_std)
         shown = build_view(config, data, getattr(model, "likelihood", None))
         _check_values(model, shown)
         if config.init_output:
