@@ -125,7 +125,7 @@ const Backend kBackend{.run = run,
                        .sum_splits = sum_splits,
                        .scatter_rows = scatter_rows,
                        .columns_write_full = true,
-                        .column_segments = column_segments,
+                       .column_segments = column_segments,
                        .on_host = true};
 const bool registered = (set_backend(c10::DeviceType::CPU, &kBackend), true);
 
