@@ -119,7 +119,8 @@ bool in_quads(const Rows& a) {
     const View& v = a.view[s];
     if (!v.data || s == kGradValue || s == kNoiseIndex || s == kSeed) continue;
     if (std::is_same_v<T, double> ? v.dtype != Dtype::f64 : v.dtype == Dtype::f64) return false;
-    if (v.step == 0 && s < kGradValue && std::is_same_v<T, float>) continue;
+    const bool read = s < kGradValue || s == kGradSample;
+    if (v.step == 0 && read && std::is_same_v<T, float>) continue;
     if (!lies_in_packs(v, a.ndim, 4)) return false;
   }
   return true;
