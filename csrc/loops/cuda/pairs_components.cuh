@@ -48,7 +48,7 @@ struct ComponentTeam {
       add_distances(s, at, n, distance);
     });
     put_pairs(s, at, distance);
-    if (threadIdx.x < kTeamOthers && threadIdx.x < count) {
+    if (static_cast<int>(threadIdx.x) < count) {
       // A value of -inf has no weights: not exp(-inf + inf).
       const T value = Matrix(a.value).get<T>(i + threadIdx.x, 0);
       s.of_other[0][threadIdx.x] = value < -kGreatest<T> ? -kGreatest<T> : value;
