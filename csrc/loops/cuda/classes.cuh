@@ -71,21 +71,26 @@ __device__ __forceinline__ void write_shared(const Position<F, P>& x, const P* p
   // Rounds over the classes on the outside, so that all threads go through all of them.
   for (int64_t c = x.first(), round = 0; round < a.classes; c += x.stride(), round += x.stride()) {
     T g[kPack] = {};
+    double added[kPack] = {};  // a team's rows at a time
     const bool there = c < a.classes;
     if (there) x.load(p, c, g);
-#pragma unroll
-    for (int e = 0; e < kPack; ++e) g[e] = F::weight(g[e], shift) * factor;
     for (int64_t k = 0; k < summed; k += kClassTeam) {
       __syncthreads();
       if (k + threadIdx.x < summed) ask(k + threadIdx.x, classes[threadIdx.x], slopes[threadIdx.x]);
       __syncthreads();
       const int n = static_cast<int>(summed - k < kClassTeam ? summed - k : kClassTeam);
+      T sum[kPack] = {};
       for (int i = 0; i < n; ++i) {
         const int64_t own = classes[i] - c;
 #pragma unroll
-        for (int e = 0; e < kPack; ++e) g[e] += own == e * x.spread() ? slopes[i] : T(0);
+        for (int e = 0; e < kPack; ++e) sum[e] += own == e * x.spread() ? slopes[i] : T(0);
       }
+#pragma unroll
+      for (int e = 0; e < kPack; ++e) added[e] += static_cast<double>(sum[e]);
     }
+#pragma unroll
+    for (int e = 0; e < kPack; ++e)
+      g[e] = static_cast<T>(static_cast<double>(F::weight(g[e], shift) * factor) + added[e]);
     if (there) x.store(to, c, g);
   }
 }
