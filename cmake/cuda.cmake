@@ -59,8 +59,10 @@ set(PYVAE_CUDA_VERSION "${CMAKE_CUDA_COMPILER_VERSION}")
 add_library(kernels_cuda OBJECT
   csrc/cuda/kernels.cpp csrc/cuda/sums.cu
   csrc/cuda/gaussian.cu csrc/cuda/gaussian_sample.cu csrc/cuda/gaussian_log_ratio.cu
+  csrc/cuda/gaussian_log_ratio_standard.cu
   csrc/cuda/bernoulli.cu csrc/cuda/continuous_bernoulli.cu csrc/cuda/laplace.cu
   csrc/cuda/discretized_logistic.cu csrc/cuda/poisson.cu csrc/cuda/negative_binomial.cu
+  csrc/cuda/zero_inflated.cu
   csrc/cuda/rank1.cu csrc/cuda/logistic_mixture.cu csrc/cuda/gaussian_mixture.cu csrc/cuda/mmd.cu
   csrc/cuda/categorical.cu)
 # A namespace of its own, as every instruction set of the CPU has.

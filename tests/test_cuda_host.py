@@ -1,13 +1,12 @@
 """The CUDA kernels without a GPU: compiled as C++ and run by the executor of tests/cuda.
 
 A block's threads are fibers there, so barriers, shuffles and shared memory do what they do on a
-device; CPU tensors run the kernels through the ordinary ops. Everything runs under the address
-sanitizer and the undefined-behaviour sanitizer, where the compiler has them.
+device; CPU tensors run the kernels through the ordinary ops. Every kernel also runs under the
+address sanitizer and the undefined-behaviour sanitizer, where the compiler has them.
 """
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 import subprocess
@@ -43,27 +42,8 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1", "OMP_NUM_THREADS": "1", **more}
 
 
-@functools.cache
-def sanitize() -> bool:
-    """Whether the compiler comes with the sanitizers; without, the kernels run without them."""
-    try:
-        executor_build.runtime()
-    except FileNotFoundError:
-        return False
-    return True
-
-
 def run(command: list[str], folder: Path, **more: str) -> str:
-    """The output of a Python process in which the executor's library can be loaded."""
-    if sanitize():
-        # A report ends the process. What Python itself leaks is of no interest.
-        more |= {
-            "LD_PRELOAD": executor_build.runtime(),
-            "ASAN_OPTIONS": "detect_leaks=0:halt_on_error=1",
-            "UBSAN_OPTIONS": "print_stacktrace=1",
-            "PYTHONMALLOC": "malloc",
-            "PYVAE_EXECUTOR_SANITIZE": "1",
-        }
+    """What a Python process says in which the executor's library can be loaded."""
     done = subprocess.run(
         [sys.executable, *command],
         env=environment(**more),
@@ -88,19 +68,23 @@ def cases(folder: Path, name: str, *options: str, **more: str) -> dict[str, list
 
 @pytest.fixture(scope="module", autouse=True)
 def library() -> Path:
-    return executor_build.library(sanitize())
+    return executor_build.library()
 
 
 @pytest.fixture(scope="module")
-def selftest() -> Path:
-    return executor_build.selftest(sanitize())
+def sanitizers() -> str:
+    """Address sanitizer's library, which a Python without it has to preload."""
+    try:
+        return executor_build.runtime()
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
 
 
-def test_the_executor_itself(selftest):
-    done = subprocess.run([str(selftest)], capture_output=True, text=True)
+def test_the_executor_itself():
+    program = executor_build.selftest()
+    done = subprocess.run([str(program)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count(": ok") >= 9
-    assert not REPORT.search(done.stderr)
 
 
 @pytest.mark.parametrize(
@@ -111,12 +95,13 @@ def test_the_executor_itself(selftest):
         ("beyond_shared", "out of bounds"),
     ],
 )
-def test_the_sanitizers_see_into_kernels(selftest, mistake, report):
-    if not sanitize():
-        pytest.skip("the compiler comes without sanitizers")
-    done = subprocess.run([str(selftest), mistake], capture_output=True, text=True)
-    assert done.returncode != 0
-    assert report in done.stderr
+def test_the_sanitizers_see_into_kernels(sanitizers, mistake, report):
+    program = executor_build.selftest(sanitize=True)
+    good = subprocess.run([str(program)], capture_output=True, text=True)
+    assert good.returncode == 0 and not REPORT.search(good.stderr), good.stderr[-3000:]
+    bad = subprocess.run([str(program), mistake], capture_output=True, text=True)
+    assert bad.returncode != 0
+    assert report in bad.stderr
 
 
 def test_shared_variables_are_all_that_is_poisoned(library):
@@ -152,3 +137,18 @@ def test_results_depend_on_no_order_and_agree_with_the_cpu(tmp_path):
             eps = torch.finfo(a.dtype).eps
             scale = max(4.0, b.abs().max().item()) if b.numel() else 1.0
             assert_close(a, b, rtol=64 * eps, atol=64 * eps * scale, equal_nan=True, msg=name)
+
+
+def test_every_kernel_is_clean_under_sanitizers(sanitizers, tmp_path):
+    executor_build.library(sanitize=True)
+    found = cases(
+        tmp_path,
+        "sanitized",
+        LD_PRELOAD=sanitizers,
+        # A report ends the process. What Python itself leaks is of no interest.
+        ASAN_OPTIONS="detect_leaks=0:halt_on_error=1",
+        UBSAN_OPTIONS="print_stacktrace=1",
+        PYTHONMALLOC="malloc",
+        PYVAE_EXECUTOR_SANITIZE="1",
+    )
+    assert all(t.isfinite().all() for tensors in found.values() for t in tensors)

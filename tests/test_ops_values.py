@@ -82,7 +82,8 @@ def test_binary_data_are_numbers(name, kind):
     bits = learned["x"] > 0.5
     whole = differentiate(case, {**learned, "x": bits.float()}, case.learned)
     small = differentiate(case, {**learned, "x": bits.to(kind)}, case.learned)
-    assert_close(small, whole, rtol=0, atol=0)
+    # The gradients may be made in the forward here and in the backward there, and be rounded twice.
+    assert_close(small, whole, rtol=1e-6, atol=1e-7)
 
 
 def test_bytes_are_not_only_bits():

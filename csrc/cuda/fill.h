@@ -13,6 +13,7 @@ inline namespace PYVAE_ISA {
 void fill_gaussian(CudaKernels& k);
 void fill_gaussian_sample(CudaKernels& k);
 void fill_gaussian_log_ratio(CudaKernels& k);
+void fill_gaussian_log_ratio_standard(CudaKernels& k);
 void fill_bernoulli(CudaKernels& k);
 void fill_rank1(CudaKernels& k);
 void fill_continuous_bernoulli(CudaKernels& k);
@@ -20,6 +21,7 @@ void fill_laplace(CudaKernels& k);
 void fill_discretized_logistic(CudaKernels& k);
 void fill_poisson(CudaKernels& k);
 void fill_negative_binomial(CudaKernels& k);
+void fill_zero_inflated(CudaKernels& k);
 void fill_logistic_mixture(CudaKernels& k);
 void fill_gaussian_mixture(CudaKernels& k);
 void fill_mmd(CudaKernels& k);

@@ -6,8 +6,6 @@ namespace pyvae {
 inline namespace PYVAE_ISA {
 
 void fill_gaussian_log_ratio(CudaKernels& k) {
-  fill<GaussianLogRatioStandard<false>>(k, Kernel::gaussian_log_ratio_standard);
-  fill<GaussianLogRatioStandard<true>>(k, Kernel::gaussian_log_ratio_standard_path);
   fill<GaussianLogRatio<false>>(k, Kernel::gaussian_log_ratio);
   fill<GaussianLogRatio<true>>(k, Kernel::gaussian_log_ratio_path);
 }

@@ -10,6 +10,7 @@ CudaKernels make() {
   fill_gaussian(k);
   fill_gaussian_sample(k);
   fill_gaussian_log_ratio(k);
+  fill_gaussian_log_ratio_standard(k);
   fill_bernoulli(k);
   fill_rank1(k);
   fill_continuous_bernoulli(k);
@@ -17,6 +18,7 @@ CudaKernels make() {
   fill_discretized_logistic(k);
   fill_poisson(k);
   fill_negative_binomial(k);
+  fill_zero_inflated(k);
   fill_logistic_mixture(k);
   fill_gaussian_mixture(k);
   fill_mmd(k);

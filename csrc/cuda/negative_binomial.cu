@@ -9,10 +9,6 @@ void fill_negative_binomial(CudaKernels& k) {
   fill<NegativeBinomialLogProb<false>, Limit::arithmetic>(k, Kernel::negative_binomial_log_prob);
   fill<NegativeBinomialLogProb<true>, Limit::arithmetic>(
       k, Kernel::negative_binomial_log_prob_of_data);
-  fill<ZeroInflatedNegativeBinomialLogProb<false>, Limit::arithmetic>(
-      k, Kernel::zero_inflated_negative_binomial_log_prob);
-  fill<ZeroInflatedNegativeBinomialLogProb<true>, Limit::arithmetic>(
-      k, Kernel::zero_inflated_negative_binomial_log_prob_of_data);
 }
 
 }  // namespace PYVAE_ISA

@@ -84,8 +84,12 @@ PYVAE_FN void sincos_turn(int32_t word, float& s, float& c) {
 #endif
 }
 PYVAE_FN void sincos_turn(int32_t word, double& s, double& c) {
+#if defined(__CUDA_ARCH__)
+  sincospi(static_cast<double>(word) * 0x1p-31, &s, &c);  // no table of 2 / pi for large angles
+#else
   const double angle = static_cast<double>(word) * 1.4629180792671596e-9;
   s = ::sin(angle), c = ::cos(angle);
+#endif
 }
 
 // What one element adds to its row: sum - log(factor), with factor in [1/2, 2]. Factors multiply

@@ -97,25 +97,60 @@ Fiber* fresh() {
   return f;
 }
 
-void poison_shared(size_t dynamic_bytes) {
-  anchor = 0;
-  dl_iterate_phdr(
-      [](dl_phdr_info* info, size_t, void*) {
-        const auto self = reinterpret_cast<uintptr_t>(&position);
-        bool here = false;
-        size_t bytes = 0;
-        for (int i = 0; i < info->dlpi_phnum; ++i) {
-          const auto& p = info->dlpi_phdr[i];
-          const uintptr_t low = info->dlpi_addr + p.p_vaddr;
-          if (p.p_type == PT_LOAD && self >= low && self < low + p.p_memsz) here = true;
-          if (p.p_type == PT_TLS) bytes = p.p_memsz;
-        }
-        if (here && info->dlpi_tls_data) std::memset(info->dlpi_tls_data, 0xff, bytes);
-        return here ? 1 : 0;
-      },
-      nullptr);
-  std::memset(dynamic.get(), 0xff, dynamic_bytes);
-}
+// The shared variables of all kernels: this library's thread-local storage, of this thread.
+class SharedMemory {
+ public:
+  // A launch begins: everything is poisoned.
+  void open(size_t dynamic_bytes) {
+    anchor = 0;
+    dl_iterate_phdr(find, this);
+    blocks_ = 0;
+    dirty_.assign((bytes_ + kPiece - 1) / kPiece, true);
+    dynamic_bytes_ = dynamic_bytes;
+    dynamic = std::make_unique<char[]>(dynamic_bytes);
+  }
+  // A block begins. There is too much to poison it all each time: after the first blocks of a
+  // launch, only pieces that they wrote to.
+  void poison() {
+    if (blocks_ && blocks_ <= 4) {
+      if (blocks_ == 1) dirty_.assign(dirty_.size(), false);
+      for (size_t i = 0; i < dirty_.size(); ++i) dirty_[i] = dirty_[i] || written(i);
+    }
+    ++blocks_;
+    for (size_t i = 0; i < dirty_.size(); ++i)
+      if (dirty_[i]) std::memset(data_ + i * kPiece, 0xff, size(i));
+    std::memset(dynamic.get(), 0xff, dynamic_bytes_);
+  }
+
+ private:
+  static constexpr size_t kPiece = 4096;
+
+  size_t size(size_t piece) const { return std::min(kPiece, bytes_ - piece * kPiece); }
+  bool written(size_t piece) const {
+    static const std::vector<char> clean(kPiece, static_cast<char>(0xff));
+    return std::memcmp(data_ + piece * kPiece, clean.data(), size(piece)) != 0;
+  }
+  static int find(dl_phdr_info* info, size_t, void* to) {
+    const auto self = reinterpret_cast<uintptr_t>(&position);
+    bool here = false;
+    size_t bytes = 0;
+    for (int i = 0; i < info->dlpi_phnum; ++i) {
+      const auto& p = info->dlpi_phdr[i];
+      const uintptr_t low = info->dlpi_addr + p.p_vaddr;
+      if (p.p_type == PT_LOAD && self >= low && self < low + p.p_memsz) here = true;
+      if (p.p_type == PT_TLS) bytes = p.p_memsz;
+    }
+    if (!here) return 0;
+    auto* shared = static_cast<SharedMemory*>(to);
+    shared->data_ = static_cast<char*>(info->dlpi_tls_data);
+    shared->bytes_ = shared->data_ ? bytes : 0;
+    return 1;
+  }
+
+  char* data_ = nullptr;
+  size_t bytes_ = 0, dynamic_bytes_ = 0, blocks_ = 0;
+  std::vector<bool> dirty_;
+} shared;
 
 void run_block(unsigned threads, bool backwards) {
   block.assign(threads, {});
@@ -166,12 +201,12 @@ void run(dim3 grid, unsigned threads, size_t shared_bytes, const std::function<v
   body = &kernel;
   ++launched;
   position.grid = grid, position.threads = dim3(threads);
-  dynamic = std::make_unique<char[]>(shared_bytes);
+  shared.open(shared_bytes);
   const uint64_t blocks = uint64_t(grid.x) * grid.y * grid.z;
   for (uint64_t i = 0; i < blocks; ++i) {
     const uint64_t b = reverse ? blocks - 1 - i : i;
     position.block = dim3(b % grid.x, b / grid.x % grid.y, b / grid.x / grid.y);
-    poison_shared(shared_bytes);
+    shared.poison();
     run_block(threads, reverse || (!forward && b % 2));
     if (!failure.empty()) break;
   }

@@ -17,17 +17,38 @@ from pyvae.testing import CASES, differentiate
 DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 
 
+INSTANCES = ("odd", "long rows", "packs", "packs beside alignment")
+
+
+def shifted(t):
+    """The same numbers, one element further than memory begins."""
+    room = t.new_empty(t.numel() + 1)
+    return room[1:].view(t.shape).copy_(t.detach()).requires_grad_(t.requires_grad)
+
+
 def inputs_of(case, dtype, instance):
-    """Sizes that are not multiples of anything, of long rows once and of many short ones once."""
-    sizes = {0: [2 * s + 31 for s in case.small], 1: [3, *case.small[1:-1], 1029]}[instance]
-    if instance and (case.paired or case.images or "classes" in case.sizes):
-        sizes = [s + 2 for s in case.small]
-    return case.inputs(
-        *sizes[: len(case.small)],
+    """Sizes that are multiples of nothing; few long rows; whole packs, aligned and not."""
+    small = case.small
+    flat = not (case.paired or case.images or "classes" in case.sizes)
+    sizes = [2 * s + 31 for s in small]
+    if instance == "long rows":
+        sizes = [*[3 for _ in small[:-1]], 9001] if flat else [s + 2 for s in small]
+        if "event" in case.sizes and "latent" in case.sizes:
+            sizes = [3, 8209, 1029]
+    elif instance.startswith("packs"):
+        sizes = [16 if flat else 8] * (len(small) - 1) + [64 if flat else 16]
+    inputs = case.inputs(
+        *sizes,
         dtype=dtype,
         requires_grad=case.differentiable,
-        instance=instance,
+        instance=INSTANCES.index(instance),
     )
+    if instance == "packs beside alignment":
+        inputs = {
+            n: shifted(t) if torch.is_tensor(t) and t.is_floating_point() else t
+            for n, t in inputs.items()
+        }
+    return inputs
 
 
 def main() -> None:
@@ -35,7 +56,7 @@ def main() -> None:
     found = {}
     for name, case in CASES.items():
         for dtype in DTYPES:
-            for instance in range(2):
+            for instance in INSTANCES:
                 inputs = inputs_of(case, dtype, instance)
                 values, grads = differentiate(case, inputs, case.differentiable)
                 key = f"{name} {dtype} {instance}"

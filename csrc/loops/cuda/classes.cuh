@@ -10,38 +10,6 @@
 namespace pyvae {
 inline namespace PYVAE_ISA {
 
-// Where a row, or one of those that share its logits, begins.
-struct ClassPlace {
-  int64_t index = 0, logits = 0, grad = 0, slope = 0;
-
-  // Moves to index `i` of dimensions [from, to).
-  __device__ __forceinline__ void move(const Rows& r, int64_t i, int from, int to) {
-#pragma unroll 1
-    for (int d = to - 1; d >= from; --d) {
-      const int64_t outer = quotient(i, r.sizes[d]), at = i - outer * r.sizes[d];
-      i = outer;
-      index += at * r.view[kInput].strides[d];
-      logits += at * r.view[kInput + 1].strides[d];
-      grad += at * r.view[kGrad + 1].strides[d];
-      slope += at * r.view[kGradValue].strides[d];
-    }
-  }
-};
-
-// The class that a position asks for, -1 for one that does not exist.
-__device__ __forceinline__ int64_t class_at(const ClassRows& a, int64_t offset) {
-  const void* data = a.rows.view[kInput].data;
-  const int64_t c = a.index_bytes == 1   ? static_cast<const uint8_t*>(data)[offset]
-                    : a.index_bytes == 4 ? static_cast<const int32_t*>(data)[offset]
-                                         : static_cast<const int64_t*>(data)[offset];
-  return c < a.classes ? c : -1;
-}
-template <class T>
-__device__ __forceinline__ T class_slope(const Rows& r, int64_t offset) {
-  const View& v = r.view[kGradValue];
-  return (v.data ? load<T>(v, offset) : T(1)) * static_cast<T>(r.scale);
-}
-
 // The values of an item: one, of all its positions; or one for each group, whose positions' own
 // values are in `held`. All threads of the block take part.
 template <class T>
@@ -103,27 +71,32 @@ __device__ __forceinline__ void write_shared(const Position<F, P>& x, const P* p
   // Rounds over the classes on the outside, so that all threads go through all of them.
   for (int64_t c = x.first(), round = 0; round < a.classes; c += x.stride(), round += x.stride()) {
     T g[kPack] = {};
+    double added[kPack] = {};  // a team's rows at a time
     const bool there = c < a.classes;
     if (there) x.load(p, c, g);
-#pragma unroll
-    for (int e = 0; e < kPack; ++e) g[e] = F::weight(g[e], shift) * factor;
     for (int64_t k = 0; k < summed; k += kClassTeam) {
       __syncthreads();
       if (k + threadIdx.x < summed) ask(k + threadIdx.x, classes[threadIdx.x], slopes[threadIdx.x]);
       __syncthreads();
       const int n = static_cast<int>(summed - k < kClassTeam ? summed - k : kClassTeam);
+      T sum[kPack] = {};
       for (int i = 0; i < n; ++i) {
         const int64_t own = classes[i] - c;
 #pragma unroll
-        for (int e = 0; e < kPack; ++e) g[e] += own == e * x.spread() ? slopes[i] : T(0);
+        for (int e = 0; e < kPack; ++e) sum[e] += own == e * x.spread() ? slopes[i] : T(0);
       }
+#pragma unroll
+      for (int e = 0; e < kPack; ++e) added[e] += static_cast<double>(sum[e]);
     }
+#pragma unroll
+    for (int e = 0; e < kPack; ++e)
+      g[e] = static_cast<T>(static_cast<double>(F::weight(g[e], shift) * factor) + added[e]);
     if (there) x.store(to, c, g);
   }
 }
 
 // Items are (kept row, chunk of positions). kBlock: all threads are on one position; else `lanes`.
-template <class F, class P, bool kGrad, bool kBlock>
+template <class F, class P, bool kGradient, bool kBlock>
 __global__ void __launch_bounds__(kClassTeam)
     class_kernel(const ClassRows a, int lanes, bool whole, bool shared, int64_t items) {
   using T = typename Position<F, P>::T;
@@ -161,7 +134,7 @@ __global__ void __launch_bounds__(kClassTeam)
         else
           total += static_cast<double>(value);
       }
-      if constexpr (kGrad) {
+      if constexpr (kGradient) {
         __syncwarp();  // the gradient may take the logits' place
         P* to = static_cast<P*>(grad.data) + at.grad + j * grad.step;
         if (kBlock && shared) {
@@ -191,7 +164,7 @@ bool has_packs(const Rows& r, const View& v, int64_t classes, int64_t step) {
   return whole;
 }
 
-template <class F, class P, bool kGrad>
+template <class F, class P, bool kGradient>
 void run_classes(const ClassRows& a, int64_t items, void* stream) {
   using T = typename Position<F, P>::T;
   const Rows& r = a.rows;
@@ -203,11 +176,11 @@ void run_classes(const ClassRows& a, int64_t items, void* stream) {
   const cuda::Grid grid{grid_size(items)};
   const size_t held = r.value && a.group ? a.chunk * sizeof(T) : 0;
   if (shared || (!a.planes && a.classes > kMaxPlanes))
-    cuda::launch(class_kernel<F, P, kGrad, true>, grid, kClassTeam, held, stream, a, kClassTeam,
+    cuda::launch(class_kernel<F, P, kGradient, true>, grid, kClassTeam, held, stream, a, kClassTeam,
                  whole, shared, items);
   else
-    cuda::launch(class_kernel<F, P, kGrad, false>, grid, kClassTeam, held, stream, a, lanes, whole,
-                 false, items);
+    cuda::launch(class_kernel<F, P, kGradient, false>, grid, kClassTeam, held, stream, a, lanes,
+                 whole, false, items);
 }
 template <class F, class P>
 void run_classes(const ClassRows& a, int64_t items, void* stream) {

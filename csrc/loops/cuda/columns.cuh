@@ -152,14 +152,15 @@ void launch_columns(const Rows& a, void* stream) {
   cuda::launch(columns_kernel<F, T, kPath, kPack>, grid, kThreads, 0, stream, a, s);
 }
 
-template <class F, class T, bool kMixed>
+template <class F, class T, Limit kLimit>
 void columns_on_cuda(const Rows& a, void* stream) {
   bool written[kSlots] = {};
   for (int k = 0; k < F::kIn; ++k)  // sums are written one by one
     written[kGradOf + k] = a.ndim && a.view[kGradOf + k].strides[a.ndim - 1] != 0;
   const Path path = path_of<F, T>(a, 4, 4, written);
-  if (path == Path::same) return launch_columns<F, T, Path::same>(a, stream);
-  if constexpr (kMixed)
+  if constexpr (has_path<F, T>(kLimit, Path::same))
+    if (path == Path::same) return launch_columns<F, T, Path::same>(a, stream);
+  if constexpr (has_path<F, T>(kLimit, Path::mixed))
     if (path == Path::mixed) return launch_columns<F, T, Path::mixed>(a, stream);
   launch_columns<F, T, Path::single>(a, stream);
 }

@@ -28,27 +28,33 @@ struct ComponentTeam {
         owners(at_most(given.num_components - first, kTeamOwners)),
         one_span(given.width <= kPairSpan<T>) {}
 
-  // Calls out(c, weight) of this thread's pairs with points [i, i + count). The span from `last` on
-  // stays in the tiles.
+  __device__ __forceinline__ void load_tiles(int64_t i, int count, int64_t column, int n,
+                                             LogVariances<M, kTeamOwners, T>& sums) {
+    const bool own = !known || !one_span;
+    if (!one_span) __syncthreads();
+    if (own) {
+      stage<kTeamOwners>(means, first, owners, column, n, s.own[0]);
+      stage<kTeamOwners>(logvars, first, owners, column, n, s.own[1]);
+    }
+    stage<kTeamOthers>(points, i, count, column, n, s.other[0]);
+    __syncthreads();
+    if (own) sums.take(s.own[1], n);
+  }
+
+  // Calls out(c, weight) of this thread's pairs with points [i, i + count). The last span of
+  // columns stays in the tiles.
   template <class F>
-  __device__ __forceinline__ void weigh(int64_t i, int count, int64_t last, const F& out) {
-    T distance[4][4] = {}, logvar = 0;
-    each_span<T>(a.width, last, [&](int64_t column, int n) {
-      const bool own = !known || !one_span;
-      if (!one_span) __syncthreads();
-      if (own) {
-        stage<kTeamOwners>(means, first, owners, column, n, s.own[0]);
-        stage<kTeamOwners>(logvars, first, owners, column, n, s.own[1]);
-      }
-      stage<kTeamOthers>(points, i, count, column, n, s.other[0]);
-      __syncthreads();
-      if (own) logvar += turn_to_precisions<M, kTeamOwners>(s.own[1], n);
-      s.sums[threadIdx.x] = logvar;
+  __device__ __forceinline__ void weigh(int64_t i, int count, const F& out) {
+    T distance[4][4] = {};
+    LogVariances<M, kTeamOwners, T> sums;
+    each_span<T>(a.width, [&](int64_t column, int n) {
+      load_tiles(i, count, column, n, sums);
+      sums.put(s.sums);
       __syncthreads();
       add_distances(s, at, n, distance);
     });
     put_pairs(s, at, distance);
-    if (threadIdx.x < kTeamOthers && threadIdx.x < count) {
+    if (static_cast<int>(threadIdx.x) < count) {
       // A value of -inf has no weights: not exp(-inf + inf).
       const T value = Matrix(a.value).get<T>(i + threadIdx.x, 0);
       s.of_other[0][threadIdx.x] = value < -kGreatest<T> ? -kGreatest<T> : value;
@@ -56,8 +62,8 @@ struct ComponentTeam {
     }
     if (!known) {
       const int64_t k = first + at_most(mine.owner, owners - 1);
-      constant = M::constant(shared_log_weight<T>(a, k),
-                             sum_of_slices<kTeamOwners>(s.sums, mine.owner), T(a.width));
+      constant =
+          M::constant(shared_log_weight<T>(a, k), sums.total(s.sums, mine.owner), T(a.width));
       known = true;
     }
     __syncthreads();
@@ -92,11 +98,15 @@ __global__ void __launch_bounds__(kTeamThreads) mixture_components_kernel(const 
   for (int64_t i = part.begin; i < part.end; i += kTeamOthers) {
     const int count = at_most(part.end - i, kTeamOthers);
     T sum = 0;
-    team.weigh(i, count, span, [&](int c, T weight) {
+    team.weigh(i, count, [&](int c, T weight) {
       s.pairs[c * kPairStride + mine.owner] = weight;
       sum += weight;
     });
     total += static_cast<double>(sum);
+    if (!is_last_span<T>(a.width, span)) {
+      LogVariances<M, kTeamOwners, T> sums;
+      team.load_tiles(i, count, span, span_width, sums);
+    }
     __syncthreads();
     pulls.add(s, team.at, span_width);
     __syncthreads();
@@ -165,7 +175,7 @@ __global__ void __launch_bounds__(kTeamThreads) mixture_log_weights_kernel(const
   const int64_t i = blockIdx.x / tiles * kTeamOthers;
   const Matrix grad(a.grad_log_weights);
   const int count = at_most(a.num_points - i, kTeamOthers);
-  team.weigh(i, count, 0, [&](int c, T weight) {
+  team.weigh(i, count, [&](int c, T weight) {
     if (c < count && team.mine.owner < team.owners)
       grad.put(i + c, team.first + team.mine.owner, weight);
   });

@@ -24,7 +24,7 @@ __device__ __forceinline__ void put_rates(const Discrepancy& a, T* rate) {
 }
 
 // Squared distances of owners [first, ..) of one sample from others [i, ..) of another. The span of
-// columns from `last` on stays in the tiles.
+// columns from `last` on is taken last, and stays in the tiles.
 template <class Pair, class T>
 struct PairDistances {
   const Matrix own;
@@ -39,7 +39,10 @@ struct PairDistances {
     for (int c = 0; c < 4; ++c)
 #pragma unroll
       for (int o = 0; o < 4; ++o) distance[c][o] = 0;
-    each_span<T>(columns, last, [&](int64_t column, int n) {
+    int64_t column = last;
+    do {
+      column = is_last_span<T>(columns, column) ? 0 : column + kPairSpan<T>;
+      const int n = at_most(columns - column, kPairSpan<T>);
       __syncthreads();
       if (!known || columns > kPairSpan<T>)
         stage<kTeamOwners>(own, first, owners, column, n, s.own[0]);
@@ -47,7 +50,7 @@ struct PairDistances {
       stage<kTeamOthers>(other, i, count, column, n, s.other[0]);
       __syncthreads();
       add_distances(s, at, n, distance);
-    });
+    } while (column != last);
   }
 };
 

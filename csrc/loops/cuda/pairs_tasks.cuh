@@ -4,6 +4,7 @@
 #include "launch.cuh"
 #include "pairs_columns_back.cuh"
 #include "pairs_components.cuh"
+#include "pairs_points.cuh"
 
 namespace pyvae {
 inline namespace PYVAE_ISA {

@@ -18,6 +18,8 @@ constexpr int kPairStride = kTeamOwners + 16;
 template <class T>
 constexpr T kGreatest = sizeof(T) == 4 ? T(__FLT_MAX__) : T(__DBL_MAX__);
 
+constexpr int kSlices = 4;  // of a sum over columns
+
 template <class Pair, class T>
 struct alignas(16) PairTiles {
   T own[Pair::kOwner][kPairSpan<T> * kOwnerStride];  // by column, then owner
@@ -25,7 +27,7 @@ struct alignas(16) PairTiles {
   T pairs[kTeamOthers * kPairStride];  // by other, then owner
   T of_owner[kTeamOwners];
   T of_other[2][kTeamOthers];
-  T sums[kTeamThreads];
+  T sums[kSlices * kTeamOwners];
 };
 
 template <class T>
@@ -95,14 +97,20 @@ __device__ __forceinline__ void add_distances(const PairTiles<Pair, T>& s, const
     }
   }
 }
-// All spans of columns, the one from `last` on last: it is the one that stays in the tiles.
+// f(column, width) of all spans of columns, in order: both sides of a pair then have the same
+// distance, bit by bit.
 template <class T, class F>
-__device__ __forceinline__ void each_span(int64_t width, int64_t last, const F& f) {
-  int64_t column = last;
+__device__ __forceinline__ void each_span(int64_t columns, const F& f) {
+  int64_t column = 0;
   do {
-    column = column + kPairSpan<T> < width ? column + kPairSpan<T> : 0;
-    f(column, at_most(width - column, kPairSpan<T>));
-  } while (column != last);
+    f(column, at_most(columns - column, kPairSpan<T>));
+    column += kPairSpan<T>;
+  } while (column < columns);
+}
+// Whether the span from `column` on is the one that is then in the tiles.
+template <class T>
+PYVAE_FN bool is_last_span(int64_t columns, int64_t column) {
+  return column + kPairSpan<T> >= columns;
 }
 template <class Pair, class T>
 __device__ __forceinline__ void put_pairs(PairTiles<Pair, T>& s, const PairThread& at,

@@ -10,6 +10,38 @@
 namespace pyvae {
 inline namespace PYVAE_ISA {
 
+// Where a row, or one of those that share its logits, begins.
+struct ClassPlace {
+  int64_t index = 0, logits = 0, grad = 0, slope = 0;
+
+  // Moves to index `i` of dimensions [from, to).
+  __device__ __forceinline__ void move(const Rows& r, int64_t i, int from, int to) {
+#pragma unroll 1
+    for (int d = to - 1; d >= from; --d) {
+      const int64_t outer = quotient(i, r.sizes[d]), at = i - outer * r.sizes[d];
+      i = outer;
+      index += at * r.view[kInput].strides[d];
+      logits += at * r.view[kInput + 1].strides[d];
+      grad += at * r.view[kGrad + 1].strides[d];
+      slope += at * r.view[kGradValue].strides[d];
+    }
+  }
+};
+
+// The class that a position asks for, -1 for one that does not exist.
+__device__ __forceinline__ int64_t class_at(const ClassRows& a, int64_t offset) {
+  const void* data = a.rows.view[kInput].data;
+  const int64_t c = a.index_bytes == 1   ? static_cast<const uint8_t*>(data)[offset]
+                    : a.index_bytes == 4 ? static_cast<const int32_t*>(data)[offset]
+                                         : static_cast<const int64_t*>(data)[offset];
+  return c < a.classes ? c : -1;
+}
+template <class T>
+__device__ __forceinline__ T class_slope(const Rows& r, int64_t offset) {
+  const View& v = r.view[kGradValue];
+  return (v.data ? load<T>(v, offset) : T(1)) * static_cast<T>(r.scale);
+}
+
 // P: the dtype of logits and gradient. A lane has packs of 16 bytes of neighbouring
 // classes (`whole`); or, where those are not there or not aligned, its neighbours have neighbours.
 template <class F, class P>
@@ -91,9 +123,9 @@ struct Position {
     }
   }
 
-  // body(class of the first element, elements) makes weights into gradients.
-  template <class Body>
-  __device__ __forceinline__ void write(const P* p, P* to, T factor, const Body& add) const {
+  // Weights times factor, and what `add` has to add to those from class c on.
+  template <class Add>
+  __device__ __forceinline__ void write(const P* p, P* to, T factor, const Add& add) const {
     const T shift = F::shift(largest);
     for (int64_t c = first(); c < a.classes; c += stride()) {
       T x[kPack];

@@ -146,17 +146,16 @@ void launch_rows(const Rows& a, void* stream) {
                s);
 }
 
-// kMixed: whether packs of mixed dtypes are worth kernels of their own, as they are where memory is
-// the limit.
-template <class F, class T, Mode kMode, bool kMixed>
+template <class F, class T, Mode kMode, Limit kLimit>
 void rows_on_cuda(const Rows& a, void* stream) {
   bool written[kSlots] = {};
   if (kMode == Mode::value || kMode == Mode::value_grad) written[kSample] = true;
   if (kMode == Mode::grad || kMode == Mode::value_grad)
     for (int k = 0; k < F::kIn; ++k) written[kGradOf + k] = true;
   const Path path = path_of<F, T>(a, 4, 8, written);
-  if (path == Path::same) return launch_rows<F, T, kMode, Path::same>(a, stream);
-  if constexpr (kMixed)
+  if constexpr (has_path<F, T>(kLimit, Path::same))
+    if (path == Path::same) return launch_rows<F, T, kMode, Path::same>(a, stream);
+  if constexpr (has_path<F, T>(kLimit, Path::mixed))
     if (path == Path::mixed) return launch_rows<F, T, kMode, Path::mixed>(a, stream);
   launch_rows<F, T, kMode, Path::single>(a, stream);
 }

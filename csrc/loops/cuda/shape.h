@@ -10,6 +10,16 @@ inline namespace PYVAE_ISA {
 constexpr int kThreads = 256;                       // of a block
 constexpr int64_t kManyThreads = int64_t{1} << 17;  // enough to keep a large GPU's memory busy
 
+// What a density is bound by. Packs are for those that wait for memory; others would have them as
+// code without use, but for float32, where they cost little.
+enum class Limit { memory, arithmetic };
+template <class F, class T>
+constexpr bool has_path(Limit limit, Path path) {
+  const bool is_float = DtypeOf<T>::value == Dtype::f32, memory = limit == Limit::memory;
+  if (path == Path::same) return is_float || (memory && !F::kNoise);
+  return path == Path::single || (is_float && memory);
+}
+
 inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 // The smallest power of two that is no less than n.
 inline int power_of_two(int64_t n) {

@@ -111,18 +111,19 @@ __global__ void __launch_bounds__(kSummaryThreads) summary_kernel(const Rows a, 
   }
 }
 
-// Whether every operand and result lies in aligned packs of four, or is one number for each row.
+// The best path that every operand and result allows.
 template <class T>
-bool in_quads(const Rows& a) {
-  if (a.cols % 4) return false;
+Path summary_path(const Rows& a) {
+  bool same = a.cols % 4 == 0, mixed = same && std::is_same_v<T, float>;
   for (int s = 0; s < kSlots; ++s) {
     const View& v = a.view[s];
     if (!v.data || s == kGradValue || s == kNoiseIndex || s == kSeed) continue;
-    if (std::is_same_v<T, double> ? v.dtype != Dtype::f64 : v.dtype == Dtype::f64) return false;
-    if (v.step == 0 && s < kGradValue && std::is_same_v<T, float>) continue;
-    if (!lies_in_packs(v, a.ndim, 4)) return false;
+    const bool packs = lies_in_packs(v, a.ndim, 4);
+    const bool one_number = v.step == 0 && (s < kGradValue || s == kGradSample);
+    same = same && packs && v.dtype == DtypeOf<T>::value;
+    mixed = mixed && (packs || one_number) && v.dtype != Dtype::f64;
   }
-  return true;
+  return same ? Path::same : mixed ? Path::mixed : Path::single;
 }
 
 template <class F, class T, Path kPath, bool kGradient>
@@ -147,11 +148,15 @@ void run_summary(const Rows& a, void* stream) {
 template <class F, class T, bool kGradient>
 void summary_task(const void* arguments, int64_t, void* stream) {
   const Rows& a = *static_cast<const Rows*>(arguments);
-  constexpr Path kPacks = std::is_same_v<T, double> ? Path::same : Path::mixed;
-  if (in_quads<T>(a))
-    run_summary<F, T, kPacks, kGradient>(a, stream);
-  else
-    run_summary<F, T, Path::single, kGradient>(a, stream);
+  switch (summary_path<T>(a)) {
+    case Path::same:
+      return run_summary<F, T, Path::same, kGradient>(a, stream);
+    case Path::mixed:
+      if constexpr (std::is_same_v<T, float>)
+        return run_summary<F, T, Path::mixed, kGradient>(a, stream);
+    default:
+      run_summary<F, T, Path::single, kGradient>(a, stream);
+  }
 }
 
 }  // namespace PYVAE_ISA
