@@ -102,10 +102,11 @@ def test_the_mmd_vae_needs_no_density():
         InfoVAE(estimator="analytic")(model, x)
 
 
-def test_the_weights_unless_given_are_those_of_the_presets():
+def test_the_weights_unless_given_and_those_of_the_presets():
     assert (InfoVAE().alpha, MMDVAE().alpha) == (0.0, 1.0)
-    for name, objective in (("infovae", InfoVAE()), ("mmd_vae", MMDVAE())):
-        assert presets.create(name)["objective_args"]["lambda"] == objective.lambda_ == 1000.0
+    assert InfoVAE().lambda_ == MMDVAE().lambda_ == 100.0
+    assert presets.create("infovae")["objective_args"] == {"alpha": 0.0, "lambda": 1000.0}
+    assert presets.create("mmd_vae")["objective_args"] == {"lambda": 1000.0}
 
 
 def test_lambda_is_an_option_of_the_command():

@@ -96,7 +96,7 @@ COMPARISONS = {
 def figure(name: str, runs: dict[str, list[Run]], options: argparse.Namespace) -> None:
     """Curves along training, or the systems as points on a curve."""
     x, y = COMPARISONS[name].drawn
-    made, (plot,) = panels([name], width=5, height=3.2)
+    made, (plot,) = panels([""], width=5, height=3.2)
     if x == "samples":
         curves = {}
         for system, of_seeds in runs.items():
@@ -110,6 +110,7 @@ def figure(name: str, runs: dict[str, list[Run]], options: argparse.Namespace) -
     else:
         xs, ys = ([mean(of_seeds, key) for of_seeds in runs.values()] for key in (x, y))
         plot.plot(xs, ys, marker="o")
+        plot.margins(0.18, 0.12)
         for system, *at in zip(runs, xs, ys, strict=True):
             plot.annotate(system, at, xytext=(5, 4), textcoords="offset points", fontsize=8)
         plot.set_xlabel(f"{x.replace('_', ' ')}, nats"), plot.set_ylabel(f"{y}, nats")

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from matplotlib.figure import Figure
+from PIL import Image
 from torch import Tensor
 
 from pyvae import plots
@@ -37,9 +38,13 @@ def draw(axes: Any, curves: Mapping[str, Curve], *, x: str, y: str, log: bool = 
     axes.set_ylabel(y)
 
 
-def save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path, dpi: int = 100) -> None:
+    """As PNG of few colours, which is small."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=dpi)
+    with Image.open(path) as image:
+        few = image.convert("RGB").quantize(64, dither=Image.Dither.NONE)
+    few.save(path, optimize=True)
     print("written:", path)
 
 

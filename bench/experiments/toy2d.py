@@ -73,7 +73,7 @@ def column(axes: Any, run: Run) -> tuple[Tensor, Tensor]:
 
 
 def main() -> None:
-    made = parser(__doc__ or "", epochs=150)
+    made = parser(__doc__ or "", epochs=100)
     made.add_argument("names", nargs="*", default=list(DENSITIES))
     options = made.parse_args()
     figure = Figure(figsize=(2.3 * len(options.names), 9), layout="constrained")
@@ -94,7 +94,7 @@ def main() -> None:
     labels = ("test data", "draws of the model", "prior, aggregated q(z)", "posteriors q(z|x)")
     for one, label in zip(axes[:, 0], labels, strict=True):
         one.set_ylabel(label, fontsize=9)
-    save(figure, options.images / "toy2d.png")
+    save(figure, options.images / "toy2d.png", dpi=80)
     print(markdown(["density", "a Gaussian", "log p(x)", "ELBO", "KL"], rows))
     write(options, "toy2d", {"epochs": options.epochs, "runs": data})
 

@@ -30,7 +30,7 @@ FIGURE = {
 }
 METHODS = {"AEVB": "elbo", "wake-sleep": "wake_sleep"}
 STEP_SIZES = (0.01, 0.02, 0.1)
-POINTS = 20  # of a curve
+POINTS = 12  # of a curve
 
 
 def settings(dataset: str, latents: int, objective: str, lr: float) -> list[str]:
