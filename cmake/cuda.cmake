@@ -71,6 +71,8 @@ target_compile_options(kernels_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-Xfatbin=
 target_sources(_C PRIVATE csrc/cuda/run.cpp)
 set_source_files_properties(csrc/library.cpp PROPERTIES COMPILE_DEFINITIONS PYVAE_CUDA)
 target_link_libraries(_C PRIVATE kernels_cuda CUDA::cudart_static)
-set_target_properties(_C PROPERTIES LINKER_LANGUAGE CXX)
+# The module itself has no CUDA source; a target that is older than the language may have taken an
+# empty list of architectures from an earlier run's cache.
+set_target_properties(_C PROPERTIES LINKER_LANGUAGE CXX CUDA_ARCHITECTURES OFF)
 # The runtime is this library's own: torch brings another, which must not take its place.
 target_link_options(_C PRIVATE LINKER:--exclude-libs,libcudart_static.a)

@@ -34,6 +34,8 @@ SELECTION = [
     "test_extremes.py",
     "test_noise.py",
 ]
+#: Millions of steps of a block that a GPU takes side by side, and the executor one by one.
+LEFT_OUT = "beyond_its_range and (gaussian_mixture or mmd)"
 REPORT = re.compile(r"ERROR: AddressSanitizer|runtime error:|SUMMARY: \w+Sanitizer")
 
 
@@ -114,13 +116,14 @@ def test_shared_variables_are_all_that_is_poisoned(library):
     ).stdout
     assert "anchor" in listing
     names = {line.split()[-1] for line in sections.splitlines() if " TLS " in line}
-    allowed = re.compile(r"_ZZ|_ZN5pyvae8executor12_GLOBAL__N_1L?6anchorE")
+    allowed = re.compile(r"_ZZ|_ZN5pyvae8executor6anchorE")
     assert not [name for name in names if not allowed.match(name)]
 
 
 def test_the_op_tests_pass_over_cuda_kernels():
     command = ["-m", "pytest", "-q", "-p", "executor_plugin", "-p", "no:cacheprovider"]
-    said = run([*command, *(str(TESTS / name) for name in SELECTION)], TESTS.parent)
+    files = [str(TESTS / name) for name in SELECTION]
+    said = run([*command, "-k", f"not ({LEFT_OUT})", *files], TESTS.parent)
     assert int(re.search(r"(\d+) launches", said)[1]) > 1000
 
 

@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "csrc/cuda").glob("*.cu"))
 ARCH = "sm_90"
-FLAGS = ["-std=c++20", "-O3", f"-arch={ARCH}", "-Xptxas", "-v", "-cubin"]
+FLAGS = ["-std=c++20", "-O3", "-DPYVAE_ISA=device", f"-arch={ARCH}", "-Xptxas", "-v", "-cubin"]
 
 #: Where a stack is no mistake: pattern of the demangled name -> why.
 MAY_USE_STACK = {

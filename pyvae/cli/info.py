@@ -35,7 +35,7 @@ def facts() -> dict[str, Any]:
 def _kernels() -> dict[str, Any]:
     from pyvae import _C, _build
 
-    found = {
+    found: dict[str, Any] = {
         "built for torch": _build.torch_version,
         "instruction set": _C.instruction_set(),
         "cuda kernels": "yes" if _build.cuda else "no",

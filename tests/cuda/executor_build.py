@@ -20,7 +20,7 @@ ROOT = HERE.parents[1]
 EXECUTOR = ["executor.cpp", "fiber.cpp"]
 FLAGS = [
     *("-x", "c++", "-std=c++20", "-fPIC", "-ftls-model=global-dynamic"),
-    *("-DPYVAE_EXECUTOR", f"-I{HERE}"),
+    *("-DPYVAE_EXECUTOR", "-DPYVAE_ISA=device", f"-I{HERE}"),
     # As nvcc sees it: types are punned, arithmetic is neither reordered nor trapped.
     *("-fno-strict-aliasing", "-fno-math-errno", "-ffp-contract=fast"),
     *(

@@ -45,7 +45,7 @@ __device__ __forceinline__ T logit_1d(const Component1d<T>& c, T z) {
 }
 
 template <class M, class T, bool kGrad>
-__global__ void __launch_bounds__(kTeamThreads)
+__global__ void __launch_bounds__(kTeamThreads, kTeamBlocks<T, 4>)
     mixture_points_1d_kernel(const Mixture a, int lanes) {
   constexpr int kOnce = 8;  // components
   __shared__ Component1d<T> tile[kTeamOthers * kMaxLanes];

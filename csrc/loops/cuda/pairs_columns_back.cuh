@@ -23,7 +23,7 @@ __device__ __forceinline__ Point1d<T> point_1d(const Mixture& a, int64_t i, int6
 
 // Three sums of each component and problem, of one part of the points: weights and two pulls.
 template <class M, class T>
-__global__ void __launch_bounds__(kTeamThreads)
+__global__ void __launch_bounds__(kTeamThreads, kTeamBlocks<T, 4>)
     mixture_components_1d_kernel(const Mixture a, int lanes) {
   __shared__ Point1d<T> tile[kTeamOthers * kMaxLanes];
   const ColumnThread at(a, lanes);
@@ -108,7 +108,8 @@ __global__ void __launch_bounds__(kTeamThreads) join_components_1d_kernel(const 
 // The gradient of each point's log-weights, over all problems: 64 components and 32 points in a
 // block, 4 x 4 pairs in each thread.
 template <class M, class T>
-__global__ void __launch_bounds__(kTeamThreads) mixture_log_weights_1d_kernel(const Mixture a) {
+__global__ void __launch_bounds__(kTeamThreads, kTeamBlocks<T, 4>)
+    mixture_log_weights_1d_kernel(const Mixture a) {
   constexpr int kOnce = 8;                                    // problems
   __shared__ __align__(16) T own[3][kOnce * kOwnerStride];    // mean, precision, constant
   __shared__ __align__(16) T other[3][kOnce * kOtherStride];  // z, value, slope

@@ -83,7 +83,8 @@ struct ComponentTeam {
 
 // A block takes a tile of components, one part of the points and one span of columns.
 template <class M, class T>
-__global__ void __launch_bounds__(kTeamThreads) mixture_components_kernel(const Mixture a) {
+__global__ void __launch_bounds__(kTeamThreads, kTeamBlocks<T, 3>)
+    mixture_components_kernel(const Mixture a) {
   using Pair = typename M::OfComponent;
   ComponentTeam<M, T> team(a, blockIdx.x);
   PairTiles<Pair, T>& s = team.s;
@@ -169,7 +170,8 @@ __global__ void __launch_bounds__(kTeamThreads) join_components_kernel(const Mix
 
 // The gradient of each point's log-weights. A block takes a tile of components and one of points.
 template <class M, class T>
-__global__ void __launch_bounds__(kTeamThreads) mixture_log_weights_kernel(const Mixture a) {
+__global__ void __launch_bounds__(kTeamThreads, kTeamBlocks<T, 4>)
+    mixture_log_weights_kernel(const Mixture a) {
   const int64_t tiles = (a.num_components + kTeamOwners - 1) / kTeamOwners;
   ComponentTeam<M, T> team(a, blockIdx.x % tiles);
   const int64_t i = blockIdx.x / tiles * kTeamOthers;

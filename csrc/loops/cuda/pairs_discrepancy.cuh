@@ -33,12 +33,8 @@ struct PairDistances {
   bool known = false;  // where there is one span, the tile of owners
 
   __device__ __forceinline__ void find(PairTiles<Pair, T>& s, const PairThread& at,
-                                       const Matrix& other, int64_t i, int count,
-                                       T (&distance)[4][4]) {
-#pragma unroll
-    for (int c = 0; c < 4; ++c)
-#pragma unroll
-      for (int o = 0; o < 4; ++o) distance[c][o] = 0;
+                                       const Matrix& other, int64_t i, int count) {
+    T distance[4][4] = {};
     int64_t column = last;
     do {
       column = is_last_span<T>(columns, column) ? 0 : column + kPairSpan<T>;
@@ -51,31 +47,35 @@ struct PairDistances {
       __syncthreads();
       add_distances(s, at, n, distance);
     } while (column != last);
+    put_pairs(s, at, distance);
   }
 };
 
-// The sum of f(distance, rate) over the rates, of each pair.
-template <class T, class F>
-__device__ __forceinline__ void over_scales(const Discrepancy& a, const T* rates,
-                                            const T (&distance)[4][4], T (&sum)[4][4], const F& f) {
-#pragma unroll
-  for (int c = 0; c < 4; ++c)
-#pragma unroll
-    for (int o = 0; o < 4; ++o) sum[c][o] = 0;
+// out(c, sums) of this thread's four owners and each of its others: the sums of f(distance, rate)
+// over the rates. Distances wait in the tile of pairs, where no other thread touches them.
+template <class Pair, class T, class F, class Out>
+__device__ __forceinline__ void over_scales(const Discrepancy& a, PairTiles<Pair, T>& s,
+                                            const PairThread& at, const T* rates, const F& f,
+                                            const Out& out) {
 #pragma unroll 1
-  for (int n = 0; n < a.num_scales; ++n) {
-    const T rate = rates[n];
+  for (int c = 0; c < 4; ++c) {
+    T distance[4], sum[4] = {};
+    four(s.pairs + (4 * at.group + c) * kPairStride + at.owner, distance);
+#pragma unroll 1
+    for (int n = 0; n < a.num_scales; ++n) {
+      const T rate = rates[n];
 #pragma unroll
-    for (int c = 0; c < 4; ++c)
-#pragma unroll
-      for (int o = 0; o < 4; ++o) sum[c][o] += f(distance[c][o], rate);
+      for (int o = 0; o < 4; ++o) sum[o] += f(distance[o], rate);
+    }
+    out(4 * at.group + c, sum);
   }
 }
 
 // Blocks along x are tiles of the first sample with itself, of the second with itself, and of the
 // first with the second; those along y parts of the others.
 template <class K, class Pair, class T>
-__global__ void __launch_bounds__(kTeamThreads, 3) discrepancy_value_kernel(const Discrepancy a) {
+__global__ void __launch_bounds__(kTeamThreads, kTeamBlocks<T, 4>)
+    discrepancy_value_kernel(const Discrepancy a) {
   PairTiles<Pair, T>& s = *cuda::shared_memory<PairTiles<Pair, T>>();
   __shared__ T rate[kMaxScales];
   const int64_t tiles[] = {(a.rows[0] + kTeamOwners - 1) / kTeamOwners,
@@ -99,17 +99,18 @@ __global__ void __launch_bounds__(kTeamThreads, 3) discrepancy_value_kernel(cons
        ++tile) {
     const int64_t i = tile * kTeamOthers;
     const int count = at_most(others - i, kTeamOthers);
-    T distance[4][4], value[4][4], sum = 0;
-    pairs.find(s, at, other, i, count, distance);
-    over_scales(a, rate, distance, value, [](T d, T r) { return K::value(d, r); });
+    T sum = 0;
+    pairs.find(s, at, other, i, count);
+    over_scales(
+        a, s, at, rate, [](T d, T r) { return K::value(d, r); },
+        [&](int one, const T(&value)[4]) {
 #pragma unroll
-    for (int c = 0; c < 4; ++c)
-#pragma unroll
-      for (int o = 0; o < 4; ++o) {
-        const int owner = at.owner + o, one = 4 * at.group + c;
-        if (owner < pairs.owners && one < count && !(skip_self && first + owner == i + one))
-          sum += value[c][o];
-      }
+          for (int o = 0; o < 4; ++o) {
+            const int owner = at.owner + o;
+            if (owner < pairs.owners && one < count && !(skip_self && first + owner == i + one))
+              sum += value[o];
+          }
+        });
     total[0] += static_cast<double>(sum);
   }
   cuda::block_sums<kTeamThreads>(total);
@@ -121,7 +122,8 @@ __global__ void __launch_bounds__(kTeamThreads, 3) discrepancy_value_kernel(cons
 // Blocks along x are tiles of the first sample, then of the second; those along y parts of the
 // others, first of the same sample, then of the other one; those along z spans of columns.
 template <class K, class Pair, class T>
-__global__ void __launch_bounds__(kTeamThreads) discrepancy_gradient_kernel(const Discrepancy a) {
+__global__ void __launch_bounds__(kTeamThreads, 2)
+    discrepancy_gradient_kernel(const Discrepancy a) {
   PairTiles<Pair, T>& s = *cuda::shared_memory<PairTiles<Pair, T>>();
   __shared__ T rate[kMaxScales];
   const int64_t tiles = (a.rows[0] + kTeamOwners - 1) / kTeamOwners;
@@ -149,14 +151,14 @@ __global__ void __launch_bounds__(kTeamThreads) discrepancy_gradient_kernel(cons
     const int64_t i = (tile - (turn ? own_tiles : 0)) * kTeamOthers;
     const int count = at_most(one_of(a.rows, turn ? 1 - mine : mine) - i, kTeamOthers);
     const T factor = one_of(factors, turn);
-    T distance[4][4], weight[4][4];
-    pairs.find(s, at, other, i, count, distance);
-    over_scales(a, rate, distance, weight, [&](T d, T r) { return factor * K::slope(d, r); });
+    pairs.find(s, at, other, i, count);
+    over_scales(
+        a, s, at, rate, [&](T d, T r) { return factor * K::slope(d, r); },
+        [&](int one, T(&weight)[4]) {
 #pragma unroll
-    for (int c = 0; c < 4; ++c)
-#pragma unroll
-      for (int o = 0; o < 4; ++o) weight[c][o] = 4 * at.group + c < count ? weight[c][o] : T(0);
-    put_pairs(s, at, weight);
+          for (int o = 0; o < 4; ++o) weight[o] = one < count ? weight[o] : T(0);
+          put_four(s.pairs + one * kPairStride + at.owner, weight);
+        });
     __syncthreads();
     pulls.add(s, at, span_width);
   }

@@ -9,7 +9,8 @@ inline namespace PYVAE_ISA {
 // A block takes a tile of points, one part of the components and, of a gradient, one span of
 // columns.
 template <class M, class T, bool kGrad>
-__global__ void __launch_bounds__(kTeamThreads) mixture_points_kernel(const Mixture a) {
+__global__ void __launch_bounds__(kTeamThreads, kTeamBlocks<T, 4>)
+    mixture_points_kernel(const Mixture a) {
   using Pair = typename M::OfPoint;
   PairTiles<Pair, T>& s = *cuda::shared_memory<PairTiles<Pair, T>>();
   const PairThread at;

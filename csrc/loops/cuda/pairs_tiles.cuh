@@ -49,6 +49,10 @@ __device__ __forceinline__ void put_four(T* p, const T (&x)[4]) {
     reinterpret_cast<Words*>(p)[i] = words[i];
 }
 
+// Blocks that a multiprocessor should hold: as many as their registers allow without spilling.
+template <class T, int kOfFloat>
+constexpr int kTeamBlocks = sizeof(T) == 4 ? kOfFloat : 2;
+
 // The four owners of a thread and, of distances, its four others; of pulls, the first of the
 // columns that are 8 apart. Eight lanes of a warp read 32 owners in a row.
 struct PairThread {

@@ -58,7 +58,7 @@ __global__ void __launch_bounds__(kPixelTeam) planes_kernel(const Planes a, int6
 
 // Where images of data share their parameters: their gradients add up in order, in double.
 template <class F, class T>
-__global__ void __launch_bounds__(kPixelTeam)
+__global__ void __launch_bounds__(kPixelTeam, 2)
     shared_planes_kernel(const Planes a, int64_t shared, int64_t items) {
   const int64_t blocks = a.blocks();
   for (int64_t item = blockIdx.x; item < items; item += gridDim.x) {
@@ -79,6 +79,7 @@ __global__ void __launch_bounds__(kPixelTeam)
     };
     const ExpSum<T> pi = inside ? planes.logits() : ExpSum<T>{};
     double slopes = 0;
+#pragma unroll 1
     for (int64_t s = 0; s < shared; ++s) {
       const ImageCursor at = move(s);
       double value = 0;
@@ -91,9 +92,11 @@ __global__ void __launch_bounds__(kPixelTeam)
       }
       write_block(a, at.value * blocks + block, value);
     }
+#pragma unroll 1
     for (int m = 0; inside && m < a.components; ++m) {
       double g[1 + F::kParameters] = {
           -slopes * static_cast<double>(exp_floored(planes.parameter(m) - pi.top) / pi.sum)};
+#pragma unroll 1
       for (int64_t s = 0; s < shared; ++s) {
         const ImageCursor at = move(s);
         const T* kept = normalizers(at);

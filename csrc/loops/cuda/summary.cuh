@@ -33,7 +33,8 @@ __device__ __forceinline__ void team_sums(double (&sum)[kCount], int lanes) {
 }
 
 template <class F, class T, Path kPath, bool kGradient, RowTeam kTeam>
-__global__ void __launch_bounds__(kSummaryThreads) summary_kernel(const Rows a, int lanes) {
+__global__ void __launch_bounds__(kSummaryThreads, sizeof(T) == 4 ? 5 : 2)
+    summary_kernel(const Rows a, int lanes) {
   constexpr int kSecond = kGradient ? F::kSecond : F::kSecondOfValue;
   const int lane = threadIdx.x % lanes, teams = kSummaryThreads / lanes;
   for (int64_t start = static_cast<int64_t>(blockIdx.x) * teams; start < a.rows;
@@ -48,6 +49,7 @@ __global__ void __launch_bounds__(kSummaryThreads) summary_kernel(const Rows a, 
       if constexpr (kTeam != RowTeam::loop) {
         body(4 * lane);
       } else {
+#pragma unroll 1
         for (int64_t j = 4 * lane; j < a.cols; j += 4 * kSummaryThreads) {
           quad.load(a, at, j, true);
           body(j);
