@@ -179,10 +179,11 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> gaussian_mixture_log_prob_val
   check(in);
   const Tensor value =
       at::empty_symint(value_shape(z, false), z.options().dtype(compute_dtype(in)));
+  const bool any = !z.is_meta() && value.numel();
   std::array<Tensor, 4> out;
   for (size_t i = 0; i < in.size(); ++i)
-    if (mask[i]) out[i] = z.is_meta() ? at::empty_like(in[i]) : at::zeros_like(in[i]);
-  if (!z.is_meta() && value.numel()) {
+    if (mask[i]) out[i] = any || z.is_meta() ? at::empty_like(in[i]) : at::zeros_like(in[i]);
+  if (any) {
     const double slope = -1. / static_cast<double>(value.numel());
     backward(in, at::full({}, slope, value.options()).expand(value.sizes()), false, out, value);
   }
