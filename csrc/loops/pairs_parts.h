@@ -3,7 +3,6 @@
 // memory, and a second kernel puts the parts together in order.
 #pragma once
 
-#include "../ops/kernel.h"
 #include "pairs.h"
 
 namespace pyvae {
@@ -34,34 +33,6 @@ inline int team_lanes(const Mixture& a) {
   return lanes;
 }
 inline int64_t column_owners(const Mixture& a) { return kTeamThreads / team_lanes(a) * kTeamOwn; }
-
-inline int64_t mixture_parts(const Mixture& a, Task task) {
-  const bool points = task == Task::mixture_value || task == Task::mixture_points;
-  const int64_t owners = points ? a.num_points : a.num_components;
-  const int64_t others = points ? a.num_components : a.num_points;
-  if (task == Task::mixture_log_weights) return 1;
-  const int64_t blocks =
-      by_columns(a) ? tiles_of(owners, column_owners(a)) * tiles_of(a.problems, team_lanes(a))
-                    : tiles_of(owners, kTeamOwners);
-  return parts_of(blocks, others);
-}
-// Numbers of the compute type that all parts leave: for each owner two that a logarithm of a sum
-// of exponentials is made of, or one sum of weights, and the pulls.
-inline int64_t mixture_scratch(const Mixture& a, Task task) {
-  const int64_t width = a.width * a.problems;
-  const int64_t states = by_columns(a) ? a.problems : 1;
-  const int64_t parts = mixture_parts(a, task);
-  switch (task) {
-    case Task::mixture_value:
-      return parts == 1 ? 0 : parts * a.num_points * 2 * states;
-    case Task::mixture_points:
-      return parts == 1 ? 0 : parts * a.num_points * (2 * states + width);
-    case Task::mixture_components:  // of columns, weights are summed over in the second kernel
-      return parts == 1 && !by_columns(a) ? 0 : parts * a.num_components * (states + 2 * width);
-    default:
-      return 0;
-  }
-}
 
 inline int64_t discrepancy_items(const Discrepancy& a) {
   return 2 * tiles_of(a.rows[0], kTeamOwners) + tiles_of(a.rows[1], kTeamOwners);

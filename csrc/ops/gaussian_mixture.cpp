@@ -8,7 +8,7 @@
 
 #include <cmath>
 
-#include "../loops/pairs_parts.h"
+#include "mixture_parts.h"
 #include "pair_op.h"
 
 namespace pyvae {
