@@ -11,6 +11,7 @@ tc: total correlation as its weight rises (Chen et al. 2018).
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -118,8 +119,9 @@ def figure(name: str, runs: dict[str, list[Run]], options: argparse.Namespace) -
 
 
 def mean(runs: Sequence[Run], key: str) -> float:
-    """A figure's mean over the seeds."""
-    return statistics.mean(run.results[key] for run in runs)
+    """A figure's mean over the seeds; NaN where it is none, as active units of a flow."""
+    found = [run.results[key] for run in runs]
+    return math.nan if None in found else statistics.mean(found)
 
 
 def main() -> None:
@@ -137,7 +139,12 @@ def main() -> None:
                 given = [*comparison.shared, *arguments, *more]
                 found.append(train(f"{name}-{i}-{seed}", given, options))
             data[system] = [run.results for run in found]
-            rows.append([system, *(f"{mean(found, key):.3f}" for key in comparison.figures)])
+            rows.append(
+                [
+                    system,
+                    *(f"{mean(found, key):.3f}".replace("nan", "-") for key in comparison.figures),
+                ]
+            )
         titles = [key.replace("_", " ") for key in comparison.figures]
         print(markdown([f"{name}, {epochs} epochs", *titles], rows))
         figure(name, runs, options)
