@@ -54,7 +54,8 @@ def main() -> None:
         plot.set_ylabel(name.replace("_", " "), fontsize=7, rotation=0, ha="right", va="center")
         found = data[name] = run.results
         keys = ("elbo", "log_likelihood", "rate", "distortion")
-        rows.append([name, *(f"{found[key]:.2f}" for key in keys)])
+        figures = (found.get(key) for key in keys)
+        rows.append([name, *("-" if f is None else f"{f:.2f}" for f in figures)])
     for plot in axes:
         plot.set_xticks([]), plot.set_yticks([])
     for plot in axes[len(names) :]:
