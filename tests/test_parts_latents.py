@@ -16,7 +16,7 @@ from pyvae.priors import Prior
 
 D, FEATURES = 10, 6
 F64 = torch.float64
-TORCH_OWN = ("distribution", "full_gaussian", "rank1_gaussian")
+TORCH_OWN = ("distribution", "full_gaussian")
 
 
 def own(kind):

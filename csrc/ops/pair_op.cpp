@@ -1,5 +1,7 @@
 #include "pair_op.h"
 
+#include <c10/util/accumulate.h>
+
 #include <ATen/ops/empty.h>
 
 namespace pyvae {
@@ -15,9 +17,7 @@ View matrix_view(const Tensor& t) {
 
 Tensor as_matrix(const Tensor& t) {
   if (t.dim() == 2) return t;
-  int64_t rows = 1;
-  for (int64_t size : t.sizes().slice(0, t.dim() - 1)) rows *= size;
-  return t.reshape({rows, t.size(-1)});
+  return t.reshape({c10::multiply_integers(t.sizes().slice(0, t.dim() - 1)), t.size(-1)});
 }
 
 GradMatrix::GradMatrix(const Tensor& grad)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -35,6 +36,7 @@ def memory_of(call: Callable[[Any], object], argument: Any = None, device: str =
         return _on_cuda(call, argument)
     from torch.profiler import ProfilerActivity, profile
 
+    gc.collect()  # what was allocated before is not to be freed within
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         held = call(argument)
     events = profiled.profiler.kineto_results.events()

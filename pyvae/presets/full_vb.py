@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyvae.presets.kingma2014 import kingma2014
 from pyvae.registry import presets
 
 
@@ -13,15 +14,6 @@ def full_vb() -> dict[str, Any]:
 
     Networks and optimizer as in the preset ``kingma2014``.
     """
-    return {
-        "dataset": "mnist",
-        "latent_dim": 20,
-        "encoder_args": {"hidden": [500], "activation": "tanh"},
-        "decoder_args": {"hidden": [500], "activation": "tanh"},
-        "init": "normal",
-        "objective": "full_vb",
-        "optimizer": "adagrad",
-        "lr": 0.02,
-        "batch_size": 100,
-        "epochs": 100,
-    }
+    settings = {**kingma2014(), "objective": "full_vb"}
+    del settings["objective_args"]
+    return settings
