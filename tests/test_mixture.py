@@ -105,8 +105,10 @@ def test_far_from_the_origin_nothing_is_lost(per_dimension):
     assert_close(far, near, rtol=0, atol=1e-4)
 
 
-#: Around tiles of 32 points or components, 256 of them, and spans of 128 or 256 columns.
+#: Around tiles of 32 points or components, 256 of them, and spans of 128 or 256 columns; around 128
+#: points and columns, up to which weights are kept, and parts of 128 components.
 SIZES = [(1, 1, 1), (32, 32, 4), (33, 65, 257), (270, 20, 260), (20, 270, 260), (3, 40, 1025)]
+SIZES += [(97, 300, 40), (128, 129, 128), (129, 128, 5)]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, F64])
@@ -133,7 +135,7 @@ def test_every_size_is_the_specification(sizes, weights, per_dimension, dtype):
 
 @pytest.mark.parametrize("per_dimension", [False, True])
 @pytest.mark.parametrize("weights", ["shared", "each", None])
-@pytest.mark.parametrize("sizes", [(3, 2, 4), (35, 34, 3), (2, 3, 130)], ids=str)
+@pytest.mark.parametrize("sizes", [(3, 2, 4), (35, 34, 3), (2, 3, 130), (129, 2, 3)], ids=str)
 def test_gradients_are_finite_differences(sizes, weights, per_dimension):
     given = [t.requires_grad_() for t in draw(*sizes, weights)]
     assert gradcheck(lambda *t: log_prob(*t, per_dimension=per_dimension), given, fast_mode=True)
@@ -225,6 +227,17 @@ def test_memory_is_points_plus_components(weights):
 
     run(None)
     assert memory_of(run).extra <= 64 * 2 * n  # pairs alone would be 4 n^2
+
+
+def test_few_points_keep_no_more_than_a_megabyte():
+    for k, d in [(500, 40), (1100, 128), (2000, 8)]:
+        given = [t.requires_grad_() for t in draw(128, k, d, dtype=torch.float32)]
+
+        def run(_, given=given):
+            return torch.autograd.grad(log_prob(*given), given, torch.ones(128))
+
+        run(None)
+        assert memory_of(run).extra <= 2**20 + 64 * (128 + k)
 
 
 def test_memory_of_dimensions_is_no_more_than_the_result():

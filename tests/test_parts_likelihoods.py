@@ -234,9 +234,23 @@ def test_gaussian_variances():
     learned.logvar.data.fill_(mse.log())
     (grad,) = torch.autograd.grad(learned(mean).log_prob(x).mean(), learned.logvar)
     torch.testing.assert_close(grad, torch.zeros(()), atol=1e-3, rtol=0)
-    for options in ({"variance": "free"}, {"sigma": 0.0}, {"variance": "per_pixel", "sigma": 1.0}):
+    refused = {"variance": "free"}, {"sigma": 0.0}, {"variance": "per_pixel", "sigma": 1.0}
+    for options in (*refused, {"mean": "tanh"}):
         with pytest.raises(ValueError, match="gaussian likelihood"):
             create("gaussian", (3, 4, 4), **options)
+
+
+def test_gaussian_means_can_be_bounded():
+    params, data_mean = 3 * torch.randn(5, 6, 4, 4), torch.rand(3, 4, 4).clamp(0.01, 0.99)
+    free = create("gaussian", (3, 4, 4), variance="per_pixel")
+    bounded = create("gaussian", (3, 4, 4), variance="per_pixel", mean="sigmoid")
+    logits, logvar = params.chunk(2, 1)
+    x = torch.rand(5, 3, 4, 4)
+    expected = free(torch.cat([logits.sigmoid(), logvar], 1)).log_prob(x)
+    torch.testing.assert_close(bounded(params).log_prob(x), expected)
+    for likelihood in (free, bounded):
+        start = likelihood(likelihood.init_from_mean(data_mean)[None])
+        torch.testing.assert_close(start.mean[0], data_mean)
 
 
 def test_data_out_of_range_raise():

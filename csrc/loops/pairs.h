@@ -33,6 +33,31 @@ struct Mixture {
   void* scratch = nullptr;  // nothing, where one thread takes all the others of a tile
 };
 
+// Few points: every pair's weight is kept, so that its distance is computed once. Scratch memory,
+// in numbers from its start: the weights by tile of points, component and owner, then the points'
+// gradients of each part of the components, by part and point.
+constexpr int64_t kFewPoints = 4 * kOwners, kFewComponents = 2048, kFewColumns = 128;
+constexpr int64_t kFewPart = 4 * kOwners;  // components of a part
+struct FewScratch {
+  int64_t components, tiles, stride;
+  explicit FewScratch(const Mixture& a)
+      : components(a.num_components), tiles(owner_tiles(a.num_points)),
+        stride((a.width + 15) / 16 * 16) {}
+  int64_t parts() const { return (components + kFewPart - 1) / kFewPart; }
+  int64_t weights(int64_t tile, int64_t component) const {
+    return (tile * components + component) * kOwners;
+  }
+  int64_t pulls(int64_t part, int64_t point) const {
+    return weights(tiles, 0) + (part * tiles * kOwners + point) * stride;
+  }
+  int64_t size() const { return pulls(parts(), 0); }
+};
+inline bool few_points(const Mixture& a) {
+  constexpr int64_t kMost = 1 << 18;
+  return a.problems == 1 && a.num_points <= kFewPoints && a.num_components <= kFewComponents &&
+         a.width <= kFewColumns && FewScratch(a).size() <= kMost;
+}
+
 // The squared maximum mean discrepancy of two samples, under a sum of kernels of several scales.
 constexpr int kMaxScales = 64;
 struct Discrepancy {

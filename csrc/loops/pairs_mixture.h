@@ -117,7 +117,7 @@ struct PointsLoop {
     } while (kGrad && column < a.width);
   }
 
- private:
+ protected:
   void load(int t, int64_t problem, int64_t first, int64_t k, int64_t column) {
     const int n = up_to(a.width - column, kSpan<T>);
     const int64_t from = problem * a.width + column;
@@ -152,6 +152,15 @@ struct PointsLoop {
     }
     state[t].absorb(pairs, vectors, count);
   }
+  // The incoming gradient over the sum of weights.
+  void slopes(int t, int64_t problem, int64_t first, T* slope) {
+    using V = Vec<T>;
+    fetch_by_tile(down(a.grad_value), place(a.grad_value, first, problem), slope, points[t].count);
+    for (int i = 0; i < points[t].vectors() * V::kLanes; i += V::kLanes) {
+      const V sum = V::load(state[t].sum + i);
+      select(sum > V(0), V::load(slope + i) / sum, sum).store(slope + i);
+    }
+  }
   void close(int t, int64_t problem, int64_t first, int64_t column) {
     using V = Vec<T>;
     const int count = points[t].count, vectors = points[t].vectors();
@@ -162,11 +171,7 @@ struct PointsLoop {
     }
     if constexpr (kGrad) {
       T slope[kOwners];
-      fetch_by_tile(down(a.grad_value), place(a.grad_value, first, problem), slope, count);
-      for (int i = 0; i < vectors * V::kLanes; i += V::kLanes) {
-        const V sum = V::load(state[t].sum + i);
-        select(sum > V(0), V::load(slope + i) / sum, sum).store(slope + i);
-      }
+      slopes(t, problem, first, slope);
       const int n = up_to(a.width - column, kSpan<T>);
       for (int j = 0; j < n; ++j) {
         T* row = pulls[t].at[0] + j * kOwners;

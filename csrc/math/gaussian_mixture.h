@@ -57,6 +57,16 @@ struct GaussianMixture {
     }
   };
 
+  // Seen from both at once.
+  template <class V>
+  PYVAE_FN static void pull(V z, const V (&component)[2], V weight, V& of_point,
+                            V (&of_component)[2]) {
+    const V d = component[0] - z, t = weight * d;
+    of_component[0] = of_component[0] + t;
+    of_component[1] = of_component[1] + t * d;
+    of_point = of_point + t * component[1];
+  }
+
   template <class V>
   PYVAE_FN static V precision(V logvar) {
     return exp(-logvar);

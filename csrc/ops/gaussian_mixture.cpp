@@ -86,6 +86,16 @@ struct Call {
     device->run_task(kind, is_double, &task, owner_tiles(owners) * repeats,
                      owner_grain(others, task.width));
   }
+  // The value and all gradients, where points are few.
+  bool few() const { return !device->teams && few_points(task); }
+  void run_few() {
+    const FewScratch at(task);
+    const Tensor scratch = pair_scratch(in[0], at.size(), is_double);
+    task.scratch = scratch.data_ptr();
+    device->run_task(Task::mixture_few_weights, is_double, &task, at.tiles, 1);
+    device->run_task(Task::mixture_few_pulls, is_double, &task, at.parts(), 1);
+    device->run_task(Task::mixture_few_points, is_double, &task, task.num_points, kFewPoints);
+  }
   void run_points(Task kind) { run(kind, task.num_points, task.num_components, task.problems); }
   void run_components(Task kind) { run(kind, task.num_components, task.num_points, 1); }
 };
@@ -117,13 +127,15 @@ void backward(const Operands& in, const Tensor& grad, bool per_dimension,
   // The values are made again, of some problems at a time, or of all where a device needs as many
   // to be busy. Log-weights of each point sum over all problems at once.
   const bool components = out[1].defined() || out[2].defined() || shared;
+  const bool few = components && out[0].defined() && call.few();
   const bool at_once = each || call.device->teams;
   const int64_t most = at_once ? problems : std::min<int64_t>(problems, 16);
-  const Tensor values = value.defined()      ? value.view({-1, 1})
-                        : components || each ? call.values(most)
-                                             : Tensor();
+  const Tensor values = value.defined()                ? value.view({-1, 1})
+                        : !few && (components || each) ? call.values(most)
+                                                       : Tensor();
   if (values.defined()) task.value = matrix_view(values);
-  for (int64_t first = 0; first < problems; first += most) {
+  if (few) call.run_few();
+  for (int64_t first = 0; !few && first < problems; first += most) {
     task.first_problem = first;
     task.problems = std::min(most, problems - first);
     call.run_points(out[0].defined() ? Task::mixture_points : Task::mixture_value);

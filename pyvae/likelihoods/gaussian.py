@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from pyvae.distributions import DiagonalGaussian
@@ -26,9 +27,12 @@ class GaussianLikelihood(LocationScaleLikelihood):
             sigma squared) or "per_pixel" (the decoder gives means, then log-variances, along the
             first dimension of ``param_shape``)
         sigma: standard deviation, in the units of the data; default 1; not for "per_pixel"
+        mean: "linear" (the decoder's output) or "sigmoid" (of it: means of data in [0, 1], as in
+            the paper)
 
     Raises:
-        ValueError: an unknown kind of variance, or a sigma that is not positive or has no place.
+        ValueError: an unknown kind of variance or mean, or a sigma that is not positive or has no
+            place.
 
     >>> GaussianLikelihood((3, 8, 8), variance="per_pixel").param_shape
     (6, 8, 8)
@@ -38,9 +42,18 @@ class GaussianLikelihood(LocationScaleLikelihood):
     logvar: Tensor
 
     def __init__(
-        self, data_shape: Sequence[int], variance: str = "fixed", sigma: float | None = None
+        self,
+        data_shape: Sequence[int],
+        variance: str = "fixed",
+        sigma: float | None = None,
+        mean: str = "linear",
     ) -> None:
         super().__init__(data_shape)
+        if mean not in ("linear", "sigmoid"):
+            raise ValueError(
+                f"gaussian likelihood: mean must be 'linear' or 'sigmoid', got {mean!r}"
+            )
+        self.bounded = mean == "sigmoid"
         if sigma is not None and sigma <= 0:
             raise ValueError(f"gaussian likelihood: sigma must be positive, got {sigma}")
         start = 2 * math.log(1.0 if sigma is None else sigma)
@@ -50,5 +63,12 @@ class GaussianLikelihood(LocationScaleLikelihood):
 
     def forward(self, params: Tensor, **side: Tensor) -> DiagonalGaussian:
         mean, logvar = self._parts(params)
+        if self.bounded:
+            mean = mean.sigmoid()
         n = len(self.data_shape)
         return DiagonalGaussian(mean, logvar, event_ndim=n, validate_args=False)
+
+    def init_from_mean(self, data_mean: Tensor) -> Tensor | None:
+        if self.bounded:
+            data_mean = torch.logit(data_mean.clamp(1e-3, 1 - 1e-3))
+        return super().init_from_mean(data_mean)
