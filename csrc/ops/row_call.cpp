@@ -1,5 +1,6 @@
 #include "row_call.h"
 
+#include <ATen/core/DimVector.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/sum.h>
@@ -199,9 +200,9 @@ void RowCall::row_sums(const Rows& all, int i) {
 
 void RowCall::sum_rows(const Rows& r, int i, const Tensor& partial) {
   const View& g = r.view[kGrad + i];
-  c10::SmallVector<int64_t, 8> all(r.sizes, r.sizes + r.ndim), summed{r.ndim}, sizes, strides;
-  all.push_back(r.chunks());
+  at::DimVector all, summed, sizes, strides;
   for (int d = 0; d < r.ndim; ++d) {
+    all.push_back(r.sizes[d]);
     if (g.strides[d] == 0) {
       summed.push_back(d);
     } else {
@@ -209,6 +210,8 @@ void RowCall::sum_rows(const Rows& r, int i, const Tensor& partial) {
       strides.push_back(g.strides[d]);
     }
   }
+  all.push_back(r.chunks());
+  summed.push_back(r.ndim);
   grads_[i].as_strided(sizes, strides).copy_(partial.view(all).sum(summed));
 }
 
