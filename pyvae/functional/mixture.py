@@ -23,8 +23,9 @@ def gaussian_mixture_log_prob(
     The density of a mixture prior, of VampPrior (Tomczak and Welling, "VAE with a VampPrior", 2018,
     equation 9) and of the aggregated posterior q(z) from the posteriors of a batch (Chen et al.,
     "Isolating sources of disentanglement in VAEs", 2018). The points and components are paired tile
-    by tile: memory beyond the results and gradients is of the order of points + components. Exact
-    far from the origin: differences are formed before they are squared.
+    by tile: memory beyond the results and gradients is of the order of points + components, or at
+    most a megabyte for few points. Exact far from the origin: differences are formed before they
+    are squared.
 
     Args:
         z: points, ``(*batch, d)``.
