@@ -63,6 +63,24 @@ def test_the_cells_of_the_published_file(data_dir: Path) -> None:
         np.testing.assert_allclose(every.double().sum(0), file["X"][()].astype(float).sum(0))
 
 
+def test_cells_of_less_depth(data_dir: Path) -> None:
+    whole, some = data.load("pbmc", data_dir), data.load("pbmc", data_dir, keep=0.25)
+    assert torch.equal(some.test.x, data.load("pbmc", data_dir, keep=0.25).test.x)
+    x, kept = whole.train.x, some.train.x
+    assert (kept <= x).all() and torch.equal(kept, kept.round())
+    assert torch.equal(some.train.extras["library"], kept.sum(1))
+    # Sums over cells are binomial too; five standard deviations, as 2000 genes are looked at.
+    expected = 0.25 * x.double().sum(0)
+    assert ((kept.double().sum(0) - expected).abs() < 5 * (0.75 * expected).sqrt() + 1).all()
+    logs = data.load("pbmc", data_dir, log1p=True, keep=0.25)
+    assert torch.equal(logs.train.x, kept.log1p())
+    for keep in (0.0, 1.5, -1.0):
+        with pytest.raises(DataError, match=r"keep must be above 0 and at most 1"):
+            data.load("pbmc", data_dir, keep=keep)
+    with pytest.raises(DataError, match=r"keep=0.0001"):
+        data.load("pbmc", data_dir, keep=1e-4)
+
+
 @pytest.mark.parametrize("dtype", ["int32", "uint16", "float64", "float32"])
 def test_dense_files_of_any_type(tmp_path: Path, dtype: str) -> None:
     path = write(tmp_path / "cells.h5", COUNTS.astype(dtype), [5 + i % 3 for i in range(40)])
