@@ -1,7 +1,7 @@
 // Diagonal Gaussians by mean and log-variance.
 #pragma once
 
-#include "numeric.h"
+#include "precision.h"
 
 namespace pyvae {
 inline namespace PYVAE_ISA {
@@ -14,7 +14,7 @@ struct GaussianLogProb : Density {
   PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
     const V precision = exp(-c.in[2]);
     const V d = c.in[0] - c.in[1];
-    const V slope = d * precision;
+    const V slope = times_precision(d, precision);
     const V square = d * slope;
     c.grad[0] = -slope;
     c.grad[1] = slope;
@@ -53,7 +53,7 @@ struct GaussianKl : Density {
     const V residual = expm1_residual(d, ratio);
     const V slope_d = expm1_of(d, ratio, residual);
     const V delta = c.in[0] - c.in[2];
-    const V slope = delta * exp(-c.in[3]);
+    const V slope = times_precision(delta, exp(-c.in[3]));
     const V square = delta * slope;
     c.grad[0] = slope;
     c.grad[1] = V(0.5) * slope_d;
@@ -112,7 +112,7 @@ struct GaussianLogRatio : Density {
   PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
     const V deviation = GaussianRsample::scale(c);
     const V delta = c.z - c.in[2];
-    const V slope = delta * exp(-c.in[3]);
+    const V slope = times_precision(delta, exp(-c.in[3]));
     const V square = delta * slope;
     const V along = kPath ? c.eps / deviation - slope : -slope;
     c.grad[0] = along;

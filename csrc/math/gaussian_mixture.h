@@ -7,7 +7,7 @@
 // origin. Both sides of a pair compute the distance by the same operations in the same order.
 #pragma once
 
-#include "numeric.h"
+#include "precision.h"
 
 namespace pyvae {
 inline namespace PYVAE_ISA {
@@ -67,9 +67,10 @@ struct GaussianMixture {
     of_point = of_point + t * component[1];
   }
 
+  // Finite: a pair at distance 0 stays there.
   template <class V>
   PYVAE_FN static V precision(V logvar) {
-    return exp(-logvar);
+    return finite(exp(-logvar));
   }
   template <class V>
   PYVAE_FN static V constant(V log_weight, V sum_logvar, V width) {

@@ -1,7 +1,7 @@
 // Laplace log-likelihood by mean and log-scale s: -|x - m| exp(-s) - s - log 2.
 #pragma once
 
-#include "numeric.h"
+#include "precision.h"
 
 namespace pyvae {
 inline namespace PYVAE_ISA {
@@ -14,7 +14,7 @@ struct LaplaceLogProb : Density {
   PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
     const V precision = exp(-c.in[2]);
     const V d = c.in[0] - c.in[1];
-    const V distance = abs(d) * precision;
+    const V distance = times_precision(abs(d), precision);
     const V slope = select(d < V(0), -precision, select(d > V(0), precision, V(0)));
     c.grad[0] = -slope;
     c.grad[1] = slope;

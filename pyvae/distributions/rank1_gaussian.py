@@ -158,7 +158,7 @@ class Rank1Gaussian(OpDistribution):
         """
         self._batch_ndim(value)  # validates
         x = _precise(value) - self._mean
-        diagonal = (_precise(self._log_precision).exp() * x.square()).sum(-1)
+        diagonal = ((_precise(self._log_precision) / 2).exp() * x).square().sum(-1)
         square = diagonal + (self._u * x).sum(-1).square()
         return -0.5 * (self._event_shape.numel() * LOG_2PI - self._log_det() + square)
 
