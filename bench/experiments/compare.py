@@ -1,10 +1,9 @@
 """Named systems at equal training: figures of the test split, side by side.
 
-    PYVAE_DATA_DIR=... python bench/experiments/compare.py {iwae,posteriors,plane,beta,tc} ...
+    PYVAE_DATA_DIR=... python bench/experiments/compare.py {iwae,posteriors,beta,tc} ...
 
 iwae: importance-weighted bounds against the VAE (Burda et al. 2016, Table 1, short training).
 posteriors: rank-1 and flows against the diagonal (Rezende et al. 2014; Kingma et al. 2016).
-plane: the same with two latents, where correlations are strong.
 beta: rate and distortion as beta rises (Higgins et al. 2017).
 tc: total correlation as its weight rises (Chen et al. 2018).
 """
@@ -53,7 +52,6 @@ _BURDA = _words(  # the first two of the eight stages of the paper's training: 1
     "--decoder-args hidden=200,200 activation=tanh"
 )
 _STATIC = _words("--dataset binarized_mnist --batch-size 100 --optimizer adam --lr 1e-3")
-_FALLING = _words("--lr-milestones 12 16 18 --lr-gamma 0.3")
 _HIDDEN = _words("--encoder-args hidden=300,300 --decoder-args hidden=300,300")
 
 COMPARISONS = {
@@ -72,8 +70,8 @@ COMPARISONS = {
         [
             *_STATIC,
             *_HIDDEN,
-            *_FALLING,
             *_words("--latent-dim 32 --objective-args warm_up_epochs=5 --eval-samples 500"),
+            *_words("--lr-milestones 12 16 18 --lr-gamma 0.3"),
         ],
         {
             "diagonal": _words("--posterior diagonal_gaussian"),
@@ -81,18 +79,6 @@ COMPARISONS = {
             "inverse autoregressive flow": _words("--posterior iaf"),
         },
         ("log_likelihood", "elbo", "kl", "active_units"),
-        epochs=20,
-        drawn=("samples", "valid/elbo"),
-    ),
-    "plane": Comparison(
-        [*_STATIC, *_HIDDEN, *_FALLING, *_words("--latent-dim 2 --eval-samples 500")],
-        {
-            "diagonal": _words("--posterior diagonal_gaussian"),
-            "rank-1": _words("--posterior rank1_gaussian"),
-            "full": _words("--posterior full_gaussian"),
-            "inverse autoregressive flow": _words("--posterior iaf"),
-        },
-        ("log_likelihood", "elbo", "kl"),
         epochs=20,
         drawn=("samples", "valid/elbo"),
     ),

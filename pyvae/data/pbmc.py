@@ -32,7 +32,7 @@ def pbmc(
         keep: the share of molecules to keep, drawn once: cells as if sequenced less deeply
 
     Raises:
-        DataError: no such file, a share outside (0, 1], or so small a one that a cell is left empty.
+        DataError: no such file, a share outside (0, 1], or one that leaves a cell empty.
     """
     if not 0 < keep <= 1:
         raise DataError(f"pbmc: keep must be above 0 and at most 1, got {keep}")
