@@ -1,6 +1,6 @@
-"""Every preset on the 8 x 8 digits, offline: what it makes after the same number of steps.
+"""Every preset on MNIST: what it makes after the same number of epochs.
 
-    python bench/experiments/gallery.py [--steps N]
+    PYVAE_DATA_DIR=... python bench/experiments/gallery.py [--epochs N]
 
 A row for each preset: twelve draws from the prior through the decoder's mean, or, for the
 autoencoders, which have no prior of their own, twelve reconstructions of test digits. The settings
@@ -29,7 +29,7 @@ WITHOUT_PRIOR = ("autoencoder", "autoencoder_conv", "denoising")
 
 @torch.no_grad()
 def row(run: Run, name: str) -> Tensor:
-    """Images (12, 1, 8, 8)."""
+    """Images (12, 1, 28, 28)."""
     nowhere = argparse.Namespace(run=run.folder, dataset=None, data_dir=None, device="cpu")
     _, model, view = open_run(nowhere)
     model.eval()
@@ -40,29 +40,27 @@ def row(run: Run, name: str) -> Tensor:
 
 
 def main() -> None:
-    options = parser(__doc__ or "", steps=1500).parse_args()
+    options = parser(__doc__ or "", epochs=3).parse_args()
     names = [name for name in presets.names() if not presets.is_plugin(name)]
     half = (len(names) + 1) // 2
     figure = Figure(figsize=(9, 0.42 * half), layout="constrained")
     axes = figure.subplots(half, 2, squeeze=False).T.flatten()
     rows, data = [], {}
     for name, plot in zip(names, axes, strict=False):
-        given = ["--preset", name, "--dataset", "digits", "--steps", str(options.steps)]
-        run = train(f"gallery-{name}", [*given, "--eval-samples", "100"], options)
+        given = ["--preset", name, "--dataset", "mnist", "--epochs", str(options.epochs)]
+        run = train(f"gallery-{name}", [*given, "--eval-samples", "0"], options)
         sheet = plots.image_grid(row(run, name), columns=SHOWN)
         plot.imshow(sheet[0], cmap="gray", vmin=0, vmax=1)
         plot.set_ylabel(name.replace("_", " "), fontsize=7, rotation=0, ha="right", va="center")
         found = data[name] = run.results
-        keys = ("elbo", "log_likelihood", "rate", "distortion")
-        figures = (found.get(key) for key in keys)
-        rows.append([name, *("-" if f is None else f"{f:.2f}" for f in figures)])
+        rows.append([name, *(f"{found[key]:.1f}" for key in ("elbo", "rate", "distortion"))])
     for plot in axes:
         plot.set_xticks([]), plot.set_yticks([])
     for plot in axes[len(names) :]:
         plot.set_axis_off()
     save(figure, options.images / "gallery.png")
-    print(markdown(["preset", "ELBO", "log p(x)", "rate", "distortion"], rows))
-    write(options, "gallery", {"steps": options.steps, "runs": data})
+    print(markdown(["preset", "ELBO", "rate", "distortion"], rows))
+    write(options, "gallery", {"epochs": options.epochs, "runs": data})
 
 
 if __name__ == "__main__":

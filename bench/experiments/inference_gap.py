@@ -71,7 +71,9 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     comparison = COMPARISONS["posteriors"]
     given = [*comparison.shared, *comparison.systems["diagonal"]]
-    run = train("posteriors-0-0", [*given, "--epochs", "15", "--seed", "0"], options)
+    run = train(
+        "posteriors-0-0", [*given, "--epochs", str(comparison.epochs), "--seed", "0"], options
+    )
     nowhere = argparse.Namespace(run=run.folder, dataset=None, data_dir=None, device="cpu")
     _, model, view = open_run(nowhere)
     rows, data = [], {}
