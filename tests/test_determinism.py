@@ -56,6 +56,19 @@ def test_any_number_of_threads(case, size, dtype, threads):
     for_threads(threads, lambda: flat(*differentiate(case, inputs, case.learned)))
 
 
+@pytest.mark.parametrize("weights", [(300,), (100, 300)])
+def test_few_points_under_a_mixture(weights, threads):
+    """So few that weights are kept, in more than one tile of points and part of components."""
+    shapes = (100, 40), (300, 40), (300, 40), weights
+    given = [torch.randn(shape, requires_grad=True) for shape in shapes]
+
+    def run():
+        value = F.gaussian_mixture_log_prob(*given)
+        return [value, *torch.autograd.grad(value, given, torch.ones_like(value))]
+
+    for_threads(threads, run)
+
+
 BROADCASTS = {"columns": (0,), "per sample": (slice(None), slice(1)), "scalar": (0, 0)}
 
 

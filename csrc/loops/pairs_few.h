@@ -8,6 +8,12 @@
 namespace pyvae {
 inline namespace PYVAE_ISA {
 
+// Those of all owners of a tile, by component.
+template <class T>
+PYVAE_FN T* few_weights(const Mixture& a, int64_t tile, int64_t component) {
+  return static_cast<T*>(a.scratch) + FewScratch(a).weights(tile, component);
+}
+
 // The values, and the weights times the incoming gradient: the gradients of the logits.
 template <class M, class T>
 struct FewWeights : PointsLoop<M, T, false> {
@@ -15,10 +21,9 @@ struct FewWeights : PointsLoop<M, T, false> {
   using V = Vec<T>;
   using Base::a, Base::points, Base::state;
 
-  const FewScratch at;
   T tops[kTiles][kFewComponents / kBlock][kOwners];  // largest logits up to each block
 
-  explicit FewWeights(const Mixture& given) : Base(given), at(given) {}
+  explicit FewWeights(const Mixture& given) : Base(given) {}
 
   // Tiles that share the precisions of a block of components.
   void run(int64_t begin, int tiles) {
@@ -28,7 +33,7 @@ struct FewWeights : PointsLoop<M, T, false> {
       constants<M>(a, 0, k, count, this->constant);
       for (int t = 0; t < tiles; ++t) {
         this->weigh(t, 0, (begin + t) * kOwners, k, count);
-        memcpy(weights(begin + t, k), this->pairs, count * kOwners * sizeof(T));
+        memcpy(few_weights<T>(a, begin + t, k), this->pairs, count * kOwners * sizeof(T));
         memcpy(tops[t][k / kBlock], state[t].top, sizeof(state[t].top));
       }
     }
@@ -39,9 +44,6 @@ struct FewWeights : PointsLoop<M, T, false> {
   }
 
  private:
-  T* weights(int64_t tile, int64_t k) const {
-    return static_cast<T*>(a.scratch) + at.weights(tile, k);
-  }
   // Weights relative to the largest logit at their time become gradients; those of no point are 0.
   void normalize(int t, int64_t tile) {
     T slope[kOwners] = {};
@@ -51,15 +53,16 @@ struct FewWeights : PointsLoop<M, T, false> {
         const V shrink = exp(V::load(tops[t][k / kBlock] + lane) - V::load(state[t].top + lane));
         const V factor = shrink * V::load(slope + lane);
         for (int c = 0; c < kBlock && k + c < a.num_components; ++c) {
-          T* weight = weights(tile, k + c) + lane;
+          T* weight = few_weights<T>(a, tile, k + c) + lane;
           (V::load(weight) * factor).store(weight);
         }
       }
     const View& g = a.grad_log_weights;
     const int count = points[t].count;
     for (int64_t k = 0; k < a.num_components; ++k) {
-      for (int i = count; i < kOwners; ++i) weights(tile, k)[i] = 0;
-      if (g.data) put(down(g), place(g, tile * kOwners, k), weights(tile, k), count);
+      T* weight = few_weights<T>(a, tile, k);
+      for (int i = count; i < kOwners; ++i) weight[i] = 0;
+      if (g.data) put(down(g), place(g, tile * kOwners, k), weight, count);
     }
   }
 };
@@ -99,33 +102,33 @@ struct FewPulls {
   }
 
  private:
-  const T* weights(int64_t tile, int64_t k) const {
-    return static_cast<const T*>(a.scratch) + at.weights(tile, k);
-  }
   // A group of points, a vector of columns, and a block of components.
   void cell(int i, int j, int64_t k, int count, T* pulls) {
-    V z[kGroup], sum[kGroup];
+    V z[kGroup][1], sum[kGroup][1];
     for (int g = 0; g < kGroup; ++g) {
-      z[g] = V::load(rows + (i + g) * stride + j);
-      sum[g] = V::load(pulls + (i + g) * stride + j);
+      z[g][0] = V::load(rows + (i + g) * stride + j);
+      sum[g][0] = V::load(pulls + (i + g) * stride + j);
     }
-    const T* weight = weights(i / kOwners, k) + i % kOwners;
+    const T* weight = few_weights<T>(a, i / kOwners, k) + i % kOwners;
     for (int c = 0; c < count; ++c, weight += kOwners) {
       const V component[2] = {V::load(components.at[0] + c * kStride<T> + j),
                               V::load(components.at[1] + c * kStride<T> + j)};
       V own[2] = {V(0), V(0)};
       if (i > 0) own[0] = V::load(sums[c][0] + j), own[1] = V::load(sums[c][1] + j);
 #pragma GCC unroll 8
-      for (int g = 0; g < kGroup; ++g) M::pull(z[g], component, V(weight[g]), sum[g], own);
+      for (int g = 0; g < kGroup; ++g) {  // their common factors are formed once
+        M::OfPoint::pull(z[g], component, V(weight[g]), sum[g]);
+        M::OfComponent::pull(component, z[g], V(weight[g]), own);
+      }
       own[0].store(sums[c][0] + j), own[1].store(sums[c][1] + j);
     }
-    for (int g = 0; g < kGroup; ++g) sum[g].store(pulls + (i + g) * stride + j);
+    for (int g = 0; g < kGroup; ++g) sum[g][0].store(pulls + (i + g) * stride + j);
   }
   void close(int64_t k, int c) {
     double weight = 0;
     for (int64_t t = 0; t < at.tiles; ++t)
-      weight +=
-          static_cast<double>(sum_of(weights(t, k), up_to(a.num_points - t * kOwners, kOwners)));
+      weight += static_cast<double>(
+          sum_of(few_weights<T>(a, t, k), up_to(a.num_points - t * kOwners, kOwners)));
     if (a.weight_sums) a.weight_sums[k] += weight;
     for (int j = 0; j < width; j += V::kLanes) {
       V sum[2] = {V::load(sums[c][0] + j), V::load(sums[c][1] + j)};

@@ -176,7 +176,7 @@ struct PointsLoop {
       for (int j = 0; j < n; ++j) {
         T* row = pulls[t].at[0] + j * kOwners;
         for (int i = 0; i < vectors * V::kLanes; i += V::kLanes)
-          (Pair::grad(V::load(row + i)) * V::load(slope + i)).store(row + i);
+          (V::load(row + i) * V::load(slope + i)).store(row + i);
         put(down(a.grad_points), place(a.grad_points, first, problem * a.width + column + j), row,
             count);
       }

@@ -13,7 +13,7 @@ namespace pyvae {
 inline namespace PYVAE_ISA {
 
 struct GaussianMixture {
-  // Seen from the point: gradients flow to z.
+  // Seen from the point: gradients flow to z, d log N / dz = (m - z) p.
   struct OfPoint {
     static constexpr int kOwner = 1, kOther = 2, kGrads = 1;  // z; mean, precision
 
@@ -25,12 +25,7 @@ struct GaussianMixture {
     // The weight first: where it is 0, the rest cannot overflow.
     template <class V>
     PYVAE_FN static void pull(const V (&z)[1], const V (&component)[2], V weight, V (&sum)[1]) {
-      sum[0] = sum[0] + (weight * (z[0] - component[0])) * component[1];
-    }
-    // d log N / dz = -(z - m) p
-    template <class V>
-    PYVAE_FN static V grad(V sum) {
-      return -sum;
+      sum[0] = sum[0] + (weight * (component[0] - z[0])) * component[1];
     }
   };
 
@@ -56,16 +51,6 @@ struct GaussianMixture {
       sum[1] = V(0.5) * (sum[1] * precision - weights);
     }
   };
-
-  // Seen from both at once.
-  template <class V>
-  PYVAE_FN static void pull(V z, const V (&component)[2], V weight, V& of_point,
-                            V (&of_component)[2]) {
-    const V d = component[0] - z, t = weight * d;
-    of_component[0] = of_component[0] + t;
-    of_component[1] = of_component[1] + t * d;
-    of_point = of_point + t * component[1];
-  }
 
   // Finite: a pair at distance 0 stays there.
   template <class V>

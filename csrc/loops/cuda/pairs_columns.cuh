@@ -112,8 +112,7 @@ __global__ void __launch_bounds__(kTeamThreads, kTeamBlocks<T, 4>)
     if constexpr (kGrad)
       Matrix(a.grad_points)
           .put(point, at.problem,
-               M::OfPoint::grad(pulls[i]) *
-                   slope_over(Matrix(a.grad_value).get<T>(point, at.problem), state[i].sum));
+               pulls[i] * slope_over(Matrix(a.grad_value).get<T>(point, at.problem), state[i].sum));
   }
 }
 
@@ -137,8 +136,7 @@ __global__ void __launch_bounds__(kTeamThreads) join_points_1d_kernel(const Mixt
   if constexpr (kGrad) {
     const int64_t problem = a.first_problem + column;
     Matrix(a.grad_points)
-        .put(point, problem,
-             M::OfPoint::grad(pull) * slope_over(Matrix(a.grad_value).get<T>(point, problem), sum));
+        .put(point, problem, pull * slope_over(Matrix(a.grad_value).get<T>(point, problem), sum));
   }
 }
 

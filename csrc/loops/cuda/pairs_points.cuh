@@ -102,7 +102,7 @@ __global__ void __launch_bounds__(kTeamThreads, kTeamBlocks<T, 4>)
     __syncthreads();
     const Matrix out(a.grad_points);
     pulls.each(at, owners, span_width, [&](int i, int j, const T(&sum)[1]) {
-      out.put(first + i, span + j, Pair::grad(sum[0]) * s.of_owner[i]);
+      out.put(first + i, span + j, sum[0] * s.of_owner[i]);
     });
   }
 }
@@ -135,7 +135,7 @@ __global__ void __launch_bounds__(kTeamThreads) join_points_kernel(const Mixture
       T total = 0;
 #pragma unroll 4
       for (int p = 0; p < parts; ++p) total += left[p * next + 2 + j] * factors[warp][p];
-      Matrix(a.grad_points).put(point, j, M::OfPoint::grad(total) * slope);
+      Matrix(a.grad_points).put(point, j, total * slope);
     }
   }
 }
