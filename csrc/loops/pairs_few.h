@@ -8,7 +8,7 @@
 namespace pyvae {
 inline namespace PYVAE_ISA {
 
-// Those of all owners of a tile, by component.
+// The weights of all owners of a tile under a component.
 template <class T>
 PYVAE_FN T* few_weights(const Mixture& a, int64_t tile, int64_t component) {
   return static_cast<T*>(a.scratch) + FewScratch(a).weights(tile, component);

@@ -12,12 +12,6 @@ def compute(*tensors: Tensor) -> tuple[Tensor, ...]:
     return tuple(t.to(torch.float64 if double else torch.float32) for t in tensors)
 
 
-def scaled_by(d: Tensor, log_scale: Tensor) -> Tensor:
-    """d exp(-log_scale), with its derivatives; 0 where d is, though the factor may be infinite."""
-    certain = (d == 0) & torch.isinf(torch.exp(-log_scale))
-    return d * torch.exp(-torch.where(certain, 0.0, log_scale))
-
-
 def sum_event(value: Tensor, batch_ndim: int) -> Tensor:
     """Sum over all but the first ``batch_ndim`` dimensions."""
     return value.sum(tuple(range(batch_ndim, value.ndim))) if value.ndim > batch_ndim else value

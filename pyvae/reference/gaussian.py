@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .base import compute, scaled_by, sum_event
+from .base import compute, sum_event
 from .noise import philox_normal
 
 LOG_2PI = math.log(2 * math.pi)
@@ -38,7 +38,7 @@ def gaussian_kl(
         zero if prior_logvar is None else prior_logvar,
     )
     d = logvar - prior_logvar
-    terms = torch.expm1(d) - d + scaled_by(mean - prior_mean, prior_logvar / 2).square()
+    terms = torch.expm1(d) - d + ((mean - prior_mean) * torch.exp(-prior_logvar / 2)).square()
     return sum_event(0.5 * terms, batch_ndim)
 
 
@@ -78,5 +78,5 @@ def gaussian_rsample_log_ratio(
 def gaussian_log_prob(x: Tensor, mean: Tensor, logvar: Tensor, batch_ndim: int = 1) -> Tensor:
     """log N(x; mean, exp(logvar)) = -1/2 sum [log 2 pi + logvar + (x - mean)^2 exp(-logvar)]."""
     x, mean, logvar = compute(x, mean, logvar)
-    terms = LOG_2PI + logvar + scaled_by(x - mean, logvar / 2).square()
+    terms = LOG_2PI + logvar + ((x - mean) * torch.exp(-logvar / 2)).square()
     return sum_event(-0.5 * terms, batch_ndim)
