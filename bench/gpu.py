@@ -23,7 +23,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("build", "tests", "sanitize", "ops", "steps")
 #: What is run under compute-sanitizer, which slows kernels down by a factor of ten to a hundred.
-SANITIZED = ["tests/test_cuda.py", "-k", "agree or noise"]
+SANITIZED = ["tests/cuda/test_device.py", "-k", "agree or noise"]
 TOOLS = ("memcheck", "racecheck", "synccheck")
 
 
@@ -51,7 +51,7 @@ def tests() -> list[dict[str, Any]]:
     """The CUDA tests, then the whole suite: ops on the CPU as well."""
     pytest = [sys.executable, "-m", "pytest", "-q"]
     return [
-        shell("CUDA tests", [*pytest, "tests/test_cuda.py", "tests/test_cuda_nvcc.py"]),
+        shell("CUDA tests", [*pytest, "tests/cuda/test_device.py", "tests/cuda/test_nvcc.py"]),
         shell("whole suite", pytest),
     ]
 

@@ -12,7 +12,7 @@ namespace {
 
 void* current_stream() {
 #if defined(PYVAE_EXECUTOR)
-  return nullptr;  // the kernels run on the host (tests/cuda)
+  return nullptr;  // the kernels run on the host (tests/cuda/executor)
 #endif
   const c10::impl::VirtualGuardImpl device(c10::DeviceType::CUDA);
   return device.getStream(device.getDevice()).native_handle();

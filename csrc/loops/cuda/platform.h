@@ -1,4 +1,4 @@
-// What kernels are written in: CUDA's runtime, or the executor of tests/cuda, which runs the same
+// What kernels are written in: CUDA's runtime, or the executor of tests, which runs the same
 // sources on the host (threads of a block as fibers).
 #pragma once
 

@@ -13,7 +13,7 @@ from pyvae import cli, registry
 from pyvae.config import PARTS, TrainConfig, parse_pairs
 from pyvae.data.h5 import is_h5_path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

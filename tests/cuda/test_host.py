@@ -1,4 +1,4 @@
-"""The CUDA kernels without a GPU: compiled as C++ and run by the executor of tests/cuda.
+"""The CUDA kernels without a GPU: compiled as C++ and run by the executor of tests/cuda/executor.
 
 A block's threads are fibers there, so barriers, shuffles and shared memory do what they do on a
 device; CPU tensors run the kernels through the ordinary ops. Every kernel also runs under the
@@ -17,8 +17,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-TESTS = Path(__file__).parent
-FOLDER = TESTS / "cuda"
+TESTS = Path(__file__).parents[1]
+FOLDER = Path(__file__).parent / "executor"
 sys.path.append(str(FOLDER))
 import executor_build  # noqa: E402
 
@@ -29,10 +29,10 @@ pytestmark = [
 
 #: Short of the whole suite: values, dtypes, layouts, noise and the extremes of every op.
 SELECTION = [
-    "test_ops_values.py",
-    "test_layouts.py",
-    "test_extremes.py",
-    "test_noise.py",
+    "ops/test_values.py",
+    "ops/test_layouts.py",
+    "ops/test_extremes.py",
+    "ops/test_noise.py",
 ]
 #: Millions of steps of a block that a GPU takes side by side, and the executor one by one.
 LEFT_OUT = "beyond_its_range and (gaussian_mixture or mmd)"

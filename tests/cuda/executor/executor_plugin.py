@@ -1,6 +1,6 @@
 """CPU tensors run the CUDA kernels, by the executor: for any test of the ops.
 
-    PYTHONPATH=tests/cuda pytest -p executor_plugin tests/test_ops_values.py
+    PYTHONPATH=tests/cuda/executor pytest -p executor_plugin tests/ops/test_values.py
 
 PYVAE_EXECUTOR_SANITIZE=1 takes the build with sanitizers, for a Python that has address sanitizer's
 library preloaded.

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
+ROOT = HERE.parents[2]
 EXECUTOR = ["executor.cpp", "fiber.cpp"]
 FLAGS = [
     *("-x", "c++", "-std=c++20", "-fPIC", "-ftls-model=global-dynamic"),

@@ -127,7 +127,7 @@ def test_operands_expanded_in_memory(name):
 @pytest.mark.parametrize("case", [c for c in CASES.values() if not c.paired], ids=lambda c: c.name)
 def test_empty_batches_and_events(case, shape):
     if case.images:
-        pytest.skip("data and parameters differ in shape: tests/test_logistic_mixture.py")
+        pytest.skip("data and parameters differ in shape: tests/ops/test_logistic_mixture.py")
     plain = case.inputs()
     inputs = {
         n: t.new_zeros((*shape, *t.shape[2:])) if torch.is_tensor(t) and t.ndim else t

@@ -110,7 +110,7 @@ PER_SAMPLE = [case for case in EXACT if "batch_ndim" in schema(case)]
 @pytest.mark.parametrize("case", PER_SAMPLE, ids=lambda c: c.name)
 def test_gradients_for_every_batch_ndim(case, batch_ndim):
     if case.images and batch_ndim == 2:
-        pytest.skip("an image is never split: tests/test_logistic_mixture.py")
+        pytest.skip("an image is never split: tests/ops/test_logistic_mixture.py")
     inputs = tiny(case)
     check_gradients(lambda i: case(i, batch_ndim=batch_ndim), inputs, case.differentiable)
 

@@ -10,7 +10,7 @@ import pytest
 
 from pyvae.testing import CASES
 
-BENCH = Path(__file__).parents[1] / "bench"
+BENCH = Path(__file__).parents[2] / "bench"
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import pytest
 import pyvae
 
 PACKAGE = Path(pyvae.__file__).parent
-CSRC = Path(__file__).parents[1] / "csrc"
+CSRC = Path(__file__).parents[2] / "csrc"
 
 PARTS = {"encoders", "decoders", "priors", "posteriors", "likelihoods"}
 # each layer may import those before it; layers that import nothing of ours come first

@@ -15,7 +15,7 @@ import torch
 import pyvae
 from pyvae import _build, _library
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def python(*arguments, cwd):

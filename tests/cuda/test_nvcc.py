@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "csrc/cuda").glob("*.cu"))
 ARCH = "sm_90"
 FLAGS = ["-std=c++20", "-O3", "-DPYVAE_ISA=device", f"-arch={ARCH}", "-Xptxas", "-v", "-cubin"]
