@@ -56,21 +56,15 @@ set(CMAKE_CUDA_STANDARD_REQUIRED ON)
 enable_language(CUDA)
 set(PYVAE_CUDA_VERSION "${CMAKE_CUDA_COMPILER_VERSION}")
 
-add_library(kernels_cuda OBJECT
-  csrc/cuda/kernels.cpp csrc/cuda/sums.cu
-  csrc/cuda/gaussian.cu csrc/cuda/gaussian_sample.cu csrc/cuda/gaussian_log_ratio.cu
-  csrc/cuda/gaussian_log_ratio_standard.cu
-  csrc/cuda/bernoulli.cu csrc/cuda/continuous_bernoulli.cu csrc/cuda/laplace.cu
-  csrc/cuda/discretized_logistic.cu csrc/cuda/poisson.cu csrc/cuda/negative_binomial.cu
-  csrc/cuda/zero_inflated.cu
-  csrc/cuda/rank1.cu csrc/cuda/logistic_mixture.cu csrc/cuda/gaussian_mixture.cu csrc/cuda/mmd.cu
-  csrc/cuda/categorical.cu)
+# The loops of another kind than rows, and the glue.
+add_library(tasks_cuda OBJECT csrc/cuda/kernels.cu
+  csrc/cuda/categorical.cu csrc/cuda/gaussian_mixture.cu csrc/cuda/logistic_mixture.cu
+  csrc/cuda/mmd.cu csrc/cuda/rank1.cu)
 # A namespace of its own, as every instruction set of the CPU has.
-target_compile_definitions(kernels_cuda PRIVATE PYVAE_ISA=device)
-target_compile_options(kernels_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-Xfatbin=-compress-all>)
+target_compile_definitions(tasks_cuda PRIVATE PYVAE_ISA=device)
+target_compile_options(tasks_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-Xfatbin=-compress-all>)
 target_sources(_C PRIVATE csrc/cuda/run.cpp)
-set_source_files_properties(csrc/library.cpp PROPERTIES COMPILE_DEFINITIONS PYVAE_CUDA)
-target_link_libraries(_C PRIVATE kernels_cuda CUDA::cudart_static)
+target_link_libraries(_C PRIVATE tasks_cuda CUDA::cudart_static)
 # The module itself has no CUDA source; a target that is older than the language may have taken an
 # empty list of architectures from an earlier run's cache.
 set_target_properties(_C PROPERTIES LINKER_LANGUAGE CXX CUDA_ARCHITECTURES OFF)

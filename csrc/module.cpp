@@ -1,20 +1,38 @@
-// The Python module: build facts only. The ops live in torch.ops.pyvae.
-#include <pybind11/pybind11.h>
-
+// The Python module: what Python needs beside torch.ops, which holds the ops.
 #include <c10/util/Exception.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
 #include "cpu/run.h"
+#include "register.h"
+
+extern "C" pyvae_densities_fn pyvae_densities;  // those of this library
 
 PYBIND11_MODULE(_C, m) {
   m.doc() = "Native ops of pyvae (see torch.ops.pyvae) and the facts of this build.";
+  std::vector<std::string> ops = pyvae::register_densities("pyvae", *pyvae_densities(), "pyvae");
+  for (std::string& name : pyvae::register_task_ops()) ops.push_back(std::move(name));
+  m.attr("ops") = pybind11::cast(ops);  // their names
+
+  const auto in_python = [](const auto& function) {  // as ValueError
+    try {
+      return function();
+    } catch (const c10::Error& error) {
+      throw pybind11::value_error(error.what_without_backtrace());
+    }
+  };
   m.def(
       "instruction_set",
-      [] {
-        try {
-          return pyvae::cpu::kernels().name;
-        } catch (const c10::Error& error) {
-          throw pybind11::value_error(error.what_without_backtrace());
-        }
-      },
+      [in_python] { return in_python([] { return pyvae::cpu::name_of(pyvae::cpu::isa()); }); },
       "The instruction set of the CPU kernels in use.");
+  m.def(
+      "register_densities",
+      [in_python](const std::string& space, uintptr_t exported, const std::string& where) {
+        const auto densities = reinterpret_cast<pyvae_densities_fn*>(exported);
+        return in_python([&] { return pyvae::register_densities(space, *densities(), where); });
+      },
+      pybind11::arg("namespace"), pybind11::arg("exported"), pybind11::arg("where"),
+      "Makes ops of the densities of a loaded library, by the address of its pyvae_densities. Returns "
+      "their names.");
+  m.attr("interface") = pyvae::kInterface;
 }

@@ -1,70 +1,26 @@
 """Loads the native library and gives its ops what only Python can say.
 
 For each op that is its specification (``reference``), which also serves derivatives beyond the
-kernels' own and devices without a kernel, and its rule under ``torch.vmap``.
+kernels' own and devices without a kernel, and its rule under ``torch.vmap``. Which ops there are,
+the library knows.
 """
 
 from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from . import reference
-
-OPS = (
-    "gaussian_rsample",
-    "gaussian_kl",
-    "gaussian_rsample_kl",
-    "rank1_gaussian_rsample_kl",
-    "gaussian_rsample_log_ratio",
-    "gaussian_log_prob",
-    "bernoulli_log_prob",
-    "continuous_bernoulli_log_prob",
-    "laplace_log_prob",
-    "discretized_logistic_log_prob",
-    "poisson_log_prob",
-    "negative_binomial_log_prob",
-    "zero_inflated_negative_binomial_log_prob",
-    "discretized_logistic_mixture_log_prob",
-    "categorical_log_prob",
-    "bernoulli_elbo_loss",
-    "gaussian_elbo_loss",
-    "gaussian_mixture_log_prob",
-    "mmd",
-)
-
-# These also come as permissions to overwrite their second argument with its gradient.
-INPLACE = (
-    "gaussian_log_prob",
-    "bernoulli_log_prob",
-    "categorical_log_prob",
-    "bernoulli_elbo_loss",
-    "gaussian_elbo_loss",
-)
-
-REINSTALL = "pip install --force-reinstall --no-deps --no-cache-dir pyvae-fused"
+from . import _vmap, reference
+from ._build_check import check_build
 
 
-def check_build(built: str, running: str) -> None:
-    """Raise ImportError unless the library was built for the running torch.
-
-    A library for another torch would fail later, with an undefined symbol.
-
-    >>> check_build("2.13.0", "2.13.0")
-    """
-    if built != running:
-        raise ImportError(
-            f"pyvae was built against torch {built}, but torch {running} is installed. Build it "
-            f"again for this torch: {REINSTALL} (or `pip install .` in its source folder)."
-        )
-
-
-def _load() -> None:
+def _load() -> list[str]:
+    """The names of the ops."""
     try:
         from . import _build
     except ImportError as error:
@@ -73,10 +29,14 @@ def _load() -> None:
             "source folder) instead of importing the source tree."
         ) from error
     check_build(_build.torch_version, torch.__version__)
-    from . import _C  # noqa: F401
+    from . import _C
+
+    return list(_C.ops)
 
 
-def _vjp(name: str, results: int) -> Callable[..., tuple[Tensor | None, ...]]:
+def _vjp(
+    specification: Callable[..., Any], results: int
+) -> Callable[..., tuple[Tensor | None, ...]]:
     """The gradient of the specification, for devices without a kernel."""
 
     def backward(*arguments: Any) -> tuple[Tensor | None, ...]:
@@ -87,7 +47,7 @@ def _vjp(name: str, results: int) -> Callable[..., tuple[Tensor | None, ...]]:
         with torch.enable_grad():
             for i in wanted:
                 inputs[i] = inputs[i].detach().requires_grad_()
-            out = getattr(reference, name)(*inputs)
+            out = specification(*inputs)
             outs = out if isinstance(out, tuple) else (out,)
             pairs = [(o, g) for o, g in zip(outs, grads, strict=True) if g is not None]
             found = torch.autograd.grad(
@@ -130,21 +90,25 @@ def _without_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     return fallback
 
 
-_load()
-_implementations = torch.library.Library("pyvae", "IMPL")
-for _name in OPS:
-    _function = getattr(reference, _name)
-    _results = len(getattr(torch.ops.pyvae, _name).default._schema.returns)
-    _implementations.impl(f"{_name}_reference", _function, "CompositeImplicitAutograd")
-    _implementations.impl(_name, _without_kernel(_function), "CompositeExplicitAutograd")
-    _implementations.impl(
-        f"{_name}_backward", _without_kernel(_vjp(_name, _results)), "CompositeExplicitAutograd"
-    )
-for _name in INPLACE:
-    _implementations.impl(
-        f"{_name}_inplace",
-        _without_kernel(getattr(reference, _name)),
-        "CompositeExplicitAutograd",
-    )
+_kept: list[torch.library.Library] = []  # what they register lasts as long as they do
 
-from . import _vmap  # noqa: E402, F401  (the rules name ops that exist from here on)
+
+def complete(namespace: str, specifications: Mapping[str, Callable[..., Any]]) -> None:
+    """Give the ops of a namespace their specifications, by name, and their rules under vmap."""
+    library = torch.library.Library(namespace, "IMPL")
+    _kept.append(library)
+    ops = getattr(torch.ops, namespace)
+    for name, specification in specifications.items():
+        results = len(getattr(ops, name).default._schema.returns)
+        vjp = _vjp(specification, results)
+        library.impl(f"{name}_reference", specification, "CompositeImplicitAutograd")
+        library.impl(name, _without_kernel(specification), "CompositeExplicitAutograd")
+        library.impl(f"{name}_backward", _without_kernel(vjp), "CompositeExplicitAutograd")
+        if hasattr(ops, f"{name}_inplace"):
+            library.impl(
+                f"{name}_inplace", _without_kernel(specification), "CompositeExplicitAutograd"
+            )
+        _vmap.add_rules(namespace, name)
+
+
+complete("pyvae", {name: getattr(reference, name) for name in _load()})

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-ops = torch.ops.pyvae
 Dims = int | None
+
+
+def _ops(space: str, name: str) -> tuple[Any, Any]:
+    """An op and its backward."""
+    ops = getattr(torch.ops, space)
+    return getattr(ops, name).default, getattr(ops, f"{name}_backward").default
+
+
+def _register(space: str, name: str, forward: Any, gradient: Any) -> None:
+    torch.library.register_vmap(f"{space}::{name}", forward)
+    torch.library.register_vmap(f"{space}::{name}_backward", gradient)
+    if hasattr(getattr(torch.ops, space), f"{name}_inplace"):  # a permission not used here
+        torch.library.register_vmap(f"{space}::{name}_inplace", forward)
+
+
+def _has_batch_ndim(op: Any) -> bool:
+    return any(argument.name == "batch_ndim" for argument in op._schema.arguments)
 
 
 def _front(t: Tensor | None, dim: Dims, ndim: int, size: int | None = None) -> Tensor | None:
@@ -36,13 +53,13 @@ def _logical_ndim(
 
 
 def _value_rules(
-    name: str, operands: int, inplace: bool = False, options: int = 0, inner: Sequence[int] = ()
+    space: str, name: str, operands: int, options: int = 0, inner: Sequence[int] = ()
 ) -> None:
     """Ops of the form op(*operands, *options, batch_ndim) -> value.
 
     ``inner``: how many dimensions each operand has behind those that it shares with the others.
     """
-    op, backward = getattr(ops, name), getattr(ops, f"{name}_backward")
+    op, backward = _ops(space, name)
     inner = inner or [0] * operands
 
     def forward(info: Any, dims: tuple[Dims, ...], *args: Any) -> tuple[Tensor, int]:
@@ -69,10 +86,7 @@ def _value_rules(
         found = backward(grad, *front, *rest, batch_ndim + 1, mask)
         return _own_shapes(found, tensors, of_tensors, size)
 
-    torch.library.register_vmap(f"pyvae::{name}", forward)
-    torch.library.register_vmap(f"pyvae::{name}_backward", gradient)
-    if inplace:  # a permission that is not used here
-        torch.library.register_vmap(f"pyvae::{name}_inplace", forward)
+    _register(space, name, forward, gradient)
 
 
 def _own_shapes(
@@ -100,9 +114,7 @@ class _Streams:
     Where the seed has streams already (vmap in vmap) both dimensions become one.
     """
 
-    def __init__(
-        self, size: int, seed: Tensor, dim: Dims, mean: Tensor, mean_dim: Dims, shape: Sequence[int]
-    ) -> None:
+    def __init__(self, size: int, seed: Tensor, dim: Dims, shape: Sequence[int]) -> None:
         self.size, self.shape, self.ndim = size, list(shape), len(shape)
         inner = seed.ndim - (dim is not None)
         seeds = _front(seed, dim, inner, size)
@@ -115,11 +127,17 @@ class _Streams:
         """An operand of the sample."""
         if t is None:
             return None
-        out = _front(t, dim, self.ndim, self.size)
-        assert out is not None
-        if self.nested:
-            out = out.expand(self.size, self.shape[0], *out.shape[2:]).flatten(0, 1)
-        return out
+        return self.merge(_front(t, dim, self.ndim, self.size))
+
+    def merge(self, t: Tensor | None) -> Tensor | None:
+        """Both dimensions of streams as one."""
+        if t is None or not self.nested:
+            return t
+        return t.expand(self.size, self.shape[0], *t.shape[2:]).flatten(0, 1)
+
+    def batch_ndim(self, given: Sequence[int]) -> list[int]:
+        """That of the mapped call, where the op has one."""
+        return [n + 1 - self.nested for n in given]
 
     @property
     def full(self) -> list[int]:
@@ -141,68 +159,80 @@ class _Streams:
         )
 
 
-def _rsample(info: Any, dims: tuple[Dims, ...], *args: Any) -> tuple[Tensor, int]:
-    mean, logvar, seed, shape = args
-    s = _Streams(info.batch_size, seed, dims[2], mean, dims[0], shape)
-    z = ops.gaussian_rsample(s.front(mean, dims[0]), s.front(logvar, dims[1]), s.seed, s.full)
-    return s.back(z), 0
+def _sample_rules(space: str, name: str, n: int) -> None:
+    """Ops of the form op(*operands, seed, shape[, batch_ndim]) -> z[, value]."""
+    op, backward = _ops(space, name)
+
+    def streams(info: Any, dims: Sequence[Dims], args: Sequence[Any]) -> _Streams:
+        return _Streams(info.batch_size, args[n], dims[n], args[n + 1])
+
+    def forward(info: Any, dims: tuple[Dims, ...], *args: Any) -> tuple[Any, Any]:
+        args = (*args, 1)[: n + 3] if _has_batch_ndim(op) else args
+        s = streams(info, dims, args)
+        operands = [s.front(args[i], dims[i]) for i in range(n)]
+        out = op(*operands, s.seed, s.full, *s.batch_ndim(args[n + 2 :]))
+        if isinstance(out, Tensor):
+            return s.back(out), 0
+        return tuple(map(s.back, out)), (0,) * len(out)
+
+    def gradient(info: Any, all_dims: tuple[Dims, ...], *given: Any) -> tuple[Any, Any]:
+        k = len(op._schema.returns)
+        grads, args, mask = given[:k], given[k:-1], given[-1]
+        dims = all_dims[k:-1]
+        s = streams(info, dims, args)
+        ndims = (s.ndim, *args[n + 2 :])
+        front = [
+            s.merge(_front(g, d, ndim, info.batch_size))
+            for g, d, ndim in zip(grads, all_dims, ndims, strict=False)
+        ]
+        operands = [s.front(args[i], dims[i]) for i in range(n)]
+        found = backward(*front, *operands, s.seed, s.full, *s.batch_ndim(args[n + 2 :]), mask)
+        out = (*(s.grad(found[i], args[i], dims[i]) for i in range(n)), None)
+        return out, tuple(None if g is None else 0 for g in out)
+
+    _register(space, name, forward, gradient)
 
 
-def _rsample_backward(info: Any, dims: tuple[Dims, ...], *args: Any) -> tuple[Any, Any]:
-    grad, mean, logvar, seed, shape, mask = args
-    s = _Streams(info.batch_size, seed, dims[3], mean, dims[1], shape)
-    grads = ops.gaussian_rsample_backward(
-        s.front(grad, dims[0]),
-        s.front(mean, dims[1]),
-        s.front(logvar, dims[2]),
-        s.seed,
-        s.full,
-        mask,
-    )
-    out = (s.grad(grads[0], mean, dims[1]), s.grad(grads[1], logvar, dims[2]), None)
-    return out, tuple(None if g is None else 0 for g in out)
-
-
-def _rsample_kl_rules(name: str, n: int) -> None:
-    """Ops of the form op(*operands, seed, batch_ndim) -> z, kl, with z of the first one's shape."""
-    op, backward = getattr(ops, name), getattr(ops, f"{name}_backward")
+def _rank1_rules(space: str, name: str) -> None:
+    """op(mean, log_precision, u, seed, batch_ndim) -> z, kl, with z of the mean's shape."""
+    op, backward = _ops(space, name)
+    n = 3
 
     def streams(info: Any, dims: Sequence[Dims], args: Sequence[Any]) -> _Streams:
         shape = list(args[0].shape)
         if dims[0] is not None:
             shape.pop(dims[0])
-        return _Streams(info.batch_size, args[n], dims[n], args[0], dims[0], shape)
+        return _Streams(info.batch_size, args[n], dims[n], shape)
 
     def forward(info: Any, dims: tuple[Dims, ...], *args: Any) -> tuple[Any, Any]:
-        batch_ndim = args[n + 1] if len(args) > n + 1 else 1
         s = streams(info, dims, args)
         operands = [s.front(args[i], dims[i]) for i in range(n)]
-        z, kl = op(*operands, s.seed, batch_ndim + 1 - s.nested)
+        z, kl = op(*operands, s.seed, *s.batch_ndim((*args, 1)[n + 1 : n + 2]))
         return (s.back(z), s.back(kl)), (0, 0)
 
     def gradient(info: Any, all_dims: tuple[Dims, ...], *given: Any) -> tuple[Any, Any]:
         grad_z, grad_kl, args, mask = given[0], given[1], given[2:-1], given[-1]
         dims, batch_ndim = all_dims[2:-1], args[n + 1]
         s = streams(info, dims, args)
-        grad_kl = _front(grad_kl, all_dims[1], batch_ndim, info.batch_size)
-        if grad_kl is not None and s.nested:
-            grad_kl = grad_kl.flatten(0, 1)
+        front_z = s.merge(_front(grad_z, all_dims[0], s.ndim, info.batch_size))
+        front_kl = s.merge(_front(grad_kl, all_dims[1], batch_ndim, info.batch_size))
         operands = [s.front(args[i], dims[i]) for i in range(n)]
-        front_z = s.front(grad_z, all_dims[0])
-        found = backward(front_z, grad_kl, *operands, s.seed, batch_ndim + 1 - s.nested, mask)
+        found = backward(
+            front_z, front_kl, *operands, s.seed, *s.batch_ndim((batch_ndim,)), mask
+        )
         out = (*(s.grad(found[i], args[i], dims[i]) for i in range(n)), None)
         return out, tuple(None if g is None else 0 for g in out)
 
-    torch.library.register_vmap(f"pyvae::{name}", forward)
-    torch.library.register_vmap(f"pyvae::{name}_backward", gradient)
+    _register(space, name, forward, gradient)
 
 
-def _elbo_rules(name: str, likelihood: str, n: int) -> None:
+def _elbo_rules(space: str, name: str, likelihood: str, n: int) -> None:
     """A mapped loss is put together from the mapped ops: one loss for each index in front.
 
     Its arguments are n operands of the likelihood, mean, logvar, beta and the reduction.
     """
-    log_prob, log_prob_backward = getattr(ops, likelihood), getattr(ops, f"{likelihood}_backward")
+    log_prob, log_prob_backward = _ops(space, likelihood)
+    gaussian_kl, gaussian_kl_backward = _ops(space, "gaussian_kl_standard")
 
     def fronts(dims: Sequence[Dims], args: Sequence[Any], size: int) -> tuple[list[Any], list[Any]]:
         decoded = _logical_ndim(args[:n], dims[:n])
@@ -213,7 +243,7 @@ def _elbo_rules(name: str, likelihood: str, n: int) -> None:
     def forward(info: Any, dims: tuple[Dims, ...], *args: Any) -> tuple[Tensor, int]:
         operands, latent = fronts(dims, args, info.batch_size)
         beta = _front(args[n + 2], dims[n + 2], 1, info.batch_size)
-        kl = ops.gaussian_kl(*latent, None, None, 2)
+        kl = gaussian_kl(*latent, 2)
         loss = (kl if beta is None else beta * kl) - log_prob(*operands, 2)
         reduction = args[n + 3]
         return (loss if reduction == 0 else loss.mean(1) if reduction == 1 else loss.sum(1)), 0
@@ -229,23 +259,21 @@ def _elbo_rules(name: str, likelihood: str, n: int) -> None:
         g = (g / batch if reduction == 1 else g).expand(size, batch)
         weighted = g if beta is None else g * beta
         found = log_prob_backward(-g, *operands, 2, mask[:n])
-        of_kl = ops.gaussian_kl_backward(
-            weighted, *latent, None, None, 2, [*mask[n : n + 2], False, False]
-        )
+        of_kl = gaussian_kl_backward(weighted, *latent, 2, mask[n : n + 2])
         of_beta = None
         if mask[n + 2]:
-            of_beta = (ops.gaussian_kl(*latent, None, None, 2) * g).sum(1).to(args[n + 2].dtype)
+            of_beta = (gaussian_kl(*latent, 2) * g).sum(1).to(args[n + 2].dtype)
         return _own_shapes([*found, *of_kl[:2], of_beta], args[: n + 3], dims[: n + 3], size)
 
-    torch.library.register_vmap(f"pyvae::{name}", forward)
-    torch.library.register_vmap(f"pyvae::{name}_inplace", forward)
-    torch.library.register_vmap(f"pyvae::{name}_backward", gradient)
+    _register(space, name, forward, gradient)
 
 
-def _looped(name: str) -> None:
-    """One call for each index: noise streams and pairs do not run over the mapped dimension."""
-    op = getattr(ops, name)
+def _looped(space: str, name: str) -> None:
+    """One call for each index: pairs do not run over the mapped dimension."""
+    _register(space, name, *map(_loop, _ops(space, name)))
 
+
+def _loop(op: Any) -> Any:
     def rule(info: Any, dims: tuple[Dims, ...], *args: Any) -> tuple[Any, Any]:
         dims = (*dims, *[None] * (len(args) - len(dims)))
         calls = [
@@ -262,28 +290,27 @@ def _looped(name: str) -> None:
         out = [None if r[0] is None else torch.stack(r) for r in zip(*calls, strict=True)]
         return tuple(out), tuple(None if t is None else 0 for t in out)
 
-    torch.library.register_vmap(f"pyvae::{name}", rule)
+    return rule
 
 
-_looped("gaussian_rsample_log_ratio")
-_looped("gaussian_rsample_log_ratio_backward")
-for _name in ("gaussian_mixture_log_prob", "mmd"):
-    _looped(_name)
-    _looped(f"{_name}_backward")
-_value_rules("gaussian_kl", 4)
-_value_rules("gaussian_log_prob", 3, inplace=True)
-_value_rules("bernoulli_log_prob", 2, inplace=True)
-_value_rules("continuous_bernoulli_log_prob", 2)
-_value_rules("laplace_log_prob", 3)
-_value_rules("discretized_logistic_log_prob", 3)
-_value_rules("poisson_log_prob", 2)
-_value_rules("negative_binomial_log_prob", 3)
-_value_rules("zero_inflated_negative_binomial_log_prob", 4)
-_value_rules("discretized_logistic_mixture_log_prob", 2, options=1)
-_value_rules("categorical_log_prob", 2, inplace=True, inner=(0, 1))
-torch.library.register_vmap("pyvae::gaussian_rsample", _rsample)
-torch.library.register_vmap("pyvae::gaussian_rsample_backward", _rsample_backward)
-_rsample_kl_rules("gaussian_rsample_kl", 2)
-_rsample_kl_rules("rank1_gaussian_rsample_kl", 3)
-_elbo_rules("bernoulli_elbo_loss", "bernoulli_log_prob", 2)
-_elbo_rules("gaussian_elbo_loss", "gaussian_log_prob", 3)
+#: Ops whose arguments say more than operands, noise and batch_ndim.
+_OWN_RULES: dict[str, Callable[[str, str], None]] = {
+    "pyvae::gaussian_mixture_log_prob": _looped,
+    "pyvae::mmd": _looped,
+    "pyvae::rank1_gaussian_rsample_kl": _rank1_rules,
+    "pyvae::discretized_logistic_mixture_log_prob": partial(_value_rules, operands=2, options=1),
+    "pyvae::categorical_log_prob": partial(_value_rules, operands=2, inner=(0, 1)),
+    "pyvae::bernoulli_elbo_loss": partial(_elbo_rules, likelihood="bernoulli_log_prob", n=2),
+    "pyvae::gaussian_elbo_loss": partial(_elbo_rules, likelihood="gaussian_log_prob", n=3),
+}
+
+
+def add_rules(space: str, name: str) -> None:
+    """The rule of an op and of its backward, by what its schema says."""
+    if own := _OWN_RULES.get(f"{space}::{name}"):
+        return own(space, name)
+    names = [argument.name for argument in _ops(space, name)[0]._schema.arguments]
+    if "seed" in names:
+        _sample_rules(space, name, names.index("seed"))
+    else:
+        _value_rules(space, name, names.index("batch_ndim"))

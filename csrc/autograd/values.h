@@ -6,7 +6,7 @@
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/saved_variable.h>
 
-#include "../ops/check.h"
+#include "../ops/row_op.h"
 
 namespace pyvae {
 
@@ -36,7 +36,7 @@ inline void redispatch(const c10::OperatorHandle& op, c10::DispatchKeySet keys, 
   op.redispatchBoxed(keys & c10::after_autograd_keyset, stack);
 }
 
-inline c10::IValue bools(const std::vector<bool>& mask) {
+inline c10::IValue bools(const Mask& mask) {
   c10::List<bool> list;
   for (bool b : mask) list.push_back(b);
   return list;
@@ -77,8 +77,8 @@ inline ag::edge_list edges_of(const Values& args) {
   return edges;
 }
 
-inline std::vector<bool> bools_of(const c10::IValue& mask) {
-  std::vector<bool> out;
+inline Mask bools_of(const c10::IValue& mask) {
+  Mask out;
   for (bool b : mask.toBoolList()) out.push_back(b);
   return out;
 }

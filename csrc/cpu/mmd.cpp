@@ -1,24 +1,12 @@
 #include "../math/mmd.h"
 
 #include "../loops/pairs_discrepancy.h"
-#include "fill.h"
+#include "../task.h"
 
-namespace pyvae {
-inline namespace PYVAE_ISA {
-namespace {
+#define PYVAE_MMD_TASK(name, K, loop) \
+  PYVAE_CPU_TASK(name, Discrepancy, loop<K, Apart, float>, loop<K, Apart, double>)
 
-template <class K>
-void fill_kernel(CpuKernels& k, Task value, Task gradient) {
-  fill(k, value, discrepancy_value<K, Apart, float>, discrepancy_value<K, Apart, double>);
-  fill(k, gradient, discrepancy_gradient<K, Apart, float>, discrepancy_gradient<K, Apart, double>);
-}
-
-}  // namespace
-
-void fill_mmd(CpuKernels& k) {
-  fill_kernel<Rbf>(k, Task::mmd_rbf, Task::mmd_rbf_gradient);
-  fill_kernel<Imq>(k, Task::mmd_imq, Task::mmd_imq_gradient);
-}
-
-}  // namespace PYVAE_ISA
-}  // namespace pyvae
+PYVAE_MMD_TASK(mmd_rbf, Rbf, discrepancy_value)
+PYVAE_MMD_TASK(mmd_rbf_gradient, Rbf, discrepancy_gradient)
+PYVAE_MMD_TASK(mmd_imq, Imq, discrepancy_value)
+PYVAE_MMD_TASK(mmd_imq_gradient, Imq, discrepancy_gradient)

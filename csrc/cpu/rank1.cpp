@@ -1,18 +1,11 @@
 #include "../math/rank1.h"
 
 #include "../loops/summary.h"
-#include "fill.h"
+#include "../task.h"
 
-namespace pyvae {
-inline namespace PYVAE_ISA {
+#define PYVAE_RANK1_TASK(name, gradient)                                      \
+  PYVAE_CPU_TASK(name, Map, summary_rows<Rank1GaussianRsampleKl, float, gradient>, \
+                 summary_rows<Rank1GaussianRsampleKl, double, gradient>)
 
-void fill_rank1(CpuKernels& k) {
-  using F = Rank1GaussianRsampleKl;
-  fill(k, Task::rank1_gaussian_rsample_kl, summary_rows<F, float, false>,
-       summary_rows<F, double, false>);
-  fill(k, Task::rank1_gaussian_rsample_kl_backward, summary_rows<F, float, true>,
-       summary_rows<F, double, true>);
-}
-
-}  // namespace PYVAE_ISA
-}  // namespace pyvae
+PYVAE_RANK1_TASK(rank1_gaussian_rsample_kl, false)
+PYVAE_RANK1_TASK(rank1_gaussian_rsample_kl_backward, true)

@@ -8,11 +8,12 @@
 #include <string>
 
 #include "../ops/backend.h"
+#include "combine.h"
 
 namespace pyvae::cpu {
 
-const CpuKernels& kernels() {
-  static const CpuKernels& chosen = []() -> const CpuKernels& {
+Isa isa() {
+  static const Isa chosen = [] {
     const char* wish = std::getenv("PYVAE_ISA");
     const std::string name = wish ? wish : "";
 #if defined(PYVAE_X86)
@@ -26,107 +27,96 @@ const CpuKernels& kernels() {
                       "PYVAE_ISA must be portable, avx2 or avx512, got ", name);
     TORCH_CHECK_VALUE(!(name == "avx2" && !avx2) && !(name == "avx512" && !avx512),
                       "PYVAE_ISA=", name, ", but this processor lacks it");
-    if (avx512 && (name.empty() || name == "avx512")) return cpu_kernels_avx512();
-    if (avx2 && name != "portable") return cpu_kernels_avx2();
+    if (avx512 && (name.empty() || name == "avx512")) return kAvx512;
+    if (avx2 && name != "portable") return kAvx2;
 #else
     TORCH_CHECK_VALUE(name.empty() || name == "portable",
                       "PYVAE_ISA must be portable on this processor, got ", name);
 #endif
-    return cpu_kernels_portable();
+    return kPortable;
   }();
   return chosen;
+}
+
+const char* name_of(Isa isa) {
+  constexpr const char* names[kIsas] = {"portable", "avx2", "avx512"};
+  return names[isa];
 }
 
 namespace {
 // Elements below which a second thread costs more than it saves.
 constexpr int64_t kGrain = 16384;
 
-int64_t column_segments(bool is_double, int64_t cols) {
-  const int64_t segment = kernels().segment[is_double];
-  return (cols + segment - 1) / segment;
+// The kernels of the best instruction set that the density was built for.
+const CpuKernels& kernels(const Kernel& kernel) {
+  int set = isa();
+  while (set > kPortable && !kernel.density->cpu[set]) --set;
+  return kernel.density->cpu[set][kernel.variant];
 }
 
-void run(Kernel kernel, bool is_double, Mode mode, const Rows& given) {
-  const CpuKernels& k = kernels();
-  const RowsFn fn = k.loop[static_cast<int>(kernel)][is_double][static_cast<int>(mode)];
-  Rows rows = given;
-  int64_t items, weight;  // weight: elements of one item
-  if (mode == Mode::columns || mode == Mode::columns_value) {
-    const int64_t segments = column_segments(is_double, rows.cols);
-    int64_t kept = 1;
-    for (int d = 0; d < rows.kept; ++d) kept *= rows.sizes[d];
-    // As many groups as there are threads, or a multiple; a group's size changes no result.
-    const int64_t most =
-        std::clamp<int64_t>(k.segment[is_double] / std::max<int64_t>(rows.cols, 1), 1, k.group);
-    const int64_t threads = at::get_num_threads(), wave = most * threads;
-    const int64_t groups = std::max<int64_t>((kept + wave - 1) / wave * threads, 1);
-    rows.group = static_cast<int>(std::max<int64_t>((kept + groups - 1) / groups, 1));
-    items = (kept + rows.group - 1) / rows.group * segments * rows.splits;
-    weight = items ? rows.rows * rows.cols / items : 1;
-  } else {
-    items = rows.rows * rows.chunks();
-    weight = std::min<int64_t>(rows.cols, kChunk);
-  }
-  const int64_t grain = std::max<int64_t>(1, kGrain / std::max<int64_t>(1, weight));
-  if (items <= grain) {
-    if (items) fn(rows, 0, items);
-    return;
-  }
-  at::parallel_for(0, items, grain, [&](int64_t begin, int64_t end) { fn(rows, begin, end); });
+template <class Run>
+void in_threads(int64_t items, int64_t grain, const Run& run) {
+  if (items > grain)
+    at::parallel_for(0, items, grain, run);
+  else if (items)
+    run(0, items);
+}
+// Runs items of `weight` elements each.
+template <class Pass>
+void run_items(void (*kernel)(const Pass&, int64_t, int64_t), const Pass& pass, int64_t items,
+               int64_t weight) {
+  in_threads(items, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, weight)),
+             [&](int64_t begin, int64_t end) { kernel(pass, begin, end); });
 }
 
-void run_task(Task task, bool is_double, const void* arguments, int64_t items, int64_t grain) {
-  const TaskFn fn = kernels().task[static_cast<int>(task)][is_double];
-  if (items <= grain) {
-    if (items) fn(arguments, 0, items);
-    return;
-  }
-  at::parallel_for(0, items, std::max<int64_t>(1, grain),
-                   [&](int64_t begin, int64_t end) { fn(arguments, begin, end); });
+void map(const Kernel& kernel, const Map& pass) {
+  run_items(kernels(kernel).map[kernel.is_double][static_cast<int>(pass.want)], pass,
+            pass.rows * pass.chunks(), std::min(pass.cols, kChunk));
 }
 
-void sum_groups(const double* partial, int64_t count, int64_t group, bool is_double, void* out) {
-  for (int64_t i = 0; i < count; ++i) {
-    double total = 0;
-    for (int64_t j = 0; j < group; ++j) total += partial[i * group + j];
-    if (is_double)
-      static_cast<double*>(out)[i] = total;
-    else
-      static_cast<float*>(out)[i] = static_cast<float>(total);
-  }
+void reduce_rows(const Kernel& kernel, const ReduceRows& pass) {
+  run_items(kernels(kernel).reduce_rows[kernel.is_double], pass, pass.rows * pass.chunks(),
+            std::min(pass.cols, kChunk));
 }
 
-void sum_splits(const double* partial, int64_t splits, int64_t count, double* out) {
-  for (int64_t i = 0; i < count; ++i) {
-    out[i] = partial[i];
-    for (int64_t s = 1; s < splits; ++s) out[i] += partial[s * count + i];
-  }
+int64_t segment(const Kernel& kernel) { return kernels(kernel).segment[kernel.is_double]; }
+
+void reduce_columns(const Kernel& kernel, const ReduceColumns& given) {
+  ReduceColumns pass = given;
+  const int64_t columns = segment(kernel), segments = (pass.cols + columns - 1) / columns;
+  int64_t kept = 1;
+  for (int d = 0; d < pass.kept; ++d) kept *= pass.sizes[d];
+  // As many groups as there are threads, or a multiple; a group's size changes no result.
+  const int64_t most =
+      std::clamp<int64_t>(columns / std::max<int64_t>(pass.cols, 1), 1, kMaxGroup);
+  const int64_t threads = at::get_num_threads(), wave = most * threads;
+  const int64_t groups = std::max<int64_t>((kept + wave - 1) / wave * threads, 1);
+  pass.group = static_cast<int>(std::max<int64_t>((kept + groups - 1) / groups, 1));
+  const int64_t items = (kept + pass.group - 1) / pass.group * segments * pass.splits;
+  run_items(kernels(kernel).reduce_columns[kernel.is_double][pass.values != nullptr], pass, items,
+            items ? pass.rows * pass.cols / items : 1);
 }
 
-void scatter_rows(const Rows& rows, int operand, const double* partial, double* out) {
-  const View& g = rows.view[kGrad + operand];
-  const int64_t chunks = rows.chunks();
-  int64_t index[kMaxDims] = {};
-  int64_t offset = 0;
-  for (int64_t r = 0; r < rows.rows; ++r) {
-    for (int64_t c = 0; c < chunks; ++c) out[offset] += partial[r * chunks + c];
-    for (int d = rows.ndim - 1; d >= 0; --d) {
-      offset += g.strides[d];
-      if (++index[d] < rows.sizes[d]) break;
-      index[d] = 0;
-      offset -= rows.sizes[d] * g.strides[d];
-    }
-  }
+void run_task(const AnyTask& task, bool is_double, const void* arguments, int64_t items,
+              int64_t grain) {
+  in_threads(items, std::max<int64_t>(1, grain), [&](int64_t begin, int64_t end) {
+    task.on_cpu(isa(), is_double, arguments, begin, end);
+  });
 }
 
-const Backend kBackend{.run = run,
+const Backend kBackend{.limits = {.host = true,
+                                  .teams = false,
+                                  .sums_with_values = true,
+                                  .split_rows = 256,
+                                  .split_columns = 4096,
+                                  .split_blocks = 8},
+                       .map = map,
+                       .reduce_columns = reduce_columns,
+                       .reduce_rows = reduce_rows,
+                       .combine = combine,
+                       .segment = segment,
                        .run_task = run_task,
-                       .sum_groups = sum_groups,
-                       .sum_splits = sum_splits,
-                       .scatter_rows = scatter_rows,
-                       .columns_write_full = true,
-                       .column_segments = column_segments,
-                       .on_host = true};
+                       .scale_rows = nullptr};
 const bool registered = (set_backend(c10::DeviceType::CPU, &kBackend), true);
 
 }  // namespace

@@ -1,17 +1,9 @@
 #include "../math/logistic_mixture.h"
 
 #include "../loops/cuda/planes.cuh"
-#include "fill.h"
+#include "../task.h"
 
-namespace pyvae {
-inline namespace PYVAE_ISA {
-
-void fill_logistic_mixture(CudaKernels& k) {
-  fill(k, Task::grey_logistic_mixture, planes_task<GreyLogistic, float>,
-       planes_task<GreyLogistic, double>);
-  fill(k, Task::colour_logistic_mixture, planes_task<ColourLogistic, float>,
-       planes_task<ColourLogistic, double>);
-}
-
-}  // namespace PYVAE_ISA
-}  // namespace pyvae
+PYVAE_CUDA_TASK(grey_logistic_mixture, Planes, planes_task<GreyLogistic, float>,
+                planes_task<GreyLogistic, double>)
+PYVAE_CUDA_TASK(colour_logistic_mixture, Planes, planes_task<ColourLogistic, float>,
+                planes_task<ColourLogistic, double>)

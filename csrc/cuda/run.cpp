@@ -2,63 +2,67 @@
 // any device, so that it links with a torch without CUDA.
 #include <c10/core/impl/VirtualGuardImpl.h>
 
-#include <algorithm>
-
 #include "../ops/backend.h"
 #include "kernels.h"
 
 namespace pyvae::cuda {
-namespace {
 
+#if defined(PYVAE_EXECUTOR)  // the kernels run on the host and lie in a library of their own
+void* current_stream() { return nullptr; }
+const CudaKernels* kernels_of(const DensityInfo& density);
+const AnyTask& task_of(const AnyTask& task) { return *tasks::find(task.name); }
+#else
+namespace {
 void* current_stream() {
-#if defined(PYVAE_EXECUTOR)
-  return nullptr;  // the kernels run on the host (tests/cuda/executor)
-#endif
   const c10::impl::VirtualGuardImpl device(c10::DeviceType::CUDA);
   return device.getStream(device.getDevice()).native_handle();
 }
+const CudaKernels* kernels_of(const DensityInfo& density) { return density.cuda; }
+const AnyTask& task_of(const AnyTask& task) { return task; }
+}  // namespace
+#endif
 
-void run(Kernel kernel, bool is_double, Mode mode, const Rows& rows) {
-  if (rows.rows == 0 || rows.cols == 0) return;
-  cuda_kernels().loop[static_cast<int>(kernel)][is_double][static_cast<int>(mode)](
-      rows, current_stream());
+namespace {
+
+const CudaKernels& kernels(const Kernel& kernel) {
+  return kernels_of(*kernel.density)[kernel.variant];
 }
 
-void run_task(Task task, bool is_double, const void* arguments, int64_t items, int64_t) {
-  if (items)
-    cuda_kernels().task[static_cast<int>(task)][is_double](arguments, items, current_stream());
+void map(const Kernel& kernel, const Map& pass) {
+  if (pass.rows && pass.cols)
+    kernels(kernel).map[kernel.is_double][static_cast<int>(pass.want)](pass, current_stream());
+}
+void reduce_columns(const Kernel& kernel, const ReduceColumns& pass) {
+  if (pass.rows && pass.cols)
+    kernels(kernel).reduce_columns[kernel.is_double][false](pass, current_stream());
+}
+void reduce_rows(const Kernel& kernel, const ReduceRows& pass) {
+  if (pass.rows && pass.cols)
+    kernels(kernel).reduce_rows[kernel.is_double](pass, current_stream());
+}
+void run_combine(const Combine& pass) { combine(pass, current_stream()); }
+
+void run_task(const AnyTask& task, bool is_double, const void* arguments, int64_t items, int64_t) {
+  if (items) task_of(task).on_cuda(is_double, arguments, items, current_stream());
+}
+void run_scale_rows(void* data, bool is_double, int64_t rows, int64_t cols, const View& weight,
+                    double folded) {
+  scale_rows(data, is_double, rows, cols, weight, folded, current_stream());
 }
 
-void sum_groups(const double* partial, int64_t count, int64_t group, bool is_double, void* out) {
-  cuda_kernels().sum_groups(partial, count, group, is_double, out, current_stream());
-}
-
-void sum_splits(const double* partial, int64_t splits, int64_t count, double* out) {
-  cuda_kernels().sum_splits(partial, splits, count, out, current_stream());
-}
-
-// As many parts as it takes to have some 500 blocks of 128 columns, of 64 rows at least; the same
-// on every device.
-int64_t splits(int64_t columns, int64_t summed) {
-  const int64_t blocks = (columns + 127) / 128;
-  return std::max<int64_t>(1, std::min(512 / blocks, (summed + 63) / 64));
-}
-
-void scale_rows(void* data, bool is_double, int64_t rows, int64_t cols, const View& weight,
-                double folded) {
-  cuda_kernels().scale_rows(data, is_double, rows, cols, weight, folded, current_stream());
-}
-
-const Backend kBackend{.run = run,
+const Backend kBackend{.limits = {.host = false,
+                                  .teams = true,
+                                  .sums_with_values = false,
+                                  .split_rows = 64,
+                                  .split_columns = 128,
+                                  .split_blocks = 512},
+                       .map = map,
+                       .reduce_columns = reduce_columns,
+                       .reduce_rows = reduce_rows,
+                       .combine = run_combine,
+                       .segment = nullptr,
                        .run_task = run_task,
-                       .sum_groups = sum_groups,
-                       .sum_splits = sum_splits,
-                       .scatter_rows = nullptr,
-                       .columns_write_full = true,
-                       .on_host = false,
-                       .splits = splits,
-                       .scale_rows = scale_rows,
-                       .teams = true};
+                       .scale_rows = run_scale_rows};
 const bool registered = (set_backend(c10::DeviceType::CUDA, &kBackend), true);
 
 }  // namespace

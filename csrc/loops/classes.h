@@ -2,7 +2,7 @@
 //
 // A *position* has one index and a logit for each class; `rows` are rows of positions: operand 0
 // the indices (of which dtype, `index_bytes` says), operand 1 the logits of class 0, gradient 1
-// theirs. Dimensions from rows.kept on are those that logits are shared along, where their gradient
+// theirs. Dimensions from `kept` on are those that logits are shared along, where their gradient
 // is a sum. Items are (kept row, `chunk` positions of it).
 #pragma once
 
@@ -15,7 +15,8 @@ constexpr int kMaxPlanes = 1024;  // classes of a position that lies beside othe
 constexpr int kClassTeam = 128;   // threads of an item, where they are a team
 
 struct ClassRows {
-  Rows rows;
+  Map rows;
+  int kept = 0;
   int64_t classes = 1;
   int64_t step = 1, grad_step = 1;  // between classes
   int index_bytes = 8;

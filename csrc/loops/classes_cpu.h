@@ -16,7 +16,7 @@ class ClassLoop {
   static constexpr int W = V::kLanes;
 
   const ClassRows& a_;
-  const Rows& r_;
+  const Map& r_;
   const View &x_, &logits_, &grad_;
   int64_t summed_ = 1;  // rows that share their logits
   Cursor at_, shared_;
@@ -34,7 +34,7 @@ class ClassLoop {
       : a_(a), r_(a.rows), x_(r_.view[kInput]), logits_(r_.view[kInput + 1]),
         grad_(r_.view[kGrad + 1]), at_(r_, 0), shared_(r_, 0), value_(r_.value),
         gradient_(grad_.data), tile_(a) {
-    for (int d = r_.kept; d < r_.ndim; ++d) summed_ *= r_.sizes[d];
+    for (int d = a.kept; d < r_.ndim; ++d) summed_ *= r_.sizes[d];
   }
 
   void run(int64_t begin, int64_t end) {
@@ -57,6 +57,7 @@ class ClassLoop {
   int64_t class_at(int64_t offset) const {
     const char* p = static_cast<const char*>(x_.data) + offset * a_.index_bytes;
     if (a_.index_bytes == 1) return *reinterpret_cast<const uint8_t*>(p);
+    if (a_.index_bytes == 2) return *reinterpret_cast<const int16_t*>(p);
     if (a_.index_bytes == 4) return *reinterpret_cast<const int32_t*>(p);
     return *reinterpret_cast<const int64_t*>(p);
   }
@@ -67,7 +68,7 @@ class ClassLoop {
     const int64_t index = at_.offset[kInput] + shared_.offset[kInput];
     for (int i = 0; i < n; ++i) {
       const int64_t c = class_at(index + (j + i) * x_.step);
-      class_[i] = c < a_.classes ? c : -1;
+      class_[i] = c >= 0 && c < a_.classes ? c : -1;
     }
     if (!gradient_) return;
     const int64_t incoming = at_.offset[kGradValue] + shared_.offset[kGradValue];
@@ -119,8 +120,8 @@ class ClassLoop {
 };
 
 template <class F, class T>
-void class_rows(const void* arguments, int64_t begin, int64_t end) {
-  ClassLoop<F, T>(*static_cast<const ClassRows*>(arguments)).run(begin, end);
+void class_rows(const ClassRows& a, int64_t begin, int64_t end) {
+  ClassLoop<F, T>(a).run(begin, end);
 }
 
 }  // namespace PYVAE_ISA

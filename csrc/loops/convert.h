@@ -118,6 +118,15 @@ __attribute__((noinline)) const T* fetch_by_tile(const View& v, int64_t offset, 
     case Dtype::u8:
       load_tile<uint8_t>(p, v.step, tile, n);
       break;
+    case Dtype::i16:
+      load_tile<int16_t>(p, v.step, tile, n);
+      break;
+    case Dtype::i32:
+      load_tile<int32_t>(p, v.step, tile, n);
+      break;
+    case Dtype::i64:
+      load_tile<int64_t>(p, v.step, tile, n);
+      break;
   }
   return tile;
 }
@@ -150,7 +159,7 @@ void put(const View& v, int64_t offset, const T* tile, int n) {
     case Dtype::f16:
       store_tile<Half>(p, v.step, tile, n);
       break;
-    case Dtype::u8:
+    default:  // integers have no gradient
       break;
   }
 }

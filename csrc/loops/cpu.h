@@ -1,13 +1,11 @@
-// The CPU loops: map and sum a row; sum columns over rows (the gradient of a broadcast operand).
-// They know no density and no torch.
+// The passes over rows on the CPU (rows.h). They know no density and no torch.
 #pragma once
 
+#include "../plugin.h"
 #include "segment.h"
 
 namespace pyvae {
 inline namespace PYVAE_ISA {
-
-constexpr int kMaxGroup = 32;  // kept rows of one item of the column loop
 
 template <class T>
 T slope_of(const Rows& a, int64_t offset) {
@@ -17,7 +15,7 @@ T slope_of(const Rows& a, int64_t offset) {
   return *fetch(v, offset, &slope, 1) * static_cast<T>(a.scale);
 }
 template <class T>
-PYVAE_FN void write_value(const Rows& a, int64_t item, double total) {
+PYVAE_FN void write_value(const Map& a, int64_t item, double total) {
   if (a.partial)
     static_cast<double*>(a.value)[item] = total;
   else
@@ -44,12 +42,9 @@ bool side_by_side(const Rows& a, int d) {
   return true;
 }
 
-// Items are (row, chunk); Mode::row_sums sums the gradient of operand `target` instead of the
-// value.
-template <class F, class T, Mode kMode>
-void rows_loop(const Rows& a, int64_t begin, int64_t end) {
-  constexpr bool kValue = kMode == Mode::value || kMode == Mode::value_grad;
-  constexpr bool kGrad = kMode != Mode::value;
+template <class F, class T, Want kWant>
+void map_rows(const Map& a, int64_t begin, int64_t end) {
+  constexpr bool kValue = kWant != Want::grad, kGrad = kWant != Want::value;
   const int64_t chunks = a.chunks();
   Workspace<F, T> work;
   Segment<T> s;
@@ -57,7 +52,7 @@ void rows_loop(const Rows& a, int64_t begin, int64_t end) {
   Cursor at(a, begin / chunks);
   const int last_dim = a.ndim - 1;
   const int64_t together =
-      F::kSum && kMode != Mode::row_sums && side_by_side<F>(a, last_dim) ? kSegment<T> / a.cols : 1;
+      F::kSum && side_by_side<F>(a, last_dim) ? kSegment<T> / a.cols : 1;
   for (int64_t item = begin; item < end; ++item) {
     if (together > 1) {
       const int64_t left = a.sizes[last_dim] - at.index[last_dim];
@@ -83,23 +78,42 @@ void rows_loop(const Rows& a, int64_t begin, int64_t end) {
       const int n = static_cast<int>(last - j < kSegment<T> ? last - j : kSegment<T>);
       work.template open<kValue, kGrad>(s, a, at, j, n, a.stream_length);
       total += run_segment<F, T, kValue, kGrad>(s, n, slope);
-      if constexpr (kMode == Mode::row_sums)
-        for (int i = 0; i < n; ++i) total += static_cast<double>(s.grad[a.target][i]);
-      else
-        work.template close<kValue, kGrad>(s, a, at, j, n);
+      work.template close<kValue, kGrad>(s, a, at, j, n);
     }
     if (a.value) write_value<T>(a, item, total);
     if (chunk == chunks - 1 && item + 1 < end) at.next();
   }
 }
 
-// Items are (group of kept rows, segment of columns, split). kValue: parts of the rows' values,
-// too. The dimensions from `kept` on are summed over in a fixed order; sums of 64 rows go on in
-// double. Short rows that follow each other are summed side by side, since their noise is one run.
-// Several splits: partial sums in doubles at `value`, one (split, kept row, column) block for each
-// gradient. Gradients that are no sums are written on the way.
+// Items are (row, chunk).
+template <class F, class T>
+void reduce_rows(const ReduceRows& a, int64_t begin, int64_t end) {
+  const int64_t chunks = a.chunks();
+  Workspace<F, T> work;
+  Segment<T> s;
+  Cursor at(a, begin / chunks);
+  for (int64_t item = begin; item < end; ++item) {
+    const int64_t chunk = item % chunks;
+    const int64_t first = chunk * kChunk,
+                  last = chunks == 1 || first + kChunk > a.cols ? a.cols : first + kChunk;
+    const T slope = slope_of<T>(a, at.offset[kGradValue]);
+    double total = 0;
+    for (int64_t j = first; j < last; j += kSegment<T>) {
+      const int n = static_cast<int>(last - j < kSegment<T> ? last - j : kSegment<T>);
+      work.template open<false, true>(s, a, at, j, n, a.stream_length);
+      for (int k = 0; k < F::kIn; ++k) s.grad[k] = k == a.target ? work.grad[k] : nullptr;
+      run_segment<F, T, false, true>(s, n, slope);
+      for (int i = 0; i < n; ++i) total += static_cast<double>(work.grad[a.target][i]);
+    }
+    a.sums[item] = total;
+    if (chunk == chunks - 1 && item + 1 < end) at.next();
+  }
+}
+
+// Sums of 64 rows go on in double. Short rows that follow each other are summed side by side, since
+// their noise is one run.
 template <class F, class T, bool kValue>
-void columns_loop(const Rows& a, int64_t begin, int64_t end) {
+void reduce_columns(const ReduceColumns& a, int64_t begin, int64_t end) {
   const int64_t segments = (a.cols + kSegment<T> - 1) / kSegment<T>;
   int64_t summed = 1;
   for (int d = a.kept; d < a.ndim; ++d) summed *= a.sizes[d];
@@ -149,7 +163,7 @@ void columns_loop(const Rows& a, int64_t begin, int64_t end) {
         } else {
           const double part =
               run_segment<F, T, kValue, true>(s, width, slope_of<T>(a, at.offset[kGradValue]));
-          if constexpr (kValue) a.row_value[((row + g) * summed + r) * segments + segment] = part;
+          if constexpr (kValue) a.values[((row + g) * summed + r) * segments + segment] = part;
         }
         for (int t = 0; t < count; ++t) {
           const T* grad = work.grad[targets[t]];
@@ -169,14 +183,35 @@ void columns_loop(const Rows& a, int64_t begin, int64_t end) {
       for (int g = 0; g < rows; ++g) {
         const double* from = total[t] + g * n;
         if (a.splits > 1)
-          memcpy(static_cast<double*>(a.value) +
-                     ((t * a.splits + split) * kept_rows + row + g) * a.cols + j,
-                 from, n * sizeof(double));
+          memcpy(a.sums + ((t * a.splits + split) * kept_rows + row + g) * a.cols + j, from,
+                 n * sizeof(double));
         else
           put(a.view[slot], base[g][slot] + j * a.view[slot].step, from, n);
       }
     }
   }
+}
+
+// The kernels of density F on one instruction set; none of None.
+template <class F>
+constexpr CpuKernels cpu_kernels() {
+  CpuKernels k;
+  if constexpr (!__is_same(F, None)) {
+    const auto fill = [&]<class T>(T, int type) {
+      k.map[type][static_cast<int>(Want::value)] = map_rows<F, T, Want::value>;
+      k.map[type][static_cast<int>(Want::grad)] = map_rows<F, T, Want::grad>;
+      k.reduce_columns[type][false] = reduce_columns<F, T, false>;
+      k.reduce_rows[type] = reduce_rows<F, T>;
+      k.segment[type] = kSegment<T>;
+      // A sample's gradient needs an incoming one, so it has no value and gradient in one pass.
+      if constexpr (!kNoise<F>) {
+        k.map[type][static_cast<int>(Want::both)] = map_rows<F, T, Want::both>;
+        k.reduce_columns[type][true] = reduce_columns<F, T, true>;
+      }
+    };
+    fill(float(), 0), fill(double(), 1);
+  }
+  return k;
 }
 
 }  // namespace PYVAE_ISA

@@ -34,6 +34,10 @@ PYVAE_FN T widen(T x) {
   return x;
 }
 PYVAE_FN float widen(uint8_t x) { return static_cast<float>(x); }
+PYVAE_FN float widen(int16_t x) { return static_cast<float>(x); }
+// float64 holds every integer up to 2^53; what float32 cannot hold, the ops refuse.
+PYVAE_FN double widen(int32_t x) { return static_cast<double>(x); }
+PYVAE_FN double widen(int64_t x) { return static_cast<double>(x); }
 PYVAE_FN float widen(Bfloat x) { return float_of(static_cast<uint32_t>(x.bits) << 16); }
 // A half's exponent and mantissa, moved to a float's, are 2^112 too small; infinities and NaNs
 // need the float's own exponent.
@@ -102,7 +106,9 @@ struct Narrow<Half> {
 };
 
 // Bytes of an element: a table of half-bytes by dtype.
-PYVAE_FN int element_size(Dtype dtype) { return (0x12284 >> (4 * static_cast<int>(dtype))) & 15; }
+PYVAE_FN int element_size(Dtype dtype) {
+  return (0x84212284u >> (4 * static_cast<int>(dtype))) & 15;
+}
 
 PYVAE_FN void* element(const View& v, int64_t offset) {
   return static_cast<char*>(v.data) + offset * element_size(v.dtype);

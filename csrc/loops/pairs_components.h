@@ -120,8 +120,7 @@ struct ComponentsLoop {
 
 // Items are tiles of components.
 template <class M, class T>
-void mixture_components(const void* arguments, int64_t begin, int64_t end) {
-  const Mixture& a = *static_cast<const Mixture*>(arguments);
+void mixture_components(const Mixture& a, int64_t begin, int64_t end) {
   ComponentsLoop<M, T> loop(a);
   for (int64_t tile = begin; tile < end; ++tile) {
     loop.open(tile);
@@ -129,8 +128,7 @@ void mixture_components(const void* arguments, int64_t begin, int64_t end) {
   }
 }
 template <class M, class T>
-void mixture_log_weights(const void* arguments, int64_t begin, int64_t end) {
-  const Mixture& a = *static_cast<const Mixture*>(arguments);
+void mixture_log_weights(const Mixture& a, int64_t begin, int64_t end) {
   ComponentsLoop<M, T> loop(a);
   for (int64_t tile = begin; tile < end; ++tile) {
     loop.open(tile);

@@ -100,8 +100,7 @@ struct DiscrepancyLoop {
 // Items are tiles of the first sample with itself, of the second with itself, and of the first with
 // the second.
 template <class K, class Pair, class T>
-void discrepancy_value(const void* arguments, int64_t begin, int64_t end) {
-  const Discrepancy& a = *static_cast<const Discrepancy*>(arguments);
+void discrepancy_value(const Discrepancy& a, int64_t begin, int64_t end) {
   const int64_t tiles[] = {owner_tiles(a.rows[0]), owner_tiles(a.rows[1])};
   DiscrepancyLoop<K, Pair, T> loop(a);
   for (int64_t item = begin; item < end; ++item) {
@@ -114,8 +113,7 @@ void discrepancy_value(const void* arguments, int64_t begin, int64_t end) {
 }
 // Items are tiles of the first sample, then of the second.
 template <class K, class Pair, class T>
-void discrepancy_gradient(const void* arguments, int64_t begin, int64_t end) {
-  const Discrepancy& a = *static_cast<const Discrepancy*>(arguments);
+void discrepancy_gradient(const Discrepancy& a, int64_t begin, int64_t end) {
   const int64_t tiles = owner_tiles(a.rows[0]);
   DiscrepancyLoop<K, Pair, T> loop(a);
   for (int64_t item = begin; item < end; ++item) {

@@ -144,21 +144,20 @@ struct FewPulls {
 
 // Items are tiles of points.
 template <class M, class T>
-void mixture_few_weights(const void* arguments, int64_t begin, int64_t end) {
-  FewWeights<M, T> loop(*static_cast<const Mixture*>(arguments));
+void mixture_few_weights(const Mixture& a, int64_t begin, int64_t end) {
+  FewWeights<M, T> loop(a);
   for (; begin < end; begin += kTiles) loop.run(begin, up_to(end - begin, kTiles));
 }
 // Items are parts of the components.
 template <class M, class T>
-void mixture_few_pulls(const void* arguments, int64_t begin, int64_t end) {
-  FewPulls<M, T> loop(*static_cast<const Mixture*>(arguments));
+void mixture_few_pulls(const Mixture& a, int64_t begin, int64_t end) {
+  FewPulls<M, T> loop(a);
   for (; begin < end; ++begin) loop.run(begin);
 }
 // Items are points, whose gradients of all parts are put together.
 template <class M, class T>
-void mixture_few_points(const void* arguments, int64_t begin, int64_t end) {
+void mixture_few_points(const Mixture& a, int64_t begin, int64_t end) {
   using V = Vec<T>;
-  const Mixture& a = *static_cast<const Mixture*>(arguments);
   const FewScratch at(a);
   T row[kFewColumns];
   for (; begin < end; ++begin) {

@@ -186,8 +186,7 @@ struct PointsLoop {
 
 // Items are (problem, tile of points).
 template <class M, class T, bool kGrad>
-void mixture_points(const void* arguments, int64_t begin, int64_t end) {
-  const Mixture& a = *static_cast<const Mixture*>(arguments);
+void mixture_points(const Mixture& a, int64_t begin, int64_t end) {
   const int64_t tiles = owner_tiles(a.num_points);
   const int together = a.width > kSpan<T> ? 1 : kTiles;
   PointsLoop<M, T, kGrad> loop(a);

@@ -185,8 +185,8 @@ class PlanesLoop {
 };
 
 template <class F, class T>
-void planes_loop(const void* arguments, int64_t begin, int64_t end) {
-  PlanesLoop<F, T>(*static_cast<const Planes*>(arguments)).run(begin, end);
+void planes_loop(const Planes& a, int64_t begin, int64_t end) {
+  PlanesLoop<F, T>(a).run(begin, end);
 }
 
 }  // namespace PYVAE_ISA

@@ -61,14 +61,14 @@ struct Step {
   }
   PYVAE_FN void load(const Segment<T>& s, int j, int n) {
     for (int k = 0; k < F::kIn; ++k) c.in[k] = read(s.in[k] + j, n);
-    if constexpr (F::kNoise) {
+    if constexpr (kNoise<F>) {
       c.eps = read(s.eps + j, n);
       if constexpr (kGrad) grad_sample = read(s.grad_sample + j, n);
     }
   }
   PYVAE_FN void run() { term = F::step(c); }
   PYVAE_FN void store(const Segment<T>& s, int j, int n, V slope, Accumulator<F, V>& acc) {
-    if constexpr (kValue && F::kNoise) write(c.z, s.sample + j, n);
+    if constexpr (kValue && kNoise<F>) write(c.z, s.sample + j, n);
     if constexpr (kValue && F::kSum && kMany) write(term.sum, s.term + j, n);
     if constexpr (kGrad && F::kSum && kMany) slope = read(s.slope + j, n);
     if constexpr (kValue && F::kSum && !kMany) {
@@ -83,7 +83,7 @@ struct Step {
       for (int k = 0; k < F::kIn; ++k) {
         if (!s.grad[k]) continue;
         V g = F::kSum ? slope * c.grad[k] : V(0);
-        if constexpr (F::kNoise) g = g + grad_sample * c.path[k];
+        if constexpr (kNoise<F>) g = g + grad_sample * c.path[k];
         write(g, s.grad[k] + j, n);
       }
   }
@@ -132,7 +132,7 @@ PYVAE_FN T sum_of(const T* p, int64_t n) {
 template <class F, class T>
 struct Workspace {
   T in[F::kIn][kSegment<T>], grad[F::kIn][kSegment<T>];
-  T grad_sample[F::kNoise ? kSegment<T> : 1], sample[F::kNoise ? kSegment<T> : 1];
+  T grad_sample[kNoise<F> ? kSegment<T> : 1], sample[kNoise<F> ? kSegment<T> : 1];
   T slope[kSegment<T>], term[kSegment<T>];
   NoiseWindow<T> noise;
 
@@ -143,7 +143,7 @@ struct Workspace {
       const View& v = a.view[kInput + k];
       s.in[k] = fetch(v, at.offset[kInput + k] + j * v.step, in[k], n);
     }
-    if constexpr (F::kNoise) {
+    if constexpr (kNoise<F>) {
       const uint64_t seed = static_cast<const uint64_t*>(a.view[kSeed].data)[at.offset[kSeed]];
       s.eps = noise.at(seed, at.offset[kNoiseIndex] + j, n, a.stream_length, run);
       if constexpr (kValue) s.sample = place(a.view[kSample], at.offset[kSample] + j, sample);
@@ -164,7 +164,7 @@ struct Workspace {
   // Writes back the tiles that stood in for memory.
   template <bool kValue, bool kGrad>
   void close(const Segment<T>& s, const Rows& a, const Cursor& at, int64_t j, int n) {
-    if constexpr (F::kNoise && kValue)
+    if constexpr (kNoise<F> && kValue)
       if (s.sample == sample) put(a.view[kSample], at.offset[kSample] + j, sample, n);
     if constexpr (kGrad)
       for (int k = 0; k < F::kIn; ++k) {

@@ -1,7 +1,7 @@
 // Rows whose every element needs sums over the whole row: a sweep that sums, numbers made of the
 // sums, a second sweep that sums with those, numbers again, and a sweep that writes.
 //
-// A task: its argument is a `Rows` of which each row is one whole event, its items are the rows. A
+// A task: its argument is a `Map` of which each row is one whole event, its items are the rows. A
 // density F of this loop has kIn operands and kHeld numbers that each element keeps from sweep to
 // sweep, and says
 //   hold(cell)                        what is kept, from the operands alone
@@ -38,7 +38,7 @@ class Summary {
     Row<double> row;
   };
 
-  const Rows& a_;
+  const Map& a_;
   Cursor at_;
   int64_t open_ = -1;  // first column of what the tiles hold
   Line lines_[kTogether];
@@ -134,7 +134,7 @@ class Summary {
   }
 
  public:
-  Summary(const Rows& a, int64_t row) : a_(a), at_(a, row) {
+  Summary(const Map& a, int64_t row) : a_(a), at_(a, row) {
     if (kGrad && !has_sample_gradient()) memset(zeros_, 0, sizeof(zeros_));
   }
 
@@ -172,8 +172,8 @@ class Summary {
 };
 
 template <class F, class T, bool kGrad>
-void summary_rows(const void* arguments, int64_t begin, int64_t end) {
-  Summary<F, T, kGrad> rows(*static_cast<const Rows*>(arguments), begin);
+void summary_rows(const Map& a, int64_t begin, int64_t end) {
+  Summary<F, T, kGrad> rows(a, begin);
   while (begin < end) begin += rows.run(begin, end - begin);
 }
 

@@ -123,12 +123,11 @@ struct SweptCell {
   V grad[kIn];
 };
 
-// What a density is, unless it says otherwise.
-struct Density {
-  static constexpr bool kNoise = false;   // draws eps and returns a sample z
-  static constexpr bool kSum = true;      // has a value to sum over the row
-  static constexpr bool kFactor = false;  // uses Term::factor
-};
+struct None {};  // no density
+
+// Whether density F draws eps and makes a sample z.
+template <class F>
+constexpr bool kNoise = F::kSampled > 0;
 
 }  // namespace PYVAE_ISA
 }  // namespace pyvae

@@ -19,4 +19,15 @@ void set_backend(c10::DeviceType device, const Backend* table) {
   tables()[static_cast<size_t>(device)] = table;
 }
 
+void Backend::sum_groups(const double* partial, int64_t count, int64_t group, bool is_double,
+                         void* out) const {
+  Combine c;
+  c.ndim = 2, c.kept = 1;
+  c.sizes[0] = count, c.sizes[1] = group;
+  c.strides[0] = group, c.strides[1] = 1;
+  c.out_strides[0] = 1;
+  c.partial = partial, c.out = out, c.dtype = is_double ? Dtype::f64 : Dtype::f32;
+  combine(c);
+}
+
 }  // namespace pyvae

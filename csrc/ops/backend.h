@@ -3,47 +3,56 @@
 
 #include <c10/core/DeviceType.h>
 
-#include "../loops/rows.h"
-#include "kernel.h"
+#include "../plugin.h"
+#include "tasks.h"
 
 namespace pyvae {
 
+// What a device states of itself, once.
+struct Limits {
+  bool host = false;   // tensors can be read without waiting for a stream
+  bool teams = false;  // a team of threads works on each item of a task, which then has no tiles
+  bool sums_with_values = false;  // ReduceColumns can leave the parts of the values, too
+  // ReduceColumns is cut into splits of `split_rows` rows at least, as many as keep `split_blocks`
+  // blocks of `split_columns` columns busy.
+  int64_t split_rows = 1, split_columns = 1, split_blocks = 1;
+};
+
+// Which loops of a density to run.
+struct Kernel {
+  const DensityInfo* density;
+  Variant variant;
+  bool is_double;
+};
+
 struct Backend {
-  void (*run)(Kernel kernel, bool is_double, Mode mode, const Rows& rows);
+  Limits limits;
+
+  void (*map)(const Kernel& kernel, const Map& pass);
+  void (*reduce_columns)(const Kernel& kernel, const ReduceColumns& pass);
+  void (*reduce_rows)(const Kernel& kernel, const ReduceRows& pass);
+  void (*combine)(const Combine& pass);
+
+  // Columns of one item of ReduceColumns.
+  int64_t (*segment)(const Kernel& kernel);
 
   // A task over `items`; fewer than `grain` of them are not worth a thread.
-  void (*run_task)(Task task, bool is_double, const void* arguments, int64_t items, int64_t grain);
-
-  // out[i] = sum of `group` consecutive partial sums, in order; out in double or float.
-  void (*sum_groups)(const double* partial, int64_t count, int64_t group, bool is_double,
-                     void* out);
-
-  // out[i] = sum over s of partial[s * count + i], in order.
-  void (*sum_splits)(const double* partial, int64_t splits, int64_t count, double* out);
-
-  // out[..] += each (row, chunk) partial, by the strides of gradient `operand`, in order. Null:
-  // torch's own sum over these dimensions will do.
-  void (*scatter_rows)(const Rows& rows, int operand, const double* partial, double* out);
-
-  // Whether Mode::columns also writes gradients that need no sum, where they have views.
-  bool columns_write_full = false;
-
-  // Segments of columns in Mode::columns_value. Null where a device does not have that mode.
-  int64_t (*column_segments)(bool is_double, int64_t cols) = nullptr;
-
-  // Whether the host may read tensors without waiting.
-  bool on_host = false;
-
-  // In how many parts Mode::columns cuts `summed` rows. Null: a few, where there are many.
-  int64_t (*splits)(int64_t columns, int64_t summed) = nullptr;
+  void (*run_task)(const AnyTask& task, bool is_double, const void* arguments, int64_t items,
+                   int64_t grain);
 
   // data[r][..] *= weight[r] / folded, the weight's stride being strides[0]; rows where that is 1
   // are left alone. Null where the host looks itself.
   void (*scale_rows)(void* data, bool is_double, int64_t rows, int64_t cols, const View& weight,
-                     double folded) = nullptr;
+                     double folded);
 
-  // Whether a block of threads works on each item, rather than one thread with tiles in its cache.
-  bool teams = false;
+  template <class A>
+  void run(const Task<A>& task, bool is_double, const A& arguments, int64_t items,
+           int64_t grain) const {
+    run_task(task, is_double, &arguments, items, grain);
+  }
+  // out[i] = sum of `group` consecutive numbers, in float or double.
+  void sum_groups(const double* partial, int64_t count, int64_t group, bool is_double,
+                  void* out) const;
 };
 
 // Null where the device has no kernels in this build.
@@ -54,7 +63,7 @@ __attribute__((visibility("default"))) void set_backend(c10::DeviceType device,
 
 inline bool on_host(c10::DeviceType device) {
   const Backend* table = backend(device);
-  return table && table->on_host;
+  return table && table->limits.host;
 }
 
 }  // namespace pyvae

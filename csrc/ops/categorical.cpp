@@ -5,7 +5,9 @@
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
-#include "../loops/classes.h"
+#include "check.h"
+#include "plan.h"
+#include "schedule.h"
 
 namespace pyvae {
 namespace {
@@ -15,12 +17,11 @@ constexpr int64_t kItem = 16384;     // logits of one item, about
 constexpr int64_t kTeamItem = 4096;  // where a team of threads works on it
 constexpr int64_t kFewClasses = 8;   // of which vectors along classes would be mostly empty
 
-using Ints = c10::ArrayRef<int64_t>;
-
 void check_types(const Tensor& x, const Tensor& logits) {
   const auto dtype = x.scalar_type();
-  if (dtype != at::kLong && dtype != at::kInt && dtype != at::kByte)
-    C10_THROW_ERROR(TypeError, c10::str(kName, ": x must be int64, int32 or uint8, got ", dtype));
+  if (!is_kernel_integer(dtype) || dtype == at::kBool)
+    C10_THROW_ERROR(TypeError,
+                    c10::str(kName, ": x must be int64, int32, int16 or uint8, got ", dtype));
   if (!is_kernel_float(logits.scalar_type()))
     C10_THROW_ERROR(TypeError,
                     c10::str(kName, ": logits must be float32, float64, bfloat16 or float16, got ",
@@ -68,7 +69,7 @@ class Call {
   Call(const Tensor& x, const Tensor& logits, int64_t batch_ndim)
       : x_(x), given_(logits), logits_(logits), batch_ndim_(batch_ndim),
         shape_(positions<int64_t>(x, logits, batch_ndim)), device_(backend(x.device().type())),
-        double_(logits.scalar_type() == at::kDouble), item_(device_->teams ? kTeamItem : kItem) {
+        double_(logits.scalar_type() == at::kDouble), item_(device_->limits.teams ? kTeamItem : kItem) {
     for (size_t d = 0; d < shape_.size(); ++d)
       (static_cast<int64_t>(d) < batch_ndim ? values_ : event_) *= shape_[d];
     args_.classes = logits.size(-1);
@@ -85,20 +86,20 @@ class Call {
     if (empty()) return at::zeros(batch, options);
     const Tensor value = at::empty(batch, options);
     lay_out(grad, Tensor(), event_ * args_.classes <= item_);
-    Rows& r = args_.rows;
+    Map& r = args_.rows;
     r.scale = -1. / static_cast<double>(values_);
-    r.value = value.data_ptr();
+    r.value = value.mutable_data_ptr();
     const int64_t parts = args_.group ? 1 : r.rows / values_ * args_.chunks();
     if (parts == 1) {
       run();
       return value;
     }
     const Tensor partial = at::empty({values_ * parts}, options.dtype(at::kDouble));
-    r.value = partial.data_ptr();
+    r.value = partial.mutable_data_ptr();
     r.partial = true;
     run();
     device_->sum_groups(partial.const_data_ptr<double>(), values_, parts, double_,
-                        value.data_ptr());
+                        value.mutable_data_ptr());
     return value;
   }
 
@@ -107,7 +108,11 @@ class Call {
     const Tensor grad = at::empty_like(given_);
     const bool shared = grad.numel() != values_ * event_ * args_.classes;
     lay_out(grad, incoming, !shared && event_ * args_.classes <= item_);
-    if (shared) args_.rows = reduced_last(args_.rows, 1);
+    if (shared) {
+      const ReduceColumns last = summed_last(args_.rows, 1);
+      static_cast<Rows&>(args_.rows) = last;
+      args_.kept = last.kept;
+    }
     run();
     return grad;
   }
@@ -119,15 +124,16 @@ class Call {
   void lay_out(const Tensor& grad, const Tensor& incoming, bool small) {
     const auto rows = [&](bool run_on) {
       Plan plan(shape_, batch_ndim_, !run_on);
-      plan.add(kInput, x_);
-      plan.add(kInput + 1, logits_.select(-1, 0));
-      if (grad.defined()) plan.add(kGrad + 1, grad.select(-1, 0));
-      if (incoming.defined() && !run_on) plan.add_per_row(kGradValue, incoming);
+      plan.read(kInput, x_);
+      plan.read(kInput + 1, logits_.select(-1, 0));
+      if (grad.defined()) plan.write(kGrad + 1, grad.select(-1, 0));
+      if (incoming.defined() && !run_on) plan.read_per_row(kGradValue, incoming);
       return plan.rows();
     };
-    Rows& r = args_.rows = rows(small);
+    Rows& r = args_.rows;
+    r = rows(small);
     if (small && r.cols % event_ != 0) r = rows(small = false);
-    r.kept = r.ndim;
+    args_.kept = r.ndim;
     if (grad.defined()) args_.grad_step = grad.stride(-1);
     const int64_t classes = args_.classes;
     if (small) {
@@ -135,12 +141,12 @@ class Call {
       args_.chunk = item_ / (event_ * classes) * event_;
       if (!incoming.defined()) return;
       incoming_ = incoming.contiguous();
-      r.view[kGradValue].data = incoming_.data_ptr();
+      r.view[kGradValue].data = const_cast<void*>(incoming_.const_data_ptr());
       r.view[kGradValue].dtype = kernel_dtype(incoming_.scalar_type());
       r.view[kGradValue].step = 1;
     } else {
       // Positions beside each other: in vectors, or in a team.
-      const int64_t whole = !args_.planes ? 1 : device_->teams ? kClassTeam : 16;
+      const int64_t whole = !args_.planes ? 1 : device_->limits.teams ? kClassTeam : 16;
       args_.chunk = std::max<int64_t>(1, item_ / classes / whole) * whole;
     }
   }
@@ -148,11 +154,11 @@ class Call {
   void run() const {
     const Rows& r = args_.rows;
     int64_t kept = 1;
-    for (int d = 0; d < r.kept; ++d) kept *= r.sizes[d];
+    for (int d = 0; d < args_.kept; ++d) kept *= r.sizes[d];
     const int64_t items = kept * args_.chunks();
     const int64_t weight = r.rows * r.cols * args_.classes / items;
-    device_->run_task(Task::categorical_log_prob, double_, &args_, items,
-                      std::max<int64_t>(1, item_ / std::max<int64_t>(1, weight)));
+    device_->run(tasks::categorical_log_prob, double_, args_, items,
+                 std::max<int64_t>(1, item_ / std::max<int64_t>(1, weight)));
   }
 
   Tensor x_, given_, logits_, incoming_;
@@ -177,6 +183,10 @@ Tensor categorical_log_prob(const Tensor& x, const Tensor& logits, int64_t batch
 std::tuple<Tensor, Tensor> categorical_log_prob_backward(const Optional& grad, const Tensor& x,
                                                          const Tensor& logits, int64_t batch_ndim,
                                                          Masks<2> mask) {
+  const auto shape = positions<c10::SymInt>(x, logits, batch_ndim);
+  check_gradient(kName, "grad", grad.value_or(Tensor()),
+                 c10::SymIntArrayRef(shape).slice(0, batch_ndim),
+                 logits.scalar_type() == at::kDouble ? at::kDouble : at::kFloat, x);
   if (!mask[1]) return {Tensor(), Tensor()};
   if (logits.is_meta()) return {Tensor(), at::empty_like(logits)};
   return {Tensor(), Call(x, logits, batch_ndim).backward(*grad)};
@@ -202,6 +212,7 @@ std::tuple<Tensor, Tensor, Tensor> categorical_log_prob_value_grad(const Tensor&
               ": logits that are broadcast or of 16 bits have no gradient in one pass");
   return {Call(x, logits, batch_ndim).forward(grad), Tensor(), given};
 }
-PYVAE_INSTANTIATE(categorical_log_prob_value_grad)
+template decltype(categorical_log_prob_value_grad<false>) categorical_log_prob_value_grad<false>;
+template decltype(categorical_log_prob_value_grad<true>) categorical_log_prob_value_grad<true>;
 
 }  // namespace pyvae

@@ -4,24 +4,22 @@
 #include <ATen/core/Tensor.h>
 #include <c10/util/SmallVector.h>
 
+#include <array>
+#include <optional>
+
 #include "backend.h"
 
 namespace pyvae {
 
 using at::Tensor;
+using Optional = std::optional<Tensor>;
+using Ints = c10::ArrayRef<int64_t>;
 template <class I>
 using Shape = c10::SmallVector<I, 6>;
-using Operands = c10::SmallVector<Tensor, kMaxIn>;
+using Operands = c10::SmallVector<Tensor, 4>;
+template <size_t n>
+using Masks = std::array<bool, n>;
 
-// A density as an op: its kernel, the names of its operands, and how many of them (the first ones)
-// must have the full event shape. The others may broadcast freely.
-struct RowOp {
-  const char* name;
-  Kernel kernel;
-  std::initializer_list<const char*> args;
-  int full;
-  int data = 0;  // the first `data` operands may also be bool or uint8
-};
 
 template <class I>
 c10::ArrayRef<I> sizes_of(const Tensor& t);
@@ -35,25 +33,33 @@ inline c10::ArrayRef<c10::SymInt> sizes_of(const Tensor& t) {
 }
 
 bool is_kernel_float(at::ScalarType dtype);
+// Integers, and bool.
+bool is_kernel_integer(at::ScalarType dtype);
 
 // Dtypes and devices; empty where all is well.
-void check_operands(const RowOp& op, const Operands& in);
+void check_operands(const Signature& op, const Operands& in);
 
-// That the incoming gradient of a value is on the operands' device.
-void check_gradient(const RowOp& op, const Tensor& grad, const Operands& in);
+// That an incoming gradient (`which`, as "grad") is there and is one of the result that `like`
+// stands for: of this shape and dtype, on the device of `like`.
+void check_gradient(const char* op, const char* which, const Tensor& grad,
+                    c10::SymIntArrayRef shape, at::ScalarType dtype, const Tensor& like);
 
-// float64 if any operand is, float32 otherwise: what kernels compute in and values are returned in.
+// That batch_ndim is between 0 and the dimensions of `what`.
+void check_batch_ndim(const char* op, int64_t batch_ndim, int64_t ndim, const char* what);
+
+// float64 if any operand that is no integer is, float32 otherwise: what kernels compute in and
+// values are returned in.
 at::ScalarType compute_dtype(const Operands& in);
 
 // The shape all operands broadcast to, of which the first batch_ndim dimensions are kept.
 template <class I>
-Shape<I> broadcast(const RowOp& op, const Operands& in, int64_t batch_ndim);
+Shape<I> broadcast(const Signature& op, const Operands& in, int64_t batch_ndim);
 
-extern template Shape<int64_t> broadcast(const RowOp&, const Operands&, int64_t);
-extern template Shape<c10::SymInt> broadcast(const RowOp&, const Operands&, int64_t);
+extern template Shape<int64_t> broadcast(const Signature&, const Operands&, int64_t);
+extern template Shape<c10::SymInt> broadcast(const Signature&, const Operands&, int64_t);
 
 // Dtypes and devices, and that every operand broadcasts to the shape of the sample.
-void check_sample(const RowOp& op, const Operands& in, const Tensor& seed,
+void check_sample(const Signature& op, const Operands& in, const Tensor& seed,
                   c10::SymIntArrayRef shape);
 
 }  // namespace pyvae

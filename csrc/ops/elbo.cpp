@@ -6,16 +6,35 @@
 #include <ATen/ops/sub.h>
 #include <ATen/ops/sum.h>
 
+#include "densities.h"
+
 namespace pyvae {
 namespace {
 
 constexpr int64_t kNone = 0, kMean = 1;
 
-// The same densities under the names of the loss's own arguments.
-const RowOp kBernoulli{"elbo_loss", Kernel::bernoulli_log_prob, {"x", "decoded"}, 2, 1};
-const RowOp kGaussian{
-    "elbo_loss", Kernel::gaussian_log_prob, {"x", "decoded mean", "decoded logvar"}, 2, 1};
-const RowOp kKl{"elbo_loss", Kernel::gaussian_kl_standard, {"mean", "logvar"}, 1};
+// The densities under the names of the loss's own arguments.
+template <size_t n>
+DensityInfo renamed(const char* name, const char* const (&operands)[n]) {
+  DensityInfo info = density(name);
+  info.op.name = "elbo_loss", info.op.operands = operands;
+  return info;
+}
+const DensityInfo& bernoulli() {
+  static constexpr const char* operands[] = {"x", "decoded"};
+  static const DensityInfo info = renamed("bernoulli_log_prob", operands);
+  return info;
+}
+const DensityInfo& gaussian() {
+  static constexpr const char* operands[] = {"x", "decoded mean", "decoded logvar"};
+  static const DensityInfo info = renamed("gaussian_log_prob", operands);
+  return info;
+}
+const DensityInfo& kl_standard() {
+  static constexpr const char* operands[] = {"mean", "logvar"};
+  static const DensityInfo info = renamed("gaussian_kl_standard", operands);
+  return info;
+}
 
 template <class T>
 double number(const Tensor& t) {
@@ -60,15 +79,15 @@ Tensor reduce(const Tensor& lp, const Tensor& kl, const Optional& beta, int64_t 
   const auto dtype = c10::promoteTypes(lp.scalar_type(), kl.scalar_type());
   const Tensor out = at::empty({}, lp.options().dtype(dtype));
   if (dtype == at::kFloat)
-    *out.data_ptr<float>() = static_cast<float>(total);
+    *out.mutable_data_ptr<float>() = static_cast<float>(total);
   else
-    *out.data_ptr<double>() = total;
+    *out.mutable_data_ptr<double>() = total;
   return out;
 }
 
-Tensor loss(const RowOp& op, const Operands& likelihood, const Tensor& mean, const Tensor& logvar,
+Tensor loss(const DensityInfo& op, const Operands& likelihood, const Tensor& mean, const Tensor& logvar,
             const Optional& beta, int64_t reduction) {
-  return reduce(row_value(op, likelihood, 1), row_value(kKl, {mean, logvar}, 1), beta, reduction);
+  return reduce(row_value(op, likelihood, 1), row_value(kl_standard(), {mean, logvar}, 1), beta, reduction);
 }
 
 Tensor total(const Tensor& t) {
@@ -83,22 +102,28 @@ Tensor per_sample(const Tensor& grad, const Tensor& mean, int64_t reduction) {
   return g.expand_symint(mean.sym_sizes().slice(0, 1));
 }
 
-Grads loss_backward(const RowOp& op, const Tensor& grad, const Operands& likelihood,
+Grads loss_backward(const DensityInfo& op, const Tensor& grad, const Operands& likelihood,
                     const Tensor& mean, const Tensor& logvar, const Optional& beta,
                     int64_t reduction, const Mask& likelihood_mask, const Mask& kl_mask,
                     bool beta_wanted) {
+  const auto dtype = c10::promoteTypes(compute_dtype(likelihood), compute_dtype({mean, logvar}));
+  const auto batch = mean.sym_sizes().slice(0, std::min<int64_t>(1, mean.dim()));
+  check_gradient("elbo_loss", "grad", grad, reduction == kNone ? batch : c10::SymIntArrayRef(),
+                 dtype, mean);
   const Tensor g = per_sample(grad, mean, reduction);
-  Grads out = row_backward(op, g.neg(), likelihood, 1, likelihood_mask);
-  const Grads kl = row_backward(kKl, beta ? g * *beta : g, {mean, logvar}, 1, kl_mask);
+  const auto own = [&](const Tensor& t, const Operands& in) { return t.to(compute_dtype(in)); };
+  Grads out = row_backward(op, own(g.neg(), likelihood), likelihood, 1, likelihood_mask);
+  const Grads kl = row_backward(kl_standard(), own(beta ? g * *beta : g, {mean, logvar}),
+                                {mean, logvar}, 1, kl_mask);
   out.insert(out.end(), kl.begin(), kl.end());
   out.emplace_back();
   if (beta_wanted)
-    out.back() = total(row_value(kKl, {mean, logvar}, 1) * g).to(beta->scalar_type());
+    out.back() = total(row_value(kl_standard(), {mean, logvar}, 1) * g).to(beta->scalar_type());
   return out;
 }
 
 // The loss as a number with its gradients: 1/B and beta are folded in.
-Tensor loss_value_grad(const RowOp& op, const Operands& likelihood, const Tensor& mean,
+Tensor loss_value_grad(const DensityInfo& op, const Operands& likelihood, const Tensor& mean,
                        const Tensor& logvar, const Optional& beta, int64_t reduction,
                        const Mask& likelihood_mask, const Mask& kl_mask, Grads& grads,
                        int overwrite) {
@@ -109,21 +134,33 @@ Tensor loss_value_grad(const RowOp& op, const Operands& likelihood, const Tensor
   const Tensor lp =
       row_value_grad(op, likelihood, 1, likelihood_mask, {}, -scale, grads, overwrite);
   const Tensor k =
-      row_value_grad(kKl, {mean, logvar}, 1, kl_mask, beta.value_or(Tensor()), scale, kl);
+      row_value_grad(kl_standard(), {mean, logvar}, 1, kl_mask, beta.value_or(Tensor()), scale, kl);
   grads.insert(grads.end(), kl.begin(), kl.end());
   return reduce(lp, k, beta, reduction);
 }
 
 }  // namespace
 
+bool elbo_one_pass(const Operands& likelihood, const Operands& latent, int64_t reduction,
+                   const Mask& mask) {
+  const size_t n = likelihood.size();
+  const bool of_beta = mask[n + 2];
+  if (reduction == kNone || of_beta) return false;
+  const DensityInfo& op = n == 2 ? bernoulli() : gaussian();
+  if (likelihood[0].device().type() != c10::DeviceType::CPU && !op.cuda) return false;
+  const Mask first(mask.begin(), mask.begin() + n), second{mask[n], mask[n + 1]};
+  return one_pass(op, likelihood, 1, first) == OnePass::rows &&
+         one_pass(kl_standard(), latent, 1, second) == OnePass::rows;
+}
+
 Tensor bernoulli_elbo_loss(const Tensor& x, const Tensor& logits, const Tensor& mean,
                            const Tensor& logvar, const Optional& beta, int64_t reduction) {
-  return loss(kBernoulli, {x, logits}, mean, logvar, beta, reduction);
+  return loss(bernoulli(), {x, logits}, mean, logvar, beta, reduction);
 }
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> bernoulli_elbo_loss_backward(
     const Optional& grad, const Tensor& x, const Tensor& logits, const Tensor& mean,
     const Tensor& logvar, const Optional& beta, int64_t reduction, Masks<5> mask) {
-  Grads g = loss_backward(kBernoulli, *grad, {x, logits}, mean, logvar, beta, reduction,
+  Grads g = loss_backward(bernoulli(), grad.value_or(Tensor()), {x, logits}, mean, logvar, beta, reduction,
                           {mask[0], mask[1]}, {mask[2], mask[3]}, mask[4]);
   return {g[0], g[1], g[2], g[3], g[4]};
 }
@@ -132,22 +169,23 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> bernoulli_elbo_loss_v
     const Tensor& x, const Tensor& logits, const Tensor& mean, const Tensor& logvar,
     const Optional& beta, int64_t reduction, Masks<5> mask) {
   Grads g;
-  Tensor value = loss_value_grad(kBernoulli, {x, logits}, mean, logvar, beta, reduction,
+  Tensor value = loss_value_grad(bernoulli(), {x, logits}, mean, logvar, beta, reduction,
                                  {mask[0], mask[1]}, {mask[2], mask[3]}, g, kInplace ? 1 : -1);
   return {value, g[0], g[1], g[2], g[3], Tensor()};
 }
-PYVAE_INSTANTIATE(bernoulli_elbo_loss_value_grad)
+template decltype(bernoulli_elbo_loss_value_grad<false>) bernoulli_elbo_loss_value_grad<false>;
+template decltype(bernoulli_elbo_loss_value_grad<true>) bernoulli_elbo_loss_value_grad<true>;
 
 Tensor gaussian_elbo_loss(const Tensor& x, const Tensor& decoded_mean, const Tensor& decoded_logvar,
                           const Tensor& mean, const Tensor& logvar, const Optional& beta,
                           int64_t reduction) {
-  return loss(kGaussian, {x, decoded_mean, decoded_logvar}, mean, logvar, beta, reduction);
+  return loss(gaussian(), {x, decoded_mean, decoded_logvar}, mean, logvar, beta, reduction);
 }
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> gaussian_elbo_loss_backward(
     const Optional& grad, const Tensor& x, const Tensor& decoded_mean, const Tensor& decoded_logvar,
     const Tensor& mean, const Tensor& logvar, const Optional& beta, int64_t reduction,
     Masks<6> mask) {
-  Grads g = loss_backward(kGaussian, *grad, {x, decoded_mean, decoded_logvar}, mean, logvar, beta,
+  Grads g = loss_backward(gaussian(), grad.value_or(Tensor()), {x, decoded_mean, decoded_logvar}, mean, logvar, beta,
                           reduction, {mask[0], mask[1], mask[2]}, {mask[3], mask[4]}, mask[5]);
   return {g[0], g[1], g[2], g[3], g[4], g[5]};
 }
@@ -157,10 +195,11 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> gaussian_elbo
     const Tensor& logvar, const Optional& beta, int64_t reduction, Masks<6> mask) {
   Grads g;
   Tensor value =
-      loss_value_grad(kGaussian, {x, decoded_mean, decoded_logvar}, mean, logvar, beta, reduction,
+      loss_value_grad(gaussian(), {x, decoded_mean, decoded_logvar}, mean, logvar, beta, reduction,
                       {mask[0], mask[1], mask[2]}, {mask[3], mask[4]}, g, kInplace ? 1 : -1);
   return {value, g[0], g[1], g[2], g[3], g[4], Tensor()};
 }
-PYVAE_INSTANTIATE(gaussian_elbo_loss_value_grad)
+template decltype(gaussian_elbo_loss_value_grad<false>) gaussian_elbo_loss_value_grad<false>;
+template decltype(gaussian_elbo_loss_value_grad<true>) gaussian_elbo_loss_value_grad<true>;
 
 }  // namespace pyvae

@@ -1,8 +1,14 @@
 #pragma once
 
-#include "bernoulli.h"
+#include <tuple>
+
+#include "row_op.h"
 
 namespace pyvae {
+
+// Whether the gradients of either loss can come with its value; `mask` for all its arguments.
+bool elbo_one_pass(const Operands& likelihood, const Operands& latent, int64_t reduction,
+                   const Mask& mask);
 
 // beta KL - log p(x|z), reduced over the batch: 0 none, 1 mean, 2 sum. Beta is a scalar tensor;
 // none is 1.

@@ -14,10 +14,8 @@
 namespace pyvae {
 namespace {
 
-const RowOp kOp{"gaussian_mixture_log_prob",
-                Kernel::count,  // none of the row loop
-                {"z", "means", "logvars", "log_weights"},
-                0};
+constexpr const char* kOperands[] = {"z", "means", "logvars", "log_weights"};
+constexpr Signature kOp{"gaussian_mixture_log_prob", kOperands, 4, 0, 0};
 
 Operands operands(const Tensor& z, const Tensor& means, const Tensor& logvars,
                   const Optional& log_weights) {
@@ -58,9 +56,9 @@ struct Call {
       : device(backend(given[0].device().type())), is_double(compute_dtype(given) == at::kDouble) {
     for (const Tensor& t : given) in.push_back(t);
     in[0] = as_matrix(in[0]);
-    task.points = matrix_view(in[0]);
-    task.means = matrix_view(in[1]);
-    task.logvars = matrix_view(in[2]);
+    task.points = read_matrix(in[0]);
+    task.means = read_matrix(in[1]);
+    task.logvars = read_matrix(in[2]);
     task.num_points = in[0].size(0);
     task.num_components = in[1].size(0);
     task.width = per_dimension ? 1 : in[1].size(1);
@@ -69,35 +67,46 @@ struct Call {
     if (in.size() < 4) return;
     shared = in[3].dim() == 1;
     in[3] = as_matrix(in[3]);
-    task.log_weights = matrix_view(in[3]);
+    task.log_weights = read_matrix(in[3]);
     if (shared) task.log_weights.strides[0] = 0;
   }
   at::TensorOptions options(at::ScalarType dtype) const { return in[0].options().dtype(dtype); }
   Tensor values(int64_t problems) const {
     return at::empty({task.num_points, problems}, options(is_double ? at::kDouble : at::kFloat));
   }
-  void run(Task kind, int64_t owners, int64_t others, int64_t repeats) {
+  void run(const Task<Mixture>& kind, MixturePass pass, int64_t owners, int64_t others,
+           int64_t repeats) {
     Tensor scratch;
-    if (device->teams) {
-      task.parts = mixture_parts(task, kind);
-      scratch = pair_scratch(in[0], mixture_scratch(task, kind), is_double);
-      task.scratch = scratch.data_ptr();
+    if (device->limits.teams) {
+      task.parts = mixture_parts(task, pass);
+      scratch = pair_scratch(in[0], mixture_scratch(task, pass), is_double);
+      task.scratch = scratch.mutable_data_ptr();
     }
-    device->run_task(kind, is_double, &task, owner_tiles(owners) * repeats,
-                     owner_grain(others, task.width));
+    device->run(kind, is_double, task, owner_tiles(owners) * repeats,
+                owner_grain(others, task.width));
   }
   // The value and all gradients, where points are few.
-  bool few() const { return !device->teams && few_points(task); }
+  bool few() const { return !device->limits.teams && few_points(task); }
   void run_few() {
     const FewScratch at(task);
     const Tensor scratch = pair_scratch(in[0], at.size(), is_double);
-    task.scratch = scratch.data_ptr();
-    device->run_task(Task::mixture_few_weights, is_double, &task, at.tiles, 1);
-    device->run_task(Task::mixture_few_pulls, is_double, &task, at.parts(), 1);
-    device->run_task(Task::mixture_few_points, is_double, &task, task.num_points, kFewPoints);
+    task.scratch = scratch.mutable_data_ptr();
+    device->run(tasks::mixture_few_weights, is_double, task, at.tiles, 1);
+    device->run(tasks::mixture_few_pulls, is_double, task, at.parts(), 1);
+    device->run(tasks::mixture_few_points, is_double, task, task.num_points, kFewPoints);
   }
-  void run_points(Task kind) { run(kind, task.num_points, task.num_components, task.problems); }
-  void run_components(Task kind) { run(kind, task.num_components, task.num_points, 1); }
+  void run_points(bool gradient) {
+    run(gradient ? tasks::mixture_points : tasks::mixture_value,
+        gradient ? MixturePass::points : MixturePass::value, task.num_points, task.num_components,
+        task.problems);
+  }
+  void run_components() {
+    run(tasks::mixture_components, MixturePass::components, task.num_components, task.num_points, 1);
+  }
+  void run_log_weights() {
+    run(tasks::mixture_log_weights, MixturePass::log_weights, task.num_components, task.num_points,
+        1);
+  }
 };
 
 Shape<c10::SymInt> value_shape(const Tensor& z, bool per_dimension) {
@@ -112,7 +121,7 @@ void backward(const Operands& in, const Tensor& grad, bool per_dimension,
   Mixture& task = call.task;
   const int64_t problems = task.problems;
   const Tensor slope = grad.reshape({task.num_points, problems});
-  task.grad_value = matrix_view(slope);
+  task.grad_value = read_matrix(slope);
   GradMatrix points(out[0]), means(out[1]), logvars(out[2]);
   task.grad_points = points.view(), task.grad_means = means.view();
   task.grad_logvars = logvars.view();
@@ -128,19 +137,19 @@ void backward(const Operands& in, const Tensor& grad, bool per_dimension,
   // to be busy. Log-weights of each point sum over all problems at once.
   const bool components = out[1].defined() || out[2].defined() || shared;
   const bool few = components && out[0].defined() && call.few();
-  const bool at_once = each || call.device->teams;
+  const bool at_once = each || call.device->limits.teams;
   const int64_t most = at_once ? problems : std::min<int64_t>(problems, 16);
   const Tensor values = value.defined()                ? value.view({-1, 1})
                         : !few && (components || each) ? call.values(most)
                                                        : Tensor();
-  if (values.defined()) task.value = matrix_view(values);
+  if (values.defined()) task.value = written_matrix(values);
   if (few) call.run_few();
   for (int64_t first = 0; !few && first < problems; first += most) {
     task.first_problem = first;
     task.problems = std::min(most, problems - first);
-    call.run_points(out[0].defined() ? Task::mixture_points : Task::mixture_value);
-    if (components) call.run_components(Task::mixture_components);
-    if (each) call.run_components(Task::mixture_log_weights);
+    call.run_points(out[0].defined());
+    if (components) call.run_components();
+    if (each) call.run_log_weights();
   }
   for (GradMatrix* g : {&points, &means, &logvars, &log_weights}) g->finish();
   if (shared) out[3].copy_(sums);
@@ -156,8 +165,8 @@ Tensor gaussian_mixture_log_prob(const Tensor& z, const Tensor& means, const Ten
       at::empty_symint(value_shape(z, per_dimension), z.options().dtype(compute_dtype(in)));
   if (value.is_meta() || value.numel() == 0) return value;
   Call call(in, per_dimension);
-  call.task.value = matrix_view(value.view({call.task.num_points, call.task.problems}));
-  call.run_points(Task::mixture_value);
+  call.task.value = written_matrix(value.view({call.task.num_points, call.task.problems}));
+  call.run_points(false);
   return value;
 }
 
@@ -165,10 +174,14 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> gaussian_mixture_log_prob_backward(
     const Optional& grad, const Tensor& z, const Tensor& means, const Tensor& logvars,
     const Optional& log_weights, bool per_dimension, Masks<4> mask) {
   const Operands in = operands(z, means, logvars, log_weights);
+  check(in);
+  check_gradient(kOp.name, "grad", grad.value_or(Tensor()), value_shape(z, per_dimension),
+                 compute_dtype(in), z);
   std::array<Tensor, 4> out;
   const bool any = !z.is_meta() && grad->numel();
   for (size_t i = 0; i < 4; ++i)
-    if (mask[i]) out[i] = any || z.is_meta() ? at::empty_like(in[i]) : at::zeros_like(in[i]);
+    if (mask[i] && i < in.size())
+      out[i] = any || z.is_meta() ? at::empty_like(in[i]) : at::zeros_like(in[i]);
   if (any) backward(in, *grad, per_dimension, out);
   return {out[0], out[1], out[2], out[3]};
 }
@@ -181,8 +194,7 @@ bool gaussian_mixture_one_pass(const Tensor& z, const Tensor& means, const Tenso
   return z.dim() == 2 && !per_dimension;
 }
 
-template <>
-std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> gaussian_mixture_log_prob_value_grad<false>(
+std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> gaussian_mixture_log_prob_value_grad(
     const Tensor& z, const Tensor& means, const Tensor& logvars, const Optional& log_weights,
     bool per_dimension, Masks<4> mask) {
   TORCH_CHECK(gaussian_mixture_one_pass(z, means, logvars, log_weights, per_dimension, mask),

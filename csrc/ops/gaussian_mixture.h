@@ -1,6 +1,8 @@
 #pragma once
 
-#include "gaussian.h"
+#include <tuple>
+
+#include "check.h"
 
 namespace pyvae {
 
@@ -11,8 +13,6 @@ Tensor gaussian_mixture_log_prob(const Tensor& z, const Tensor& means, const Ten
 std::tuple<Tensor, Tensor, Tensor, Tensor> gaussian_mixture_log_prob_backward(
     const Optional& grad, const Tensor& z, const Tensor& means, const Tensor& logvars,
     const Optional& log_weights, bool per_dimension, Masks<4> mask);
-// Never in place.
-template <bool kInplace>
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> gaussian_mixture_log_prob_value_grad(
     const Tensor& z, const Tensor& means, const Tensor& logvars, const Optional& log_weights,
     bool per_dimension, Masks<4> mask);

@@ -5,13 +5,13 @@
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
-#include "../loops/planes.h"
+#include "check.h"
+#include "plan.h"
 
 namespace pyvae {
 namespace {
 
 using Batch = Shape<c10::SymInt>;
-using Ints = c10::ArrayRef<int64_t>;
 constexpr const char* kName = "discretized_logistic_mixture_log_prob";
 constexpr int64_t kImage = 3;  // dimensions of an image: channels, height, width
 
@@ -105,7 +105,7 @@ class Call {
     a_.data_plane = x_.stride(-3), a_.parameters_plane = params_.stride(-3);
     const int64_t rows = (planes_of(x.size(-3)) + 2) * mixtures;  // of a block in its tile
     const int64_t fits = kCachedTile / rows / kBlockStep * kBlockStep;
-    a_.block = device_->teams ? kPixelTeam : std::clamp<int64_t>(fits, kBlockStep, kMaxBlock);
+    a_.block = device_->limits.teams ? kPixelTeam : std::clamp<int64_t>(fits, kBlockStep, kMaxBlock);
     empty_ = product(batch_) * a_.pixels == 0;
   }
 
@@ -135,15 +135,15 @@ class Call {
     int64_t images = 1;
     for (int d = 0; d < a_.kept; ++d) images *= a_.sizes[d];
     Tensor normalizers;
-    if (device_->teams && a_.kept < a_.ndim) {
+    if (device_->limits.teams && a_.kept < a_.ndim) {
       normalizers = at::empty({2 * product(batch_) * a_.pixels},
                               x_.options().dtype(double_ ? at::kDouble : at::kFloat));
       a_.normalizers = normalizers.data_ptr();
     }
     // A block takes a few microseconds for each image of data that it serves.
-    device_->run_task(
-        x_.size(-3) == 1 ? Task::grey_logistic_mixture : Task::colour_logistic_mixture, double_,
-        &a_, images * a_.blocks(), 4);
+    device_->run(
+        x_.size(-3) == 1 ? tasks::grey_logistic_mixture : tasks::colour_logistic_mixture, double_,
+        a_, images * a_.blocks(), 4);
     if (wants_value)
       device_->sum_groups(a_.value, value.numel(), partial.numel() / value.numel(), double_,
                           value.data_ptr());
@@ -158,12 +158,13 @@ class Call {
   // Dimensions that the parameters lack come last: their gradients are sums along them.
   void align() {
     const auto dims = static_cast<int64_t>(batch_.size());
-    const auto view = [&](const Tensor& t) {
-      return View{t.data_ptr(), kernel_dtype(t.scalar_type()), pixel_step(t)};
+    const auto view = [&](const Tensor& t, const void* data, int64_t step) {
+      return View{const_cast<void*>(data), kernel_dtype(t.scalar_type()), step};
     };
-    a_.data = view(x_), a_.parameters = view(params_);
-    if (grad_.defined()) a_.grad = view(grad_);
-    if (slope_.defined()) a_.slope = {slope_.data_ptr(), kernel_dtype(slope_.scalar_type()), 1};
+    a_.data = view(x_, x_.const_data_ptr(), pixel_step(x_));
+    a_.parameters = view(params_, params_.const_data_ptr(), pixel_step(params_));
+    if (grad_.defined()) a_.grad = view(grad_, grad_.mutable_data_ptr(), pixel_step(grad_));
+    if (slope_.defined()) a_.slope = view(slope_, slope_.const_data_ptr(), 1);
     for (const bool shared : {false, true}) {
       int64_t image = product(batch_);
       for (int64_t d = 0; d < dims; ++d) {
@@ -205,20 +206,19 @@ Tensor discretized_logistic_mixture_log_prob(const Tensor& x, const Tensor& para
 std::tuple<Tensor, Tensor> discretized_logistic_mixture_log_prob_backward(
     const Optional& grad, const Tensor& x, const Tensor& params, int64_t num_mixtures,
     int64_t batch_ndim, Masks<2> mask) {
+  const Batch batch = batch_of(x, params, num_mixtures, batch_ndim);
+  check_gradient(kName, "grad", grad.value_or(Tensor()),
+                 c10::SymIntArrayRef(batch).slice(0, batch_ndim), compute_dtype({x, params}), x);
   TORCH_CHECK_NOT_IMPLEMENTED(!mask[0], kName, "_backward: the kernel has no gradient of x");
   if (!mask[1]) return {};
   if (x.is_meta()) return {Tensor(), at::empty_like(params)};
-  Call call(batch_of(x, params, num_mixtures, batch_ndim), x, params, num_mixtures, batch_ndim);
-  if (grad->dim() != batch_ndim)
-    refuse("the incoming gradient must have ", batch_ndim, " dimensions, got shape ",
-           grad->sizes());
+  Call call(batch, x, params, num_mixtures, batch_ndim);
   const Tensor g = call.gradient(*grad, 1);
   call.run(false);
   call.finish(g);
   return {Tensor(), g};
 }
 
-template <bool kInplace>
 std::tuple<Tensor, Tensor, Tensor> discretized_logistic_mixture_log_prob_value_grad(
     const Tensor& x, const Tensor& params, int64_t num_mixtures, int64_t batch_ndim,
     Masks<2> mask) {
@@ -231,7 +231,6 @@ std::tuple<Tensor, Tensor, Tensor> discretized_logistic_mixture_log_prob_value_g
   call.finish(g);
   return {value, Tensor(), g};
 }
-PYVAE_INSTANTIATE(discretized_logistic_mixture_log_prob_value_grad)
 
 bool logistic_mixture_one_pass(const Tensor& x, const Tensor& params, Masks<2> mask) {
   if (mask[0] || !mask[1] || params.dim() < x.dim()) return false;

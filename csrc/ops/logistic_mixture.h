@@ -1,6 +1,8 @@
 #pragma once
 
-#include "gaussian.h"
+#include <tuple>
+
+#include "check.h"
 
 namespace pyvae {
 
@@ -9,8 +11,6 @@ Tensor discretized_logistic_mixture_log_prob(const Tensor& x, const Tensor& para
 std::tuple<Tensor, Tensor> discretized_logistic_mixture_log_prob_backward(
     const Optional& grad, const Tensor& x, const Tensor& params, int64_t num_mixtures,
     int64_t batch_ndim, Masks<2> mask);
-// Never in place.
-template <bool kInplace>
 std::tuple<Tensor, Tensor, Tensor> discretized_logistic_mixture_log_prob_value_grad(
     const Tensor& x, const Tensor& params, int64_t num_mixtures, int64_t batch_ndim, Masks<2> mask);
 

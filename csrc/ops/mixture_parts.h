@@ -2,15 +2,16 @@
 #pragma once
 
 #include "../loops/pairs_parts.h"
-#include "kernel.h"
 
 namespace pyvae {
 
-inline int64_t mixture_parts(const Mixture& a, Task task) {
-  const bool points = task == Task::mixture_value || task == Task::mixture_points;
+enum class MixturePass { value, points, components, log_weights };
+
+inline int64_t mixture_parts(const Mixture& a, MixturePass pass) {
+  const bool points = pass == MixturePass::value || pass == MixturePass::points;
   const int64_t owners = points ? a.num_points : a.num_components;
   const int64_t others = points ? a.num_components : a.num_points;
-  if (task == Task::mixture_log_weights) return 1;
+  if (pass == MixturePass::log_weights) return 1;
   const int64_t blocks =
       by_columns(a) ? tiles_of(owners, column_owners(a)) * tiles_of(a.problems, team_lanes(a))
                     : tiles_of(owners, kTeamOwners);
@@ -18,16 +19,16 @@ inline int64_t mixture_parts(const Mixture& a, Task task) {
 }
 // Numbers of the compute type that all parts leave: for each owner two that a logarithm of a sum
 // of exponentials is made of, or one sum of weights, and the pulls.
-inline int64_t mixture_scratch(const Mixture& a, Task task) {
+inline int64_t mixture_scratch(const Mixture& a, MixturePass pass) {
   const int64_t width = a.width * a.problems;
   const int64_t states = by_columns(a) ? a.problems : 1;
-  const int64_t parts = mixture_parts(a, task);
-  switch (task) {
-    case Task::mixture_value:
+  const int64_t parts = mixture_parts(a, pass);
+  switch (pass) {
+    case MixturePass::value:
       return parts == 1 ? 0 : parts * a.num_points * 2 * states;
-    case Task::mixture_points:
+    case MixturePass::points:
       return parts == 1 ? 0 : parts * a.num_points * (2 * states + width);
-    case Task::mixture_components:  // of columns, weights are summed over in the second kernel
+    case MixturePass::components:  // of columns, weights are summed over in the second kernel
       return parts == 1 && !by_columns(a) ? 0 : parts * a.num_components * (states + 2 * width);
     default:
       return 0;

@@ -6,14 +6,18 @@
 
 namespace pyvae {
 
-View matrix_view(const Tensor& t) {
+namespace {
+View matrix_view(const Tensor& t, const void* data) {
   View v;
-  v.data = t.data_ptr();
+  v.data = const_cast<void*>(data);
   v.dtype = kernel_dtype(t.scalar_type());
   v.strides[0] = t.stride(0);
   v.step = t.stride(1);
   return v;
 }
+}  // namespace
+View read_matrix(const Tensor& t) { return matrix_view(t, t.const_data_ptr()); }
+View written_matrix(const Tensor& t) { return matrix_view(t, t.mutable_data_ptr()); }
 
 Tensor as_matrix(const Tensor& t) {
   if (t.dim() == 2) return t;

@@ -7,8 +7,9 @@
 
 namespace pyvae {
 
-// Rows and columns of a matrix where it lies.
-View matrix_view(const Tensor& t);
+// Rows and columns of a matrix where it lies, to be read or to be written.
+View read_matrix(const Tensor& t);
+View written_matrix(const Tensor& t);
 
 // (*batch, columns) as a matrix: in place where its dimensions collapse, else a copy.
 Tensor as_matrix(const Tensor& t);
@@ -17,7 +18,7 @@ Tensor as_matrix(const Tensor& t);
 class GradMatrix {
  public:
   explicit GradMatrix(const Tensor& grad);
-  View view() const { return grad_.defined() ? matrix_view(matrix_) : View{}; }
+  View view() const { return grad_.defined() ? written_matrix(matrix_) : View{}; }
   void finish();
 
  private:

@@ -17,40 +17,49 @@ Dtype kernel_dtype(at::ScalarType dtype) {
     case at::kByte:
     case at::kBool:
       return Dtype::u8;
+    case at::kShort:
+      return Dtype::i16;
+    case at::kInt:
+      return Dtype::i32;
+    case at::kLong:
+      return Dtype::i64;
     default:
       return Dtype::f32;
   }
 }
 
 Plan::Plan(c10::ArrayRef<int64_t> sizes, int64_t batch_ndim, bool sums)
-    : sizes_(sizes), batch_ndim_(batch_ndim), barrier_(sums ? batch_ndim : -1) {
+    : sizes_(sizes), barrier_(sums ? batch_ndim : -1) {
   TORCH_CHECK_VALUE(sizes.size() <= kMaxRank, "pyvae: at most ", kMaxRank,
                     " dimensions, got shape ", sizes);
 }
 
-Plan::Aligned& Plan::use(int slot, void* data, Dtype dtype) {
+// Views have one pointer for what is read and what is written; kernels keep the two apart.
+Plan::Aligned& Plan::use(int slot, const void* data, Dtype dtype) {
   used_[count_++] = slot;
   Aligned& v = views_[slot];
-  v.data = data;
+  v.data = const_cast<void*>(data);
   v.dtype = dtype;
   std::fill_n(v.strides, sizes_.size(), 0);
   return v;
 }
 
-void Plan::add(int slot, const Tensor& t) {
-  Aligned& v = use(slot, t.data_ptr(), kernel_dtype(t.scalar_type()));
+void Plan::align(int slot, const void* data, const Tensor& t) {
+  Aligned& v = use(slot, data, kernel_dtype(t.scalar_type()));
   const auto sizes = t.sizes(), strides = t.strides();
   const size_t shift = sizes_.size() - sizes.size();
   for (size_t d = 0; d < sizes.size(); ++d) v.strides[d + shift] = sizes[d] == 1 ? 0 : strides[d];
 }
+void Plan::read(int slot, const Tensor& t) { align(slot, t.const_data_ptr(), t); }
+void Plan::write(int slot, const Tensor& t) { align(slot, t.mutable_data_ptr(), t); }
 
-void Plan::add_per_row(int slot, const Tensor& t) {
-  Aligned& v = use(slot, t.data_ptr(), kernel_dtype(t.scalar_type()));
+void Plan::read_per_row(int slot, const Tensor& t) {
+  Aligned& v = use(slot, t.const_data_ptr(), kernel_dtype(t.scalar_type()));
   const auto sizes = t.sizes(), strides = t.strides();
   for (size_t d = 0; d < sizes.size(); ++d) v.strides[d] = sizes[d] == 1 ? 0 : strides[d];
 }
 
-void Plan::add_noise(const Tensor& seed) {
+void Plan::read_noise(const Tensor& seed) {
   // An index, not memory: only its strides are read.
   Aligned& noise = use(kNoiseIndex, this, Dtype::f32);
   const bool many = seed.dim() == 1;
@@ -59,7 +68,7 @@ void Plan::add_noise(const Tensor& seed) {
     noise.strides[d] = sizes_[d] == 1 ? 0 : stride;
     stride *= sizes_[d];
   }
-  Aligned& s = use(kSeed, seed.data_ptr(), Dtype::f64);  // eight bytes
+  Aligned& s = use(kSeed, seed.const_data_ptr(), Dtype::i64);
   if (many && seed.size(0) > 1) s.strides[0] = seed.stride(0);
   streams_ = many ? seed.size(0) : 1;
 }
@@ -115,42 +124,6 @@ Rows Plan::rows() {
   }
   r.stream_length = streams_ ? r.rows * r.cols / streams_ : 0;
   return r;
-}
-
-int64_t Plan::group(const Rows& r) const {
-  int64_t batch = 1;
-  for (int64_t d = 0; d < batch_ndim_; ++d) batch *= sizes_[d];
-  return r.rows / std::max<int64_t>(batch, 1) * r.chunks();
-}
-
-GradKind grad_kind(const Rows& r, int operand) {
-  const View& g = r.view[kGrad + operand];
-  if (g.step == 0 && r.cols > 1) return GradKind::row_sums;
-  for (int d = 0; d < r.ndim; ++d)
-    if (g.strides[d] == 0) return GradKind::columns;
-  return GradKind::full;
-}
-
-Rows reduced_last(const Rows& r, int operand) {
-  Rows out = r;
-  for (int k = 0; k < kMaxIn; ++k) {
-    View& g = out.view[kGrad + k];
-    bool same = g.data && grad_kind(r, k) == GradKind::columns;
-    for (int d = 0; same && d < r.ndim; ++d)
-      same = (g.strides[d] == 0) == (r.view[kGrad + operand].strides[d] == 0);
-    if (!same) g.data = nullptr;
-  }
-  int to = 0;
-  for (int pass = 0; pass < 2; ++pass) {
-    for (int d = 0; d < r.ndim; ++d) {
-      if ((r.view[kGrad + operand].strides[d] == 0) != (pass == 1)) continue;
-      out.sizes[to] = r.sizes[d];
-      for (int s = 0; s < kSlots; ++s) out.view[s].strides[to] = r.view[s].strides[d];
-      ++to;
-    }
-    if (pass == 0) out.kept = to;
-  }
-  return out;
 }
 
 }  // namespace pyvae

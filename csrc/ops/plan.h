@@ -1,5 +1,5 @@
-// From tensors to rows: aligns every operand with the broadcast shape, merges neighbouring
-// dimensions, and says which gradients are sums.
+// From tensors to rows: aligns every operand with the broadcast shape and merges neighbouring
+// dimensions.
 #pragma once
 
 #include "check.h"
@@ -13,17 +13,17 @@ class Plan {
   // The first `batch_ndim` dimensions are rows of their own; `sums`: rows end where the batch does.
   Plan(c10::ArrayRef<int64_t> sizes, int64_t batch_ndim, bool sums);
 
-  // Right-aligned with the sizes, broadcast by strides of 0.
-  void add(int slot, const Tensor& t);
+  // What is read, right-aligned with the sizes, broadcast by strides of 0.
+  void read(int slot, const Tensor& t);
   // One number per batch index.
-  void add_per_row(int slot, const Tensor& t);
+  void read_per_row(int slot, const Tensor& t);
+  // What is written, aligned likewise.
+  void write(int slot, const Tensor& t);
   // Noise: index into a stream that is contiguous over the sizes, and the seed of each stream.
-  void add_noise(const Tensor& seed);
+  void read_noise(const Tensor& seed);
 
-  bool event_is_split();  // the event needs more than one stretch of columns
+  bool event_is_split();  // the event needs more than one run of columns
   Rows rows();
-  // Partial sums that make one value: stretches x chunks.
-  int64_t group(const Rows& r) const;
 
  private:
   struct Aligned {
@@ -36,11 +36,12 @@ class Plan {
     bool event;
     int64_t strides[kSlots];
   };
-  Aligned& use(int slot, void* data, Dtype dtype);
+  Aligned& use(int slot, const void* data, Dtype dtype);
+  void align(int slot, const void* data, const Tensor& t);
   void merge();
 
   c10::ArrayRef<int64_t> sizes_;  // of the caller, who keeps them
-  int64_t batch_ndim_, barrier_;
+  int64_t barrier_;  // no row goes on beyond this dimension; none: -1
   int64_t streams_ = 1;
   int used_[kSlots], count_ = 0;
   Aligned views_[kSlots];  // those in use
@@ -48,12 +49,5 @@ class Plan {
 };
 
 Dtype kernel_dtype(at::ScalarType dtype);
-
-// How the gradient of one operand comes about.
-enum class GradKind { full, columns, row_sums };
-GradKind grad_kind(const Rows& r, int operand);
-// The same rows with the dimensions that gradient `operand` is summed over last, and no gradients
-// but those that are summed over the same dimensions.
-Rows reduced_last(const Rows& r, int operand);
 
 }  // namespace pyvae

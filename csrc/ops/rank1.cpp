@@ -5,26 +5,26 @@
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
+#include "plan.h"
+#include "row_op.h"
+
 namespace pyvae {
 namespace {
 
 constexpr int64_t kGrain = 8192;  // elements that are worth a thread
 
-// Checked like the ops of the row loop; its own loop is a task.
-const RowOp kRank1{"rank1_gaussian_rsample_kl", Kernel::count, {"mean", "log_precision", "u"}, 3};
+constexpr const char* kOperands[] = {"mean", "log_precision", "u"};
+constexpr Signature kRank1{"rank1_gaussian_rsample_kl", kOperands, 3, 3, 0};
 
 void check(const Operands& in, const Tensor& seed, int64_t batch_ndim) {
   const auto shape = in[0].sym_sizes();
   check_sample(kRank1, in, seed, shape);
-  const char* const* arg = kRank1.args.begin();
+  const char* const* arg = kRank1.operands;
   for (size_t i = 1; i < in.size(); ++i)
     if (in[i].sym_sizes() != shape)
       C10_THROW_ERROR(ValueError, c10::str(kRank1.name, ": ", arg[i], " must have the shape ",
                                            shape, " of mean, got ", in[i].sym_sizes()));
-  const auto ndim = static_cast<int64_t>(shape.size());
-  if (batch_ndim < 0 || batch_ndim > ndim)
-    C10_THROW_ERROR(ValueError, c10::str(kRank1.name, ": batch_ndim must be between 0 and ", ndim,
-                                         ", the dimensions of the sample, got ", batch_ndim));
+  check_batch_ndim(kRank1.name, batch_ndim, static_cast<int64_t>(shape.size()), "the sample");
   if (seed.dim() == 1 && batch_ndim == 0)
     C10_THROW_ERROR(ValueError,
                     c10::str(kRank1.name, ": a seed for each index of the first dimension needs a ",
@@ -51,10 +51,11 @@ class Call {
     const Tensor kl = at::zeros(batch_, options.dtype(double_ ? at::kDouble : at::kFloat));
     if (empty_) return {z, kl};
     Plan plan = planned();
-    plan.add(kSample, z);
-    Rows rows = plan.rows();
-    rows.value = kl.data_ptr();
-    run(Task::rank1_gaussian_rsample_kl, rows);
+    plan.write(kSample, z);
+    Map rows;
+    static_cast<Rows&>(rows) = plan.rows();
+    rows.value = kl.mutable_data_ptr();
+    run(tasks::rank1_gaussian_rsample_kl, rows);
     return {z, kl};
   }
 
@@ -62,13 +63,14 @@ class Call {
     if (empty_) return made(mask, true);
     Plan plan = planned(grad_z);
     Grads grads = made(mask, false);
-    if (grad_z) plan.add(kGradSample, incoming_);
-    if (grad_kl) plan.add_per_row(kGradValue, *grad_kl);
+    if (grad_z) plan.read(kGradSample, incoming_);
+    if (grad_kl) plan.read_per_row(kGradValue, *grad_kl);
     for (size_t i = 0; i < grads.size(); ++i)
-      if (grads[i].defined()) plan.add(kGrad + static_cast<int>(i), grads[i]);
-    Rows rows = plan.rows();
+      if (grads[i].defined()) plan.write(kGrad + static_cast<int>(i), grads[i]);
+    Map rows;
+    static_cast<Rows&>(rows) = plan.rows();
     rows.scale = grad_kl ? 1 : 0;
-    run(Task::rank1_gaussian_rsample_kl_backward, rows);
+    run(tasks::rank1_gaussian_rsample_kl_backward, rows);
     // In the layout of the operands as they were given.
     for (size_t i = 0; i < grads.size(); ++i) {
       if (!grads[i].defined() || in_[i].is_same(given_[i])) continue;
@@ -90,8 +92,8 @@ class Call {
   }
   Plan aligned() const {
     Plan plan(shape_, batch_ndim_, true);
-    for (size_t i = 0; i < in_.size(); ++i) plan.add(kInput + static_cast<int>(i), in_[i]);
-    plan.add_noise(seed_);
+    for (size_t i = 0; i < in_.size(); ++i) plan.read(kInput + static_cast<int>(i), in_[i]);
+    plan.read_noise(seed_);
     return plan;
   }
   Grads made(const Masks<4>& mask, bool zero) const {
@@ -100,14 +102,14 @@ class Call {
       if (mask[i]) grads[i] = zero ? at::zeros_like(in_[i]) : at::empty_like(in_[i]);
     return grads;
   }
-  void run(Task task, const Rows& rows) const {
-    device_->run_task(task, double_, &rows, rows.rows, std::max<int64_t>(1, kGrain / rows.cols));
+  void run(const Task<Map>& task, const Map& rows) const {
+    device_->run(task, double_, rows, rows.rows, std::max<int64_t>(1, kGrain / rows.cols));
   }
 
   Operands given_, in_;
   Tensor seed_, incoming_;
   int64_t batch_ndim_;
-  c10::ArrayRef<int64_t> shape_, batch_;
+  Ints shape_, batch_;
   const Backend* device_;
   bool double_, empty_;
 };
@@ -132,6 +134,12 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> rank1_gaussian_rsample_kl_backward(
     const Tensor& log_precision, const Tensor& u, const Tensor& seed, int64_t batch_ndim,
     Masks<4> mask) {
   const Operands in{mean, log_precision, u};
+  check(in, seed, batch_ndim);
+  const auto shape = mean.sym_sizes();
+  if (grad_z) check_gradient(kRank1.name, "grad_z", *grad_z, shape, sample_dtype(in), mean);
+  if (grad_kl)
+    check_gradient(kRank1.name, "grad_value", *grad_kl, shape.slice(0, batch_ndim),
+                   compute_dtype(in), mean);
   Grads g(in.size());
   if (mean.is_meta()) {
     for (size_t i = 0; i < in.size(); ++i)

@@ -1,6 +1,8 @@
 #pragma once
 
-#include "gaussian.h"
+#include <tuple>
+
+#include "check.h"
 
 namespace pyvae {
 

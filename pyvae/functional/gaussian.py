@@ -74,7 +74,16 @@ def gaussian_kl(
         >>> gaussian_kl(torch.ones(2, 3), torch.zeros(2, 3))
         tensor([1.5000, 1.5000])
     """
-    return ops.gaussian_kl.default(mean, logvar, prior_mean, prior_logvar, batch_ndim)  # type: ignore[no-any-return]
+    prior = _prior(prior_mean, prior_logvar, mean)
+    op = ops.gaussian_kl.default if prior else ops.gaussian_kl_standard.default
+    return op(mean, logvar, *prior, batch_ndim)  # type: ignore[no-any-return]
+
+
+def _prior(mean: Tensor | None, logvar: Tensor | None, like: Tensor) -> tuple[Tensor, ...]:
+    """Mean and log-variance of a prior, 0 where one is missing; nothing for N(0, I)."""
+    if mean is None and logvar is None:
+        return ()
+    return tuple(number(0.0, like) if t is None else t for t in (mean, logvar))
 
 
 def gaussian_rsample_kl(
@@ -104,7 +113,7 @@ def gaussian_rsample_kl(
         (torch.Size([2, 3]), tensor([0., 0.]))
     """
     noise = draw_seed("gaussian_rsample_kl", mean, generator, seed)
-    return ops.gaussian_rsample_kl.default(mean, logvar, noise, batch_ndim)  # type: ignore[no-any-return]
+    return ops.gaussian_rsample_kl.default(mean, logvar, noise, mean.shape, batch_ndim)  # type: ignore[no-any-return]
 
 
 def gaussian_rsample_log_ratio(
@@ -151,9 +160,10 @@ def gaussian_rsample_log_ratio(
     if num_samples < 0:
         raise ValueError(f"{op}: num_samples must not be negative, got {num_samples}")
     noise = draw_seed(op, mean, generator, seed)
-    return ops.gaussian_rsample_log_ratio.default(  # type: ignore[no-any-return]
-        mean, logvar, prior_mean, prior_logvar, noise, num_samples, path_derivative, batch_ndim
-    )
+    prior = _prior(prior_mean, prior_logvar, mean)
+    name = f"{op}{'' if prior else '_standard'}{'_path' if path_derivative else ''}"
+    shape = (num_samples, *mean.shape)
+    return getattr(ops, name).default(mean, logvar, *prior, noise, shape, batch_ndim + 1)  # type: ignore[no-any-return]
 
 
 def gaussian_log_prob(

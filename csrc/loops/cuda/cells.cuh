@@ -24,7 +24,7 @@ struct Offsets {
 #pragma unroll
       for (int k = 0; k < F::kIn; ++k) grad[k] += by * a.view[kGradOf + k].strides[d];
     }
-    if constexpr (F::kNoise) {
+    if constexpr (kNoise<F>) {
       noise += by * a.view[kNoiseIndex].strides[d];
       seed += by * a.view[kSeed].strides[d];
       if constexpr (kValue) sample += by * a.view[kSample].strides[d];
@@ -68,7 +68,7 @@ struct Places {
       slope = static_cast<T>(a.scale);
       if (v.data) slope *= load<T>(v, at.grad_value);
     }
-    if constexpr (F::kNoise) {
+    if constexpr (kNoise<F>) {
       seed = static_cast<const uint64_t*>(a.view[kSeed].data)[at.seed];
       noise = at.noise + first;
       if constexpr (kValue) sample = place(a.view[kSample], at.sample, first);
@@ -117,7 +117,7 @@ struct Cells {
                                         Span span) {
 #pragma unroll
     for (int k = 0; k < F::kIn; ++k) in[k].fetch(a.view[kInput + k], at.in[k], j, span);
-    if constexpr (F::kNoise && kGrad)
+    if constexpr (kNoise<F> && kGrad)
       if (a.view[kGradSample].data) grad_sample.fetch(a.view[kGradSample], at.grad_sample, j, span);
   }
 
@@ -149,7 +149,7 @@ struct Cells {
     T x[F::kIn][kPack], eps[kPack], outer[kPack];
 #pragma unroll
     for (int k = 0; k < F::kIn; ++k) in[k].unpack(a.view[kInput + k], x[k]);
-    if constexpr (F::kNoise) {
+    if constexpr (kNoise<F>) {
       make_noise(seed, index, eps);
       if constexpr (kGrad) {
 #pragma unroll
@@ -162,15 +162,15 @@ struct Cells {
       Cell<T, F::kIn> c;
 #pragma unroll
       for (int k = 0; k < F::kIn; ++k) c.in[k] = x[k][e];
-      if constexpr (F::kNoise) c.eps = eps[e];
+      if constexpr (kNoise<F>) c.eps = eps[e];
       const Term<T> term = F::step(c);
       if constexpr (kValue && F::kSum) tally.add(term, e >= span.lo && e < span.hi);
-      if constexpr (kValue && F::kNoise) z[e] = c.z;
+      if constexpr (kValue && kNoise<F>) z[e] = c.z;
       if constexpr (kGrad) {
 #pragma unroll
         for (int k = 0; k < F::kIn; ++k) {
           grad[k][e] = F::kSum ? slope * c.grad[k] : T(0);
-          if constexpr (F::kNoise) grad[k][e] += outer[e] * c.path[k];
+          if constexpr (kNoise<F>) grad[k][e] += outer[e] * c.path[k];
         }
       }
     }

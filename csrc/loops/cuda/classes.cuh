@@ -16,7 +16,7 @@ template <class T>
 __device__ __forceinline__ void write_class_values(const ClassRows& a, int64_t item,
                                                    int64_t first_group, int count, double total,
                                                    const T* held) {
-  const Rows& r = a.rows;
+  const Map& r = a.rows;
   if (!a.group) {
     total = cuda::block_sum<kClassTeam>(total);
     if (threadIdx.x) return;
@@ -50,12 +50,12 @@ __device__ __forceinline__ void write_shared(const Position<F, P>& x, const P* p
   __shared__ int64_t classes[kClassTeam];
   __shared__ T slopes[kClassTeam];
   const ClassRows& a = x.a;
-  const Rows& r = a.rows;
+  const Map& r = a.rows;
   int64_t summed = 1;
-  for (int d = r.kept; d < r.ndim; ++d) summed *= r.sizes[d];
+  for (int d = a.kept; d < r.ndim; ++d) summed *= r.sizes[d];
   const auto ask = [&](int64_t k, int64_t& c, T& slope) {
     ClassPlace row = at;
-    row.move(r, k, r.kept, r.ndim);
+    row.move(r, k, a.kept, r.ndim);
     c = class_at(a, row.index + j * r.view[kInput].step);
     slope = c < 0 ? static_cast<T>(NAN) : class_slope<T>(r, row.slope);
   };
@@ -101,7 +101,7 @@ __global__ void __launch_bounds__(kClassTeam)
     class_kernel(const ClassRows a, int lanes, bool whole, bool shared, int64_t items) {
   using T = typename Position<F, P>::T;
   constexpr int kPack = Position<F, P>::kPack;
-  const Rows& r = a.rows;
+  const Map& r = a.rows;
   const View &index = r.view[kInput], &logits = r.view[kInput + 1], &grad = r.view[kGrad + 1];
   const int64_t chunks = a.chunks();
   const int lane = threadIdx.x % lanes, teams = kClassTeam / lanes;
@@ -111,7 +111,7 @@ __global__ void __launch_bounds__(kClassTeam)
     const int64_t left = r.cols - begin;
     const int count = static_cast<int>(left < a.chunk ? left : a.chunk);
     ClassPlace at;
-    at.move(r, row, 0, r.kept);
+    at.move(r, row, 0, a.kept);
     // An item of groups begins with one, and has whole ones.
     const int group = static_cast<int>(a.group);
     const int64_t first_group = group ? quotient(row * r.cols + begin, group) : 0;
@@ -167,10 +167,10 @@ bool has_packs(const Rows& r, const View& v, int64_t classes, int64_t step) {
 template <class F, class P, bool kGradient>
 void run_classes(const ClassRows& a, int64_t items, void* stream) {
   using T = typename Position<F, P>::T;
-  const Rows& r = a.rows;
+  const Map& r = a.rows;
   const bool whole = has_packs<P>(r, r.view[kInput + 1], a.classes, a.step) &&
                      has_packs<P>(r, r.view[kGrad + 1], a.classes, a.grad_step);
-  const bool shared = r.kept < r.ndim;
+  const bool shared = a.kept < r.ndim;
   int lanes = 1;
   while (!a.planes && lanes < cuda::kWarp && 8 * lanes < a.classes) lanes *= 2;
   const cuda::Grid grid{grid_size(items)};
@@ -191,8 +191,7 @@ void run_classes(const ClassRows& a, int64_t items, void* stream) {
 }
 
 template <class F, class T>
-void class_task(const void* arguments, int64_t items, void* stream) {
-  const ClassRows& a = *static_cast<const ClassRows*>(arguments);
+void class_task(const ClassRows& a, int64_t items, void* stream) {
   if constexpr (std::is_same_v<T, double>) {
     run_classes<F, double>(a, items, stream);
   } else {

@@ -14,7 +14,7 @@ struct ColumnShape {
   int tx, ty;  // threads along packs and along rows
 };
 
-inline ColumnShape column_shape(const Rows& a, int pack) {
+inline ColumnShape column_shape(const ReduceColumns& a, int pack) {
   ColumnShape s;
   s.summed = 1;
   for (int d = a.kept; d < a.ndim; ++d) s.summed *= a.sizes[d];
@@ -68,7 +68,7 @@ __device__ __forceinline__ bool is_sum(const Rows& a, int k) {
 
 template <class F, class T, Path kPath, int kPack>
 __global__ void __launch_bounds__(kThreads, 1)
-    columns_kernel(const __grid_constant__ Rows a, const __grid_constant__ ColumnShape s) {
+    columns_kernel(const __grid_constant__ ReduceColumns a, const __grid_constant__ ColumnShape s) {
   using C = Cells<F, T, kPath, kPack, false, true>;
   const int x = threadIdx.x & (s.tx - 1), y = threadIdx.x / s.tx;
   const int64_t split = blockIdx.y, first = split * s.per_split;
@@ -108,7 +108,7 @@ __global__ void __launch_bounds__(kThreads, 1)
         }
         uint64_t seed = 0;
         int64_t noise = 0;
-        if constexpr (F::kNoise) seed = at.seed, noise = at.noise;
+        if constexpr (kNoise<F>) seed = at.seed, noise = at.noise;
         cells.run(a, at.slope, seed, noise, span, none);
         sums.add(cells.grad);
 #pragma unroll
@@ -128,8 +128,7 @@ __global__ void __launch_bounds__(kThreads, 1)
       if (a.splits > 1) {
         int target = 0;
         for (int before = 0; before < k; ++before) target += is_sum(a, before);
-        double* out = static_cast<double*>(a.value);
-        out[((target * a.splits + split) * s.kept_rows + row) * a.cols + j + e] = total;
+        a.sums[((target * a.splits + split) * s.kept_rows + row) * a.cols + j + e] = total;
       } else {
         const View& v = a.view[kGradOf + k];
         int64_t offset = (j + e) * v.step, left = row;
@@ -143,26 +142,18 @@ __global__ void __launch_bounds__(kThreads, 1)
   }
 }
 
-template <class F, class T, Path kPath>
-void launch_columns(const Rows& a, void* stream) {
-  constexpr int kPack = kPath == Path::single ? 1 : 4;
-  const ColumnShape s = column_shape(a, kPack);
-  if (s.summed == 0) return;
-  const cuda::Grid grid{grid_size(ceil_div(s.packs, s.tx)), static_cast<unsigned>(a.splits)};
-  cuda::launch(columns_kernel<F, T, kPath, kPack>, grid, kThreads, 0, stream, a, s);
-}
-
-template <class F, class T, Limit kLimit>
-void columns_on_cuda(const Rows& a, void* stream) {
+template <class F, class T>
+void reduce_columns_on_cuda(const ReduceColumns& a, void* stream) {
   bool written[kSlots] = {};
   for (int k = 0; k < F::kIn; ++k)  // sums are written one by one
     written[kGradOf + k] = a.ndim && a.view[kGradOf + k].strides[a.ndim - 1] != 0;
-  const Path path = path_of<F, T>(a, 4, 4, written);
-  if constexpr (has_path<F, T>(kLimit, Path::same))
-    if (path == Path::same) return launch_columns<F, T, Path::same>(a, stream);
-  if constexpr (has_path<F, T>(kLimit, Path::mixed))
-    if (path == Path::mixed) return launch_columns<F, T, Path::mixed>(a, stream);
-  launch_columns<F, T, Path::single>(a, stream);
+  by_path<F, T>(path_of<F, T>(a, 4, 4, written), [&]<Path kPath>() {
+    constexpr int kPack = kPath == Path::single ? 1 : 4;
+    const ColumnShape s = column_shape(a, kPack);
+    if (s.summed == 0) return;
+    const cuda::Grid grid{grid_size(ceil_div(s.packs, s.tx)), static_cast<unsigned>(a.splits)};
+    cuda::launch(columns_kernel<F, T, kPath, kPack>, grid, kThreads, 0, stream, a, s);
+  });
 }
 
 }  // namespace PYVAE_ISA

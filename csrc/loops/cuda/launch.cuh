@@ -41,17 +41,4 @@ void launch(void (*kernel)(P...), Grid grid, unsigned threads, size_t shared_byt
 #endif
 }
 
-// Multiprocessors of the current device; asked once per device.
-inline int multiprocessors() {
-  constexpr int kDevices = 64;
-  static int known[kDevices] = {};  // a race writes the same number twice
-  int device = 0, count = 0;
-  check(cudaGetDevice(&device), "asking for the current CUDA device");
-  if (device < kDevices && known[device]) return known[device];
-  check(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device),
-        "asking a CUDA device for its multiprocessors");
-  if (device < kDevices) known[device] = count;
-  return count;
-}
-
 }  // namespace pyvae::cuda

@@ -49,7 +49,7 @@ struct Pack<Path::same, T, kPack> {
 PYVAE_FN uint16_t half_of(uint32_t word, int i) { return static_cast<uint16_t>(word >> (16 * i)); }
 PYVAE_FN uint8_t byte_of(uint32_t word, int i) { return static_cast<uint8_t>(word >> (8 * i)); }
 
-// Packs of 4 or 8, of any dtype but f64.
+// Packs of 4 or 8, of any dtype up to u8 but f64.
 template <int kPack>
 struct Pack<Path::mixed, float, kPack> {
   uint32_t raw[kPack];

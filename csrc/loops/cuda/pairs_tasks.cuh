@@ -19,8 +19,7 @@ int64_t spans_of(int64_t width) {
 constexpr int kTeamWarps = kTeamThreads / cuda::kWarp;
 
 template <class M, class T, bool kGrad>
-void mixture_points_task(const void* arguments, int64_t, void* stream) {
-  const Mixture& a = *static_cast<const Mixture*>(arguments);
+void mixture_points_task(const Mixture& a, int64_t, void* stream) {
   if (by_columns(a)) {
     const int lanes = team_lanes(a);
     cuda::launch(
@@ -43,8 +42,7 @@ void mixture_points_task(const void* arguments, int64_t, void* stream) {
 }
 
 template <class M, class T>
-void mixture_components_task(const void* arguments, int64_t, void* stream) {
-  const Mixture& a = *static_cast<const Mixture*>(arguments);
+void mixture_components_task(const Mixture& a, int64_t, void* stream) {
   const cuda::Grid join = team_grid(tiles_of(a.num_components, kTeamWarps));
   if (by_columns(a)) {
     const int lanes = team_lanes(a);
@@ -62,8 +60,7 @@ void mixture_components_task(const void* arguments, int64_t, void* stream) {
 }
 
 template <class M, class T>
-void mixture_log_weights_task(const void* arguments, int64_t, void* stream) {
-  const Mixture& a = *static_cast<const Mixture*>(arguments);
+void mixture_log_weights_task(const Mixture& a, int64_t, void* stream) {
   const cuda::Grid grid =
       team_grid(tiles_of(a.num_components, kTeamOwners) * tiles_of(a.num_points, kTeamOthers));
   if (by_columns(a))

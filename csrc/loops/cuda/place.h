@@ -18,8 +18,14 @@ PYVAE_FN T load(const void* data, Dtype dtype, int64_t offset) {
       return static_cast<T>(widen(static_cast<const Bfloat*>(data)[offset]));
     case Dtype::f16:
       return static_cast<T>(widen(static_cast<const Half*>(data)[offset]));
-    default:
+    case Dtype::u8:
       return static_cast<T>(widen(static_cast<const uint8_t*>(data)[offset]));
+    case Dtype::i16:
+      return static_cast<T>(widen(static_cast<const int16_t*>(data)[offset]));
+    case Dtype::i32:
+      return static_cast<T>(static_cast<const int32_t*>(data)[offset]);
+    default:
+      return static_cast<T>(static_cast<const int64_t*>(data)[offset]);
   }
 }
 // `offset` in elements from the view's data; strides and step are the caller's business.

@@ -118,8 +118,7 @@ void run_planes(const Planes& a, int64_t items, cuda::Grid grid, void* stream) {
 }
 
 template <class F, class T>
-void planes_task(const void* arguments, int64_t items, void* stream) {
-  const Planes& a = *static_cast<const Planes*>(arguments);
+void planes_task(const Planes& a, int64_t items, void* stream) {
   const cuda::Grid grid{grid_size(items)};
   int64_t shared = 1;
   for (int d = a.kept; d < a.ndim; ++d) shared *= a.sizes[d];

@@ -32,6 +32,7 @@ struct ClassPlace {
 __device__ __forceinline__ int64_t class_at(const ClassRows& a, int64_t offset) {
   const void* data = a.rows.view[kInput].data;
   const int64_t c = a.index_bytes == 1   ? static_cast<const uint8_t*>(data)[offset]
+                    : a.index_bytes == 2 ? static_cast<const int16_t*>(data)[offset]
                     : a.index_bytes == 4 ? static_cast<const int32_t*>(data)[offset]
                                          : static_cast<const int64_t*>(data)[offset];
   return c < a.classes ? c : -1;

@@ -35,13 +35,10 @@ __device__ __forceinline__ T team_sum(T value, int lanes) {
 }
 
 // One item: packs lane, lane + lanes, ... The next pack is fetched before this one is worked on.
-template <class F, class T, Mode kMode, Path kPath, int kPack>
-__device__ __forceinline__ T
-sweep(const Rows& a,
-      const Offsets<F, kMode != Mode::grad && kMode != Mode::row_sums, kMode != Mode::value>& at,
-      int64_t first, int n, int lane, int lanes, unsigned targets) {
-  constexpr bool kValue = kMode == Mode::value || kMode == Mode::value_grad;
-  constexpr bool kGrads = kMode != Mode::value;
+// kTarget: sums the gradient of one operand instead of the value, and writes none.
+template <class F, class T, bool kValue, bool kGrads, bool kTarget, Path kPath, int kPack>
+__device__ __forceinline__ T sweep(const Rows& a, const Offsets<F, kValue, kGrads>& at,
+                                   int64_t first, int n, int lane, int lanes, unsigned targets) {
   using C = Cells<F, T, kPath, kPack, kValue, kGrads>;
   const Places<F, T, kValue, kGrads> places(a, at, first);
   Tally<F, T> tally;
@@ -50,10 +47,10 @@ sweep(const Rows& a,
   uint64_t seed = 0;
   int64_t noise = 0;
   if constexpr (kGrads) slope = places.slope;
-  if constexpr (F::kNoise) seed = places.seed, noise = places.noise;
+  if constexpr (kNoise<F>) seed = places.seed, noise = places.noise;
   // Where a row may begin anywhere in the noise, packs begin at its blocks of four.
   const int shift =
-      F::kNoise && kPath == Path::single && kPack > 1 ? static_cast<int>(noise & (kPack - 1)) : 0;
+      kNoise<F> && kPath == Path::single && kPack > 1 ? static_cast<int>(noise & (kPack - 1)) : 0;
   const auto span_of = [&](int j) -> Span {
     if constexpr (kPath != Path::single || kPack == 1)
       return {0, kPack};
@@ -73,9 +70,9 @@ sweep(const Rows& a,
     more = j < n;
     if (more) next.fetch(a, places, j, span_of(j));
     cells.run(a, slope, seed, noise + here, span, tally);
-    if constexpr (kValue && F::kNoise)
+    if constexpr (kValue && kNoise<F>)
       C::P::write(a.view[kSample], places.sample, here, span, cells.z);
-    if constexpr (kMode == Mode::row_sums) {
+    if constexpr (kTarget) {
 #pragma unroll
       for (int k = 0; k < F::kIn; ++k) {
         const bool is_target = (targets >> k) & 1;
@@ -90,42 +87,61 @@ sweep(const Rows& a,
           C::P::write(a.view[kGradOf + k], places.grad[k], here, span, cells.grad[k]);
     }
   }
-  if constexpr (kMode == Mode::row_sums) return sum;
+  if constexpr (kTarget) return sum;
   return tally.total();
 }
 
-template <class F, class T, Mode kMode, Path kPath, int kPack>
-__global__ void __launch_bounds__(kThreads, 1)
-    rows_kernel(const __grid_constant__ Rows a, const __grid_constant__ RowShape s) {
-  constexpr bool kValue = kMode == Mode::value || kMode == Mode::value_grad;
-  constexpr bool kGrads = kMode != Mode::value;
+// The team of threads that this thread is in, and each of its items.
+template <class F, bool kValue, bool kGrads, class Sweep, class Write>
+__device__ __forceinline__ void each_item(const Rows& a, const RowShape& s, bool sums,
+                                          const Sweep& sweep_item, const Write& write) {
   const int lane = threadIdx.x & (s.lanes - 1);
   const int teams = blockDim.x / s.lanes, team = threadIdx.x / s.lanes;
   for (int64_t base = int64_t{blockIdx.x} * teams; base < s.items;
        base += int64_t{gridDim.x} * teams) {
     const int64_t item = base + team;
-    T total = T(0);
+    decltype(sweep_item(Offsets<F, kValue, kGrads>(), int64_t{}, 0, 0)) total = 0;
     if (item < s.items) {
       const int64_t row = s.chunks == 1 ? item : item / s.chunks;
       const int64_t first = (item - row * s.chunks) * s.chunk;
       const int64_t left = a.cols - first;
       Offsets<F, kValue, kGrads> at;
       at.move_row(a, row, 0, a.ndim);
-      total = sweep<F, T, kMode, kPath, kPack>(a, at, first,
-                                               static_cast<int>(left < s.chunk ? left : s.chunk),
-                                               lane, s.lanes, s.targets);
+      total = sweep_item(at, first, static_cast<int>(left < s.chunk ? left : s.chunk), lane);
     }
-    if constexpr (F::kSum || kMode == Mode::row_sums) {
-      if (!a.value) continue;
-      total = team_sum(total, s.lanes);
-      if (item < s.items && lane == 0) {
+    if (!sums) continue;
+    total = team_sum(total, s.lanes);
+    if (item < s.items && lane == 0) write(item, total);
+  }
+}
+
+template <class F, class T, Want kWant, Path kPath, int kPack>
+__global__ void __launch_bounds__(kThreads, 1)
+    map_kernel(const __grid_constant__ Map a, const __grid_constant__ RowShape s) {
+  constexpr bool kValue = kWant != Want::grad, kGrads = kWant != Want::value;
+  each_item<F, kValue, kGrads>(
+      a, s, F::kSum && a.value,
+      [&](const Offsets<F, kValue, kGrads>& at, int64_t first, int n, int lane) {
+        return sweep<F, T, kValue, kGrads, false, kPath, kPack>(a, at, first, n, lane, s.lanes, 0);
+      },
+      [&](int64_t item, T total) {
         if (a.partial)
           static_cast<double*>(a.value)[item] = static_cast<double>(total);
         else
           static_cast<T*>(a.value)[item] = total;
-      }
-    }
-  }
+      });
+}
+
+template <class F, class T, Path kPath, int kPack>
+__global__ void __launch_bounds__(kThreads, 1)
+    reduce_rows_kernel(const __grid_constant__ ReduceRows a, const __grid_constant__ RowShape s) {
+  each_item<F, false, true>(
+      a, s, true,
+      [&](const Offsets<F, false, true>& at, int64_t first, int n, int lane) {
+        return sweep<F, T, false, true, true, kPath, kPack>(a, at, first, n, lane, s.lanes,
+                                                            1u << a.target);
+      },
+      [&](int64_t item, T total) { a.sums[item] = static_cast<double>(total); });
 }
 
 // Columns that a thread takes at once, by path.
@@ -133,31 +149,47 @@ template <class F, class T, Path kPath>
 constexpr int row_pack() {
   if constexpr (kPath == Path::same) return 4;
   if constexpr (kPath == Path::mixed) return 8;
-  return F::kNoise ? 4 : 1;
+  return kNoise<F> ? 4 : 1;
 }
 
-template <class F, class T, Mode kMode, Path kPath>
-void launch_rows(const Rows& a, void* stream) {
-  constexpr int kPack = row_pack<F, T, kPath>();
-  const RowShape s = row_shape(a, kPack, a.value != nullptr);
+// Runs `launch` on the best path that the operands and the kernels allow.
+template <class F, class T, class Launch>
+void by_path(Path path, const Launch& launch) {
+  const auto on = [&]<Path kPath>(std::integral_constant<Path, kPath>) {
+    launch.template operator()<kPath>();
+  };
+  if constexpr (has_path<F, T>(Path::same))
+    if (path == Path::same) return on(std::integral_constant<Path, Path::same>());
+  if constexpr (has_path<F, T>(Path::mixed))
+    if (path == Path::mixed) return on(std::integral_constant<Path, Path::mixed>());
+  on(std::integral_constant<Path, Path::single>());
+}
+
+template <class Pass>
+void launch_rows(void (*kernel)(Pass, RowShape), const Pass& a, const RowShape& s, void* stream) {
   const int threads = s.lanes > cuda::kWarp ? s.lanes : kThreads;
-  const int64_t blocks = ceil_div(s.items, threads / s.lanes);
-  cuda::launch(rows_kernel<F, T, kMode, kPath, kPack>, {grid_size(blocks)}, threads, 0, stream, a,
-               s);
+  cuda::launch(kernel, {grid_size(ceil_div(s.items, threads / s.lanes))}, threads, 0, stream, a, s);
 }
 
-template <class F, class T, Mode kMode, Limit kLimit>
-void rows_on_cuda(const Rows& a, void* stream) {
+template <class F, class T, Want kWant>
+void map_on_cuda(const Map& a, void* stream) {
   bool written[kSlots] = {};
-  if (kMode == Mode::value || kMode == Mode::value_grad) written[kSample] = true;
-  if (kMode == Mode::grad || kMode == Mode::value_grad)
-    for (int k = 0; k < F::kIn; ++k) written[kGradOf + k] = true;
-  const Path path = path_of<F, T>(a, 4, 8, written);
-  if constexpr (has_path<F, T>(kLimit, Path::same))
-    if (path == Path::same) return launch_rows<F, T, kMode, Path::same>(a, stream);
-  if constexpr (has_path<F, T>(kLimit, Path::mixed))
-    if (path == Path::mixed) return launch_rows<F, T, kMode, Path::mixed>(a, stream);
-  launch_rows<F, T, kMode, Path::single>(a, stream);
+  written[kSample] = kWant != Want::grad;
+  for (int k = 0; k < F::kIn; ++k) written[kGradOf + k] = kWant != Want::value;
+  by_path<F, T>(path_of<F, T>(a, 4, 8, written), [&]<Path kPath>() {
+    constexpr int kPack = row_pack<F, T, kPath>();
+    launch_rows<Map>(map_kernel<F, T, kWant, kPath, kPack>, a,
+                     row_shape(a, kPack, a.value != nullptr), stream);
+  });
+}
+
+template <class F, class T>
+void reduce_rows_on_cuda(const ReduceRows& a, void* stream) {
+  by_path<F, T>(path_of<F, T>(a, 4, 8, {}), [&]<Path kPath>() {
+    constexpr int kPack = row_pack<F, T, kPath>();
+    launch_rows<ReduceRows>(reduce_rows_kernel<F, T, kPath, kPack>, a, row_shape(a, kPack, true),
+                            stream);
+  });
 }
 
 }  // namespace PYVAE_ISA

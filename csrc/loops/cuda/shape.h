@@ -10,13 +10,12 @@ inline namespace PYVAE_ISA {
 constexpr int kThreads = 256;                       // of a block
 constexpr int64_t kManyThreads = int64_t{1} << 17;  // enough to keep a large GPU's memory busy
 
-// What a density is bound by. Packs are for those that wait for memory; others would have them as
-// code without use, but for float32, where they cost little.
-enum class Limit { memory, arithmetic };
+// Packs are for densities that wait for memory; others would have them as code without use, but for
+// float32, where they cost little.
 template <class F, class T>
-constexpr bool has_path(Limit limit, Path path) {
-  const bool is_float = DtypeOf<T>::value == Dtype::f32, memory = limit == Limit::memory;
-  if (path == Path::same) return is_float || (memory && !F::kNoise);
+constexpr bool has_path(Path path) {
+  const bool is_float = DtypeOf<T>::value == Dtype::f32, memory = !F::kHeavy;
+  if (path == Path::same) return is_float || (memory && !kNoise<F>);
   return path == Path::single || (is_float && memory);
 }
 
@@ -49,13 +48,14 @@ Path path_of(const Rows& a, int same_pack, int mixed_pack, const bool (&written)
     const View& v = a.view[slot];
     if (!v.data) return;
     same = same && v.dtype == DtypeOf<T>::value && lies_in_packs(v, a.ndim, same_pack);
-    mixed = mixed && ((may_splat && v.step == 0) || lies_in_packs(v, a.ndim, mixed_pack));
+    mixed = mixed && v.dtype <= Dtype::u8 &&
+            ((may_splat && v.step == 0) || lies_in_packs(v, a.ndim, mixed_pack));
   };
   for (int k = 0; k < F::kIn; ++k) use(kInput + k, true);
   use(kGradSample, true);
   for (int s = 0; s < kSlots; ++s)
     if (written[s]) use(s, false);
-  if (F::kNoise)  // a thread's packs are whole blocks of noise
+  if (kNoise<F>)  // a thread's packs are whole blocks of noise
     for (int d = 0; d < a.ndim; ++d)
       if (a.view[kNoiseIndex].strides[d] % 4) same = mixed = false;
   return same ? Path::same : mixed ? Path::mixed : Path::single;
@@ -65,14 +65,12 @@ Path path_of(const Rows& a, int same_pack, int mixed_pack, const bool (&written)
 struct RowShape {
   int64_t items, chunks;
   int chunk, lanes;
-  unsigned targets;  // bit k: the gradient that row_sums sums; no index, which would need an array
 };
 
 // `pack`: columns that a thread takes at once. Without values nothing depends on the chunks, which
 // then are as short as it takes to have many.
 inline RowShape row_shape(const Rows& a, int pack, bool sums) {
   RowShape s;
-  s.targets = 1u << a.target;
   s.chunk = static_cast<int>(kChunk);
   while (!sums && s.chunk > 1024 && a.rows * ceil_div(a.cols, s.chunk) * kThreads < kManyThreads)
     s.chunk /= 2;

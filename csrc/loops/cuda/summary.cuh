@@ -34,7 +34,7 @@ __device__ __forceinline__ void team_sums(double (&sum)[kCount], int lanes) {
 
 template <class F, class T, Path kPath, bool kGradient, RowTeam kTeam>
 __global__ void __launch_bounds__(kSummaryThreads, sizeof(T) == 4 ? 5 : 2)
-    summary_kernel(const Rows a, int lanes) {
+    summary_kernel(const Map a, int lanes) {
   constexpr int kSecond = kGradient ? F::kSecond : F::kSecondOfValue;
   const int lane = threadIdx.x % lanes, teams = kSummaryThreads / lanes;
   for (int64_t start = static_cast<int64_t>(blockIdx.x) * teams; start < a.rows;
@@ -129,7 +129,7 @@ Path summary_path(const Rows& a) {
 }
 
 template <class F, class T, Path kPath, bool kGradient>
-void run_summary(const Rows& a, void* stream) {
+void run_summary(const Map& a, void* stream) {
   int lanes = 1;
   while (lanes < cuda::kWarp && 4 * lanes < a.cols) lanes *= 2;
   const bool few = 4 * lanes >= a.cols;
@@ -148,8 +148,7 @@ void run_summary(const Rows& a, void* stream) {
 }
 
 template <class F, class T, bool kGradient>
-void summary_task(const void* arguments, int64_t, void* stream) {
-  const Rows& a = *static_cast<const Rows*>(arguments);
+void summary_task(const Map& a, int64_t, void* stream) {
   switch (summary_path<T>(a)) {
     case Path::same:
       return run_summary<F, T, Path::same, kGradient>(a, stream);

@@ -1,0 +1,117 @@
+#include "backward_node.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/TensorSubclassLikeUtils.h>
+#include <c10/core/DeviceGuard.h>
+#include <torch/csrc/autograd/engine.h>
+
+#include "../ops/plan.h"
+
+namespace pyvae {
+namespace {
+
+// The number that all elements of a gradient are, where there is one and the host may look.
+std::optional<double> common_number(const Tensor& grad) {
+  if (!on_host(grad.device().type()) || at::isTensorSubclassLike(grad)) return {};
+  Tensor t = grad;
+  for (int64_t d = grad.dim(); d-- > 0;)
+    if (t.stride(d) == 0 && t.size(d) > 0) t = t.select(d, 0);  // an expanded number
+  if (t.numel() == 0 || !t.is_contiguous()) return {};
+  const auto common = [&](auto zero) -> std::optional<double> {
+    using T = decltype(zero);
+    const T* p = t.const_data_ptr<T>();
+    for (int64_t i = 0; i < t.numel(); ++i)
+      if (p[i] != p[0]) return {};
+    return std::isnan(p[0]) ? std::optional<double>() : p[0];
+  };
+  if (t.scalar_type() == at::kFloat) return common(0.f);
+  return t.scalar_type() == at::kDouble ? common(0.) : std::nullopt;
+}
+bool is_folded(std::optional<double> number, const Tensor& grad, double folded) {
+  return number == (grad.scalar_type() == at::kFloat ? static_cast<float>(folded) : folded);
+}
+
+// The same in place on a device, which looks at the incoming gradient itself.
+bool scaled_on_device(const Tensor& g, const Tensor& grad, double folded) {
+  const Backend* table = backend(g.device().type());
+  if (!table || !table->scale_rows || !g.is_contiguous() || grad.device() != g.device() ||
+      (grad.dim() > 1 && !grad.is_contiguous()))
+    return false;
+  View weight;
+  weight.data = grad.data_ptr();
+  weight.dtype = kernel_dtype(grad.scalar_type());
+  weight.strides[0] = grad.dim() == 0 ? 0 : grad.dim() == 1 ? grad.stride(0) : 1;
+  if (g.numel() == 0) return true;
+  const c10::DeviceGuard guard(g.device());
+  table->scale_rows(g.data_ptr(), g.scalar_type() == at::kDouble, grad.numel(),
+                    g.numel() / grad.numel(), weight, folded);
+  return true;
+}
+
+// g / folded * grad: g itself where they cancel; in place where nothing else can see g, or where
+// it must not be used again.
+Tensor scaled(const Tensor& g, const Tensor& grad, std::optional<double> number, double folded,
+              bool consume) {
+  if (consume) ag::impl::bump_version(g);
+  if (is_folded(number, grad, folded)) return g;
+  const bool plain = !at::isTensorSubclassLike(g) && !at::isTensorSubclassLike(grad);
+  const bool once = consume || (plain && !ag::get_current_graph_task_keep_graph());
+  if (number) return once ? Tensor(g).mul_(*number / folded) : g * (*number / folded);
+  if (plain && once && scaled_on_device(g, grad, folded)) return g;
+  auto sizes = grad.sym_sizes().vec();
+  sizes.resize(g.dim(), 1);
+  Tensor weight = grad.reshape_symint(sizes).to(g.scalar_type());
+  if (folded != 1) weight = weight / folded;
+  return once ? Tensor(g).mul_(weight) : g * weight;
+}
+
+}  // namespace
+
+ag::variable_list BackwardNode::apply(ag::variable_list&& grads) {
+  std::lock_guard<std::mutex> lock(mutex);
+  ag::variable_list result(num_outputs());
+  bool any = false;
+  for (const Tensor& g : grads) any |= g.defined();
+  if (!any) return result;
+  const auto number = saved_grads.empty() ? std::nullopt : common_number(grads[0]);
+  if (!saved_grads.empty() && !at::GradMode::is_enabled() && usable(grads[0], number)) {
+    for (size_t i = 0; i < saved_grads.size(); ++i)
+      if (saved_grads[i] && task_should_compute_output(i))
+        result[i] = scaled(saved_grads[i]->unpack(), grads[0], number, folded, overwrote && i == 1);
+    return result;
+  }
+  Mask mask;
+  size_t edge = 0;
+  for (bool none : optional_none) {
+    mask.push_back(!none && task_should_compute_output(edge));
+    edge += !none;
+  }
+  Stack stack;
+  for (Tensor& g : grads) stack.push_back(g.defined() ? c10::IValue(std::move(g)) : c10::IValue());
+  for (auto& v : saved.unpack()) stack.push_back(std::move(v));
+  stack.push_back(bools(mask));
+  if (at::GradMode::is_enabled() || any_tangent(stack)) {
+    op->backward.callBoxed(&stack);
+  } else {  // nothing will differentiate this: straight to the kernel
+    at::AutoDispatchBelowADInplaceOrView guard;
+    op->backward.callBoxed(&stack);
+  }
+  edge = 0;
+  for (size_t i = 0; i < optional_none.size(); ++i) {
+    if (optional_none[i]) continue;
+    if (stack[i].isTensor()) result[edge] = stack[i].toTensor();
+    ++edge;
+  }
+  return result;
+}
+
+// Whether the ready gradients serve. Where they are few and would have to be scaled, the kernel
+// does it all again in one call; a device scales them in one.
+bool BackwardNode::usable(const Tensor& grad, std::optional<double> number) const {
+  if (overwrote || is_folded(number, grad, folded)) return true;
+  if (sums && !number) return false;
+  const Backend* table = backend(grad.device().type());
+  return saved_numel >= 16384 || (table && table->scale_rows);
+}
+
+}  // namespace pyvae

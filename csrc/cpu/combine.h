@@ -1,0 +1,10 @@
+// The pass that adds up what others left, on the host.
+#pragma once
+
+#include "../loops/rows.h"
+
+namespace pyvae::cpu {
+
+void combine(const Combine& pass);
+
+}  // namespace pyvae::cpu

@@ -1,0 +1,53 @@
+// Zero-inflated negative binomial log-likelihood by mean, inverse dispersion and the logits of a
+// zero that is no count (Lopez et al., "Deep generative modeling for single-cell transcriptomics",
+// 2018).
+#pragma once
+
+#include "../density.h"
+#include "../math/negative_binomial.h"
+
+namespace pyvae {
+inline namespace PYVAE_ISA {
+
+// With a = log NB(x) and zero-inflation logits l:
+//   x = 0: log(sigmoid(l) + sigmoid(-l) exp(a)); x > 0: log sigmoid(-l) + a.
+template <bool kData>
+struct ZeroInflatedNegativeBinomialWith : Density {
+  static constexpr const char* kName = "zero_inflated_negative_binomial_log_prob";
+  static constexpr int kIn = 4;
+  static constexpr const char* kOperands[kIn] = {"x", "mean", "inverse_dispersion", "zi_logits"};
+  static constexpr int kFull = 2, kData = 1;
+  static constexpr bool kHeavy = true, kFactor = true;
+
+  // With e = exp(-|l|) and f = exp(-|l - a|) a zero has max(l, a) - max(l, 0) +
+  // log((1 + f) / (1 + e)), of which the maxima are one for positive l; it comes from the counts
+  // with the probability sigmoid(a - l).
+  template <class V>
+  PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
+    const V x = count_of(c.in[0]), l = c.in[3];
+    const auto r = negative_binomial<kData>(x, c.in[1], c.in[2]);
+    const V a = r.log_prob, away = l - a;
+    const auto zero = is_zero_count(x), rare = l < V(0);
+    const V e = exp_nonpositive(negative_abs(l)), e_1 = e + V(1);
+    const V f = exp_nonpositive(negative_abs(away)), f_1 = f + V(1);
+    const V inflated = select(rare, e, V(1)) / e_1;
+    const V from_counts = select(away > V(0), f, V(1)) / f_1;
+    const V weight = select(zero, from_counts, V(1));
+    c.grad[0] = weight * r.d_x;
+    c.grad[1] = weight * r.d_mean;
+    c.grad[2] = weight * r.d_dispersion;
+    c.grad[3] = V(1) - weight - inflated;
+    const V none = select(rare, select(away > V(0), l, a), V(0));
+    const V some = a - select(rare, V(0), l);
+    return {select(zero, none, some), e_1 / select(zero, f_1, V(1))};
+  }
+};
+
+struct ZeroInflatedNegativeBinomialLogProb : ZeroInflatedNegativeBinomialWith<false> {
+  using OfData = ZeroInflatedNegativeBinomialWith<true>;
+};
+
+}  // namespace PYVAE_ISA
+}  // namespace pyvae
+
+PYVAE_DENSITY(ZeroInflatedNegativeBinomialLogProb)
