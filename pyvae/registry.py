@@ -79,8 +79,11 @@ class Registry:
     def register(self, name: str) -> Callable[[Part], Part]:
         """A decorator that gives a class or function its name.
 
+        The same class once more, by module and qualified name, takes the place of the one before:
+        a cell of a notebook can be run again.
+
         Raises:
-            ValueError: the name is taken, or is not a non-empty string.
+            ValueError: another part has the name, or it is not a non-empty string.
             TypeError: what is decorated cannot be called.
         """
         if not isinstance(name, str) or not name:
@@ -157,7 +160,7 @@ class Registry:
     def _add(self, name: str, part: Callable[..., Any], origin: str) -> None:
         if not callable(part):
             raise TypeError(f"{self.kind} {name!r} must be a class or a function, got {part!r}")
-        if name in self._parts and self._parts[name] is not part:
+        if name in self._parts and not _same(self._parts[name], part):
             raise ValueError(
                 f"{self.kind} {name!r} is already registered, by {self._origins[name]} "
                 f"({self._parts[name]!r})"
@@ -186,6 +189,15 @@ class Registry:
         source = f" of {point.dist.name}" if point.dist else ""
         self.broken[point.name] = f"the plugin {point.value}{source} could not be loaded ({reason})"
         warnings.warn(f"{self.kind} {point.name!r}: {self.broken[point.name]}", stacklevel=4)
+
+
+def _same(a: Callable[..., Any], b: Callable[..., Any]) -> bool:
+    """Whether two parts are one, or one definition that was run twice."""
+
+    def place(part: Callable[..., Any]) -> tuple[object, object]:
+        return getattr(part, "__module__", None), getattr(part, "__qualname__", id(part))
+
+    return a is b or place(a) == place(b)
 
 
 def _choices(name: str, choices: Iterable[str]) -> str:
