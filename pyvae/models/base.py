@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from pyvae.likelihoods import Likelihood
 from pyvae.models import pretrained
 from pyvae.models.importance import log_marginal
 
@@ -33,6 +34,7 @@ class Model(nn.Module, ABC):
     data_shape: tuple[int, ...]  #: the shape of one datum
     latent_dim: int  #: the number of latents
     prior: Callable[[], Distribution]  #: p(z)
+    likelihood: Likelihood  #: what p(x|z) is: the data that it takes, its side inputs
 
     @abstractmethod
     def encode(self, x: Tensor) -> Distribution:

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from pyvae.batch import Batch
 from pyvae.config import TrainConfig
 from pyvae.data import Batches
 from pyvae.errors import UserError, optional
 from pyvae.models.base import Model
-from pyvae.objectives import Batch, Objective
+from pyvae.objectives import Objective
 from pyvae.training import checkpoint, state
 from pyvae.training.build import Parts
 from pyvae.training.evaluation import evaluate_split
@@ -38,7 +39,7 @@ class _Losses(nn.Module):
 
     def forward(
         self, x: Tensor, y: Tensor | None, extras: Mapping[str, Tensor], phase: str
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    ) -> tuple[Tensor, dict[str, Tensor]]:  # not a Batch: Fabric takes no frozen dataclass
         result = self.objective(self.model, Batch(x, y, extras), phase=phase)
         return result.loss, result.terms
 

@@ -15,7 +15,7 @@ PARTS = {"encoders", "decoders", "priors", "posteriors", "likelihoods"}
 # each layer may import those before it; layers that import nothing of ours come first
 LAYERS = [
     {"_C", "_build"},
-    {"reference", "registry", "networks", "flows"},
+    {"batch", "reference", "registry", "networks", "flows"},
     {"_vmap"},
     {"_library"},
     {"functional"},
@@ -25,7 +25,7 @@ LAYERS = [
     {"objectives"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-ALONE = {"reference", "registry", "networks", "flows"}
+ALONE = {"batch", "reference", "registry", "networks", "flows"}
 TOP = len(LAYERS)  # training, cli, data, ...: whatever is not listed
 
 
