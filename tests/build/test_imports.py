@@ -58,6 +58,29 @@ def test_python_imports_run_one_way(path):
         assert level == TOP or LEVEL.get(other, TOP) < level, f"{name} must not import {other}"
 
 
+def modules_imported(path):
+    """The modules of ours that a file imports anywhere, for type checkers too, as dotted names."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+@pytest.mark.parametrize("folder", ["models", "objectives", "training", "data", "likelihoods"])
+def test_no_two_files_of_a_folder_import_each_other(folder):
+    files = [p for p in (PACKAGE / folder).rglob("*.py") if p.name != "__init__.py"]
+    name = {p: ".".join(["pyvae", *p.relative_to(PACKAGE).with_suffix("").parts]) for p in files}
+    edges = {name[p]: modules_imported(p) & set(name.values()) for p in files}
+    while edges:  # take away what imports nothing that is left; a circle stays
+        free = [module for module, others in edges.items() if not others & edges.keys()]
+        assert free, f"files that import each other: {sorted(edges)}"
+        for module in free:
+            del edges[module]
+
+
 def test_functional_is_the_only_way_to_the_ops():
     for path in SOURCES:
         if own(path) in PARTS | {"distributions", "models", "objectives"}:

@@ -262,7 +262,7 @@ def test_no_step_waits_for_the_device(tmp_path: Path, monkeypatch: pytest.Monkey
     for _ in range(20):  # past the end of an epoch
         trainer._train_step()
     monkeypatch.undo()
-    assert trainer.means.count == 21
+    assert trainer.state.means.count == 21
 
 
 def test_a_loss_that_explodes_stops_the_run(
