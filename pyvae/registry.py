@@ -18,7 +18,7 @@ Another package adds a part with one entry point, which is found at the first lo
     [project.entry-points."pyvae.encoders"]
     my_encoder = "my_package.encoders:MyEncoder"
 
-This module imports nothing of the library.
+This module imports no part of the library.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
+
+from pyvae.hints import conform, hints_of
 
 __all__ = [
     "Registry",
@@ -47,6 +49,7 @@ __all__ = [
 
 Part = TypeVar("Part", bound=Callable[..., Any])
 
+_PLAIN = (bool, int, float, str, list, tuple, dict, type(None))  # what settings are made of
 HOME = "pyvae"  # the origin of the parts that ship with the library
 
 
@@ -116,7 +119,8 @@ class Registry:
 
         Raises:
             UnknownPartError: no part has this name.
-            TypeError: an option that the part does not know, or one that it needs is missing.
+            TypeError: an option that the part does not know or that has a value of another type, or
+                one that it needs is missing.
         """
         part = self.get(name)
         parameters = inspect.signature(part).parameters.values()
@@ -136,6 +140,15 @@ class Registry:
             ]
             if missing:
                 raise TypeError(f"{self.kind} {name!r} needs the option(s) {', '.join(missing)}")
+        hints = hints_of(part)
+        for option in options.keys() & hints.keys():
+            if type(options[option]) in _PLAIN:
+                try:
+                    options[option] = conform(options[option], hints[option])
+                except TypeError as error:
+                    raise TypeError(
+                        f"{self.kind} {name!r}: {option.rstrip('_')} {error}"
+                    ) from error
         return part(**options)
 
     def names(self) -> list[str]:

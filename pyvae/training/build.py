@@ -18,6 +18,7 @@ from pyvae.data import DataSplits, View, load, view
 from pyvae.data.binarize import Binarize
 from pyvae.data.h5 import is_h5_path
 from pyvae.errors import UserError
+from pyvae.hints import hints_of, takes_many
 from pyvae.likelihoods import Likelihood
 from pyvae.models.base import Model
 from pyvae.networks import init_weights
@@ -127,7 +128,7 @@ def _model(config: TrainConfig, data: DataSplits) -> Model:
         for key, value in given.items():
             if key in takes:
                 options[key] = value
-            elif getattr(config, key) != getattr(TrainConfig, key, {}):
+            elif not config.is_default(key):
                 flag = "--" + key.replace("_", "-")
                 raise UserError(f"the model {config.model!r} does not take {flag}")
     model = registry.models.create(config.model, **options)
@@ -147,9 +148,9 @@ def _options(config: TrainConfig, kind: str) -> dict[str, Any]:
     part = registry.registries[f"{kind}s"].get(getattr(config, kind))
     given: dict[str, Any] = getattr(config, f"{kind}_args")
     options = {f"{n}_" if iskeyword(n) else n: value for n, value in given.items()}
-    for name, parameter in inspect.signature(part).parameters.items():
-        takes_many = str(parameter.annotation).startswith(("Sequence", "tuple", "list"))
-        if takes_many and name in options and not isinstance(options[name], (list, tuple)):
+    for name, hint in hints_of(part).items():
+        alone = not isinstance(options.get(name), (str, list, tuple, type(None)))
+        if alone and takes_many(hint):
             options[name] = [options[name]]
     return options
 
