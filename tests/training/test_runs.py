@@ -295,7 +295,7 @@ def test_optimizer_states_survive_a_checkpoint(name: str, tmp_path: Path) -> Non
     for _ in range(3):
         step(whole, first)
     tensors, facts = checkpoint.flatten_optimizer(first)
-    checkpoint.save(tmp_path / "c", {**tensors, "p": whole}, facts)
+    checkpoint.save(tmp_path / "c", {**tensors, "p": whole}, {**facts, "step": 3})
     tensors, facts = checkpoint.load(tmp_path / "c")
     again, second = start()
     with torch.no_grad():
@@ -311,7 +311,7 @@ def test_a_checkpoint_that_is_cut_short(tmp_path: Path) -> None:
     path = tmp_path / "c"
     checkpoint.save(path, {"a": torch.zeros(100)}, {"step": 1})
     path.write_bytes(path.read_bytes()[:-50])
-    with pytest.raises(RunError, match="cut short or not a checkpoint"):
+    with pytest.raises(RunError, match="cut short or damaged"):
         checkpoint.load(path)
     with pytest.raises(RunError, match="missing"):
         checkpoint.load(tmp_path / "missing")
