@@ -1,4 +1,4 @@
-"""What a training run is made of: every setting, with its default, fit for JSON."""
+"""What a training run is made of: every setting, stated once, fit for JSON."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pyvae.errors import UserError
+from pyvae.hints import did_you_mean
+from pyvae.networks import INITS
+from pyvae.settings import Setting, flag, setting, settings_of
 
-__all__ = ["CHANGEABLE", "PARTS", "TrainConfig", "parse_pairs"]
+__all__ = ["PARTS", "TrainConfig", "parse_pairs"]
 
 #: The parts of a run that are chosen by name, each with a mapping of options beside it.
 PARTS = (
@@ -26,62 +29,130 @@ PARTS = (
     "optimizer",
 )
 
-#: What a resumed run may change without becoming another run.
-CHANGEABLE = frozenset({"epochs", "steps", "data_dir", "device", "log_every"})
+
+def _part(default: str, help: str = "") -> Any:
+    return setting(default, help or "see pyvae list", metavar="NAME")
+
+
+def _options(example: str) -> dict[str, Setting]:
+    return {"setting": Setting(f"such as {example}", metavar="NAME=VALUE")}
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """The settings of one training run; the fields are the options of ``pyvae train``."""
+    """The settings of one training run; the fields are the options of ``pyvae train``.
 
-    dataset: str = "digits"
-    dataset_args: dict[str, Any] = field(default_factory=dict)
-    data_dir: str | None = None
-    binarize: str = "auto"  # auto, dynamic, fixed, none
-    model: str = "vae"
-    model_args: dict[str, Any] = field(default_factory=dict)
-    latent_dim: int = 20
-    encoder: str = "mlp"
-    encoder_args: dict[str, Any] = field(default_factory=dict)
-    decoder: str = "mlp"
-    decoder_args: dict[str, Any] = field(default_factory=dict)
-    prior: str = "standard_normal"
-    prior_args: dict[str, Any] = field(default_factory=dict)
-    posterior: str = "diagonal_gaussian"
-    posterior_args: dict[str, Any] = field(default_factory=dict)
-    likelihood: str = "bernoulli"
-    likelihood_args: dict[str, Any] = field(default_factory=dict)
-    init: str = "torch"  # torch, glorot, normal: how weights start
-    init_std: float = 0.1  # of normal
-    init_output: bool = False  # start the decoder's bias at the data's mean
-    objective: str = "elbo"
-    objective_args: dict[str, Any] = field(default_factory=dict)
-    epochs: int | None = None
-    steps: int | None = None  # instead of epochs
-    batch_size: int = 100
-    optimizer: str = "adam"
-    optimizer_args: dict[str, Any] = field(default_factory=dict)
-    lr: float = 1e-3
-    lr_milestones: tuple[int, ...] = ()  # epochs
-    lr_gamma: float = 0.1
-    seed: int = 0
-    eval_every: int | None = None  # steps; None: at the end of each epoch, the bound only
-    eval_samples: int = 100  # importance samples; 0: no log p(x)
-    eval_subset: int = 1000  # random rows in between; 0: all
-    eval_split: str = "valid"  # in between; the final figures are always those of the test split
-    log_every: int = 100  # steps
-    device: str = "auto"
-    precision: str = "32-true"
+    Raises:
+        UserError: a value of another type, or one that makes no sense.
+
+    >>> TrainConfig(binarize="dynamc")
+    Traceback (most recent call last):
+    ...
+    pyvae.errors.UserError: --binarize must be one of auto, dynamic, fixed, none, got 'dynamc'; \
+did you mean 'dynamic'?
+    """
+
+    dataset: str = _part("digits", "what to train on: see pyvae list, or the path of an HDF5 file")
+    dataset_args: dict[str, Any] = field(default_factory=dict, metadata=_options("name=pinwheel"))
+    data_dir: str | None = setting(
+        None,
+        "folder of local data files and downloads (default: $PYVAE_DATA_DIR or a cache)",
+        metavar="DIR",
+        resumable=True,
+    )
+    binarize: str = setting(
+        "auto",
+        "draw zeros and ones from grey levels, at each minibatch or once (default: dynamic for a "
+        "likelihood of zeros and ones, none for others)",
+        choices=("auto", "dynamic", "fixed", "none"),
+    )
+    model: str = _part("vae")
+    model_args: dict[str, Any] = field(default_factory=dict, metadata=_options("hidden=200,100"))
+    latent_dim: int = setting(
+        20, "number of latents (default: 2 for digits, else 20)", above=0, metavar="N"
+    )
+    encoder: str = _part("mlp")
+    encoder_args: dict[str, Any] = field(
+        default_factory=dict, metadata=_options("hidden=500,200 activation=tanh")
+    )
+    decoder: str = _part("mlp")
+    decoder_args: dict[str, Any] = field(
+        default_factory=dict, metadata=_options("hidden=200,500 activation=tanh")
+    )
+    prior: str = _part("standard_normal")
+    prior_args: dict[str, Any] = field(default_factory=dict, metadata=_options("components=50"))
+    posterior: str = _part("diagonal_gaussian")
+    posterior_args: dict[str, Any] = field(
+        default_factory=dict, metadata=_options("temperature=0.5")
+    )
+    likelihood: str = _part("bernoulli")
+    likelihood_args: dict[str, Any] = field(
+        default_factory=dict, metadata=_options("variance=learned")
+    )
+    init: str = setting(
+        "torch",
+        "how the weights of linear and convolutional layers start: as torch makes them, uniform by "
+        "Glorot and Bengio, or normal (default: torch)",
+        choices=INITS,
+    )
+    init_std: float = setting(0.1, "standard deviation of --init normal", above=0)
+    init_output: bool = setting(False, "start the decoder's output at the mean of the data")
+    objective: str = _part("elbo")
+    objective_args: dict[str, Any] = field(
+        default_factory=dict, metadata=_options("beta=4 warm_up_epochs=10")
+    )
+    epochs: int | None = setting(
+        None, "passes over the training data (default: 100)", above=0, metavar="N", resumable=True
+    )
+    steps: int | None = setting(
+        None, "training steps, instead of epochs", above=0, metavar="N", resumable=True
+    )
+    batch_size: int = setting(100, "rows of data per step", above=0, metavar="N")
+    optimizer: str = _part("adam", "adam, adamw, adagrad, rmsprop or sgd")
+    optimizer_args: dict[str, Any] = field(default_factory=dict, metadata=_options("momentum=0.9"))
+    lr: float = setting(1e-3, "learning rate", above=0)
+    lr_milestones: tuple[int, ...] = setting(
+        (), "epochs at which the learning rate is multiplied by --lr-gamma", metavar="EPOCH"
+    )
+    lr_gamma: float = setting(0.1, "see --lr-milestones", above=0)
+    seed: int = setting(
+        0,
+        "where the initial weights, the order of the data and all noise come from",
+        least=0,
+        most=2**63 - 1,
+        metavar="N",
+    )
+    eval_every: int | None = setting(
+        None,
+        "steps between evaluations, which then include log p(x) (default: the bound alone, after "
+        "each epoch)",
+        above=0,
+        metavar="N",
+    )
+    eval_samples: int = setting(
+        100, "importance samples for log p(x); 0: none", least=0, metavar="N"
+    )
+    eval_subset: int = setting(
+        1000,
+        "random rows to evaluate on in between; 0: all. The final figures are always those of all "
+        "test data",
+        least=0,
+        metavar="N",
+    )
+    eval_split: str = setting(
+        "valid", "the split to evaluate on in between", choices=("valid", "test")
+    )
+    log_every: int = setting(100, "steps between two records", above=0, metavar="N", resumable=True)
+    device: str = setting("auto", "auto, cpu or cuda", metavar="NAME", resumable=True)
+    precision: str = setting(
+        "32-true",
+        "floating-point format: single, double, or bfloat16 where that is safe",
+        choices=("32-true", "64-true", "bf16-mixed"),
+    )
 
     def __post_init__(self) -> None:
-        positive = ("latent_dim", "batch_size", "lr", "log_every", "lr_gamma", "init_std")
-        optional = ("epochs", "steps", "eval_every")
-        for name in (*positive, *(n for n in optional if getattr(self, n) is not None)):
-            if not getattr(self, name) > 0:
-                raise UserError(f"{_flag(name)} must be positive, got {getattr(self, name)}")
-        for name in ("eval_samples", "eval_subset", "seed"):
-            if getattr(self, name) < 0:
-                raise UserError(f"{_flag(name)} must not be negative, got {getattr(self, name)}")
+        for name, known in settings_of(type(self)).items():
+            object.__setattr__(self, name, known.check(name, getattr(self, name)))
         if self.epochs is not None and self.steps is not None:
             raise UserError("give --epochs or --steps, not both")
 
@@ -97,9 +168,20 @@ class TrainConfig:
             epoch >= milestone for milestone in self.lr_milestones
         )
 
+    def is_default(self, name: str) -> bool:
+        """Whether a setting has the value that it has when nothing is said."""
+        return bool(getattr(self, name) == getattr(type(self)(), name))
+
     def to_dict(self) -> dict[str, Any]:
-        """All settings, fit for JSON."""
-        settings: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        """All settings, fit for JSON.
+
+        Raises:
+            UserError: an option that JSON cannot hold.
+        """
+        try:
+            settings: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        except TypeError as error:
+            raise UserError(f"an option of a part cannot be written down: {error}") from error
         return settings
 
     @classmethod
@@ -109,16 +191,11 @@ class TrainConfig:
         Raises:
             UserError: a setting that does not exist, or a value that makes no sense.
         """
-        names = {f.name for f in dataclasses.fields(cls)}
-        unknown = sorted(settings.keys() - names)
-        if unknown:
-            raise UserError(f"unknown setting {unknown[0]!r}")
-        values = dict(settings)
-        values["lr_milestones"] = tuple(values.get("lr_milestones", ()))
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise UserError(f"a setting has a value of the wrong type: {error}") from error
+        names = settings_of(cls)
+        for name in settings:
+            if name not in names:
+                raise UserError(f"unknown setting {name!r}{did_you_mean(name, names)}")
+        return cls(**settings)
 
     def resumed_with(self, given: Mapping[str, Any]) -> TrainConfig:
         """These settings, with those changed that a resumed run may change.
@@ -126,11 +203,13 @@ class TrainConfig:
         Raises:
             UserError: another setting was given with another value.
         """
+        known = settings_of(type(self))
         for name, value in given.items():
-            if name not in CHANGEABLE and value != getattr(self, name):
-                allowed = ", ".join(sorted(map(_flag, CHANGEABLE)))
+            value = known[name].check(name, value)
+            if not known[name].resumable and value != getattr(self, name):
+                allowed = ", ".join(flag(n) for n, one in sorted(known.items()) if one.resumable)
                 raise UserError(
-                    f"{_flag(name)} is {getattr(self, name)} in the run that is resumed and cannot "
+                    f"{flag(name)} is {getattr(self, name)} in the run that is resumed and cannot "
                     f"become {value}; only {allowed} can change"
                 )
         values = {**self.to_dict(), **given}
@@ -139,10 +218,6 @@ class TrainConfig:
         elif "steps" in given:
             values["epochs"] = None
         return self.from_dict(values)
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
 
 
 def parse_pairs(pairs: Iterable[str], flag: str) -> dict[str, Any]:
@@ -169,6 +244,6 @@ def _value(text: str) -> Any:
         return words[text.lower()]
     try:
         value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
         return text
     return value if isinstance(value, (int, float, str)) else text

@@ -18,7 +18,7 @@ Another package adds a part with one entry point, which is found at the first lo
     [project.entry-points."pyvae.encoders"]
     my_encoder = "my_package.encoders:MyEncoder"
 
-This module imports nothing of the library.
+This module imports no part of the library.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
+
+from pyvae.hints import conform, hints_of
 
 __all__ = [
     "Registry",
@@ -47,6 +49,7 @@ __all__ = [
 
 Part = TypeVar("Part", bound=Callable[..., Any])
 
+_PLAIN = (bool, int, float, str, list, tuple, dict, type(None))  # what settings are made of
 HOME = "pyvae"  # the origin of the parts that ship with the library
 
 
@@ -79,8 +82,11 @@ class Registry:
     def register(self, name: str) -> Callable[[Part], Part]:
         """A decorator that gives a class or function its name.
 
+        The same class once more, by module and qualified name, takes the place of the one before:
+        a cell of a notebook can be run again.
+
         Raises:
-            ValueError: the name is taken, or is not a non-empty string.
+            ValueError: another part has the name, or it is not a non-empty string.
             TypeError: what is decorated cannot be called.
         """
         if not isinstance(name, str) or not name:
@@ -113,7 +119,8 @@ class Registry:
 
         Raises:
             UnknownPartError: no part has this name.
-            TypeError: an option that the part does not know, or one that it needs is missing.
+            TypeError: an option that the part does not know or that has a value of another type, or
+                one that it needs is missing.
         """
         part = self.get(name)
         parameters = inspect.signature(part).parameters.values()
@@ -133,6 +140,15 @@ class Registry:
             ]
             if missing:
                 raise TypeError(f"{self.kind} {name!r} needs the option(s) {', '.join(missing)}")
+        hints = hints_of(part)
+        for option in options.keys() & hints.keys():
+            if type(options[option]) in _PLAIN:
+                try:
+                    options[option] = conform(options[option], hints[option])
+                except TypeError as error:
+                    raise TypeError(
+                        f"{self.kind} {name!r}: {option.rstrip('_')} {error}"
+                    ) from error
         return part(**options)
 
     def names(self) -> list[str]:
@@ -157,7 +173,7 @@ class Registry:
     def _add(self, name: str, part: Callable[..., Any], origin: str) -> None:
         if not callable(part):
             raise TypeError(f"{self.kind} {name!r} must be a class or a function, got {part!r}")
-        if name in self._parts and self._parts[name] is not part:
+        if name in self._parts and not _same(self._parts[name], part):
             raise ValueError(
                 f"{self.kind} {name!r} is already registered, by {self._origins[name]} "
                 f"({self._parts[name]!r})"
@@ -186,6 +202,15 @@ class Registry:
         source = f" of {point.dist.name}" if point.dist else ""
         self.broken[point.name] = f"the plugin {point.value}{source} could not be loaded ({reason})"
         warnings.warn(f"{self.kind} {point.name!r}: {self.broken[point.name]}", stacklevel=4)
+
+
+def _same(a: Callable[..., Any], b: Callable[..., Any]) -> bool:
+    """Whether two parts are one, or one definition that was run twice."""
+
+    def place(part: Callable[..., Any]) -> tuple[object, object]:
+        return getattr(part, "__module__", None), getattr(part, "__qualname__", id(part))
+
+    return a is b or place(a) == place(b)
 
 
 def _choices(name: str, choices: Iterable[str]) -> str:

@@ -43,7 +43,7 @@ def open_run(arguments: argparse.Namespace) -> tuple[TrainConfig, Model, View]:
     config = dataclasses.replace(config, **changes)
     data = build_data(config)
     check_shape(model, data.data_shape, config.dataset)
-    return config, model, build_view(config, data, getattr(model, "likelihood", None)).to(device)
+    return config, model, build_view(config, data, model.likelihood).to(device)
 
 
 def positive(text: str) -> int:

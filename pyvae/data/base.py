@@ -2,55 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+
+from pyvae.batch import Batch
 
 __all__ = ["DataSplits", "Split", "shuffled"]
 
 
-@dataclass(frozen=True)
-class Split:
-    """Data and what comes with them, all with the same first dimension.
-
-    Args:
-        x: data (N, *data_shape), uint8 grey levels or float
-        y: labels (N,), where there are any
-        extras: side inputs by name, each (N, ...)
-    """
-
-    x: Tensor
-    y: Tensor | None = None
-    extras: Mapping[str, Tensor] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def map(self, function: Callable[[Tensor], Tensor]) -> Split:
-        """The split with a function applied to each of its tensors."""
-        return Split(
-            function(self.x),
-            None if self.y is None else function(self.y),
-            {name: function(value) for name, value in self.extras.items()},
-        )
-
-    def take(self, index: Tensor) -> Split:
-        """The rows of an int64 index (M,), which may stand on another device."""
-        index = index.to(self.x.device)
-        return self.map(lambda values: values.index_select(0, index))
-
-    def to(self, device: torch.device | str) -> Split:
-        """The split on a device."""
-        return self.map(lambda values: values.to(device))
-
-    def subset(self, size: int, seed: int = 0) -> Split:
-        """``size`` random rows, the same for the same seed (sorted files need that)."""
-        if size >= len(self):
-            return self
-        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
-        return self.take(order[:size])
+#: A split of a data set is one batch of all its rows.
+Split = Batch
 
 
 @dataclass(frozen=True)

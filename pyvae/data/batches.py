@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from pyvae.data.base import Split
+from pyvae.batch import Batch
 
 __all__ = ["Batches"]
 
@@ -24,7 +24,7 @@ class Batches:
         seed: of the order, which depends on nothing else
     """
 
-    def __init__(self, split: Split, batch_size: int, seed: int) -> None:
+    def __init__(self, split: Batch, batch_size: int, seed: int) -> None:
         if len(split) == 0:
             raise ValueError("Batches: the split is empty")
         self.split = split
@@ -39,7 +39,7 @@ class Batches:
         """Batches per epoch."""
         return -(-len(self.split) // self.batch_size)
 
-    def next(self) -> Split:
+    def next(self) -> Batch:
         """The next batch, with values as stored."""
         index = self._order[self.position : self.position + self.batch_size]
         self.position += len(index)

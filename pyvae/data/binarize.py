@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pyvae.data.base import DataSplits, Split
 from pyvae.errors import UserError
+from pyvae.likelihoods import DataRange
 
 __all__ = ["Binarize", "View", "draw_bits", "view"]
 
@@ -58,8 +59,7 @@ class View:
 
     def held_out(self, split: str) -> Split:
         """The split "valid" or "test"."""
-        found: Split = getattr(self.data, split)
-        return found
+        return {"valid": self.data.valid, "test": self.data.test}[split]
 
     @property
     def white(self) -> float:
@@ -72,12 +72,13 @@ class View:
         return replace(self, data=self.data.map(lambda split: split.to(device)))
 
 
-def view(data: DataSplits, data_range: str, binarize: Binarize, *, binary: bool, seed: int) -> View:
+def view(
+    data: DataSplits, data_range: DataRange, binarize: Binarize, *, binary: bool, seed: int
+) -> View:
     """How a likelihood of this ``data_range`` sees a data set.
 
     Args:
-        data_range: the likelihood's: "in [0, 1]", "real", "0..255", "counts"; the last two see the
-            data as stored
+        data_range: the likelihood's; one of whole numbers sees the data as stored
         binarize: "dynamic" draws Bernoulli(x / levels) anew for each minibatch and once for the
             held-out splits, "fixed" once for all, "none" scales grey levels to [0, 1];
             "auto" is "dynamic" for a likelihood of zeros and ones, else "none"
@@ -106,12 +107,11 @@ def view(data: DataSplits, data_range: str, binarize: Binarize, *, binary: bool,
             return View(
                 DataSplits(data.name, train, held[0], held[1], levels=1), "stored", "stored"
             )
-    if data_range.startswith("0.."):
-        if data_range != f"0..{levels}":
-            has = "no levels" if levels is None else f"levels 0..{levels}"
+    if data_range.whole:
+        unknown = levels is None and binary  # the values are looked at when they are checked
+        if data_range.finite and data_range.high != levels and not unknown:
+            has = "no levels" if levels is None else f"levels from 0 to {levels}"
             raise UserError(f"{data.name} has {has}; the likelihood needs {data_range}")
-        return View(data, "stored", "stored")
-    if data_range == "counts":
         return View(data, "stored", "stored")
     mode: Mode = "stored" if levels is None or levels == 1 else "scaled"
     return View(data, mode, mode)

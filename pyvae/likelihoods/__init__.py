@@ -4,6 +4,7 @@ from pyvae.likelihoods.base import Likelihood
 from pyvae.likelihoods.bernoulli import BernoulliLikelihood
 from pyvae.likelihoods.categorical import CategoricalLikelihood
 from pyvae.likelihoods.continuous_bernoulli import ContinuousBernoulliLikelihood
+from pyvae.likelihoods.data_range import BITS, BYTES, COUNTS, REAL, UNIT, DataRange
 from pyvae.likelihoods.discretized_logistic import DiscretizedLogisticLikelihood
 from pyvae.likelihoods.discretized_logistic_mixture import DiscretizedLogisticMixtureLikelihood
 from pyvae.likelihoods.gaussian import GaussianLikelihood
@@ -15,9 +16,15 @@ from pyvae.likelihoods.negative_binomial import (
 from pyvae.likelihoods.poisson import PoissonLikelihood
 
 __all__ = [
+    "BITS",
+    "BYTES",
+    "COUNTS",
+    "REAL",
+    "UNIT",
     "BernoulliLikelihood",
     "CategoricalLikelihood",
     "ContinuousBernoulliLikelihood",
+    "DataRange",
     "DiscretizedLogisticLikelihood",
     "DiscretizedLogisticMixtureLikelihood",
     "GaussianLikelihood",

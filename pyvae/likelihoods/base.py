@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from pyvae.likelihoods.data_range import BITS, REAL, DataRange
+
 __all__ = ["Likelihood"]
 
 
@@ -23,12 +25,24 @@ class Likelihood(nn.Module, ABC):
         data_shape: the shape of one datum.
     """
 
-    #: The data that it takes: "in [0, 1]", "real", "0..255", "counts"
-    data_range: str = "real"
+    #: The data that it takes.
+    data_range: DataRange = REAL
+    #: Whether it is one of zeros and ones, for which grey levels are drawn unless asked otherwise.
+    binary: ClassVar[bool] = False
     #: Whether p(x|z) is a probability, so that -log2 p(x) is a number of bits.
     discrete: ClassVar[bool] = False
     #: Names of what ``forward`` needs besides the decoder's output (a library size, say).
     side_inputs: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **options: object) -> None:
+        super().__init_subclass__(**options)
+        if not isinstance(cls.data_range, DataRange):
+            raise TypeError(
+                f"{cls.__name__}: data_range must be a pyvae.likelihoods.DataRange, such as REAL, "
+                f"UNIT, BITS, BYTES or COUNTS, got {cls.data_range!r}"
+            )
+        if "binary" not in vars(cls) and "data_range" in vars(cls):
+            cls.binary = cls.data_range == BITS
 
     def __init__(self, data_shape: Sequence[int]) -> None:
         super().__init__()
@@ -71,29 +85,20 @@ class Likelihood(nn.Module, ABC):
                 f"(B, {', '.join(map(str, self.data_shape))}), got {tuple(x.shape)}"
             )
         if x.numel() and not bool(self.contains(x).all()):
-            fractions = "" if self.data_range in ("real", "in [0, 1]") else _fractions(x)
+            fractions = _fractions(x) if self.data_range.whole else ""
             raise ValueError(
-                f"{type(self).__name__} likelihood: x must be {_words(self.data_range)}, "
+                f"{type(self).__name__} likelihood: x must be {self.data_range}, "
                 f"got values from {x.min().item():g} to {x.max().item():g}{fractions}"
             )
 
     def contains(self, x: Tensor) -> Tensor:
         """Which of the data x (B, *data_shape) the likelihood can explain: bool (B,)."""
+        inside = self.data_range.contains(x).flatten(1).all(1)
         with torch.no_grad():
             params = torch.zeros(self.param_shape, device=x.device)
             side = {name: torch.ones((), device=x.device) for name in self.side_inputs}
             constraint = self(params, **side).support
-            if constraint is None:
-                return torch.ones(len(x), dtype=torch.bool, device=x.device)
-            inside: Tensor = constraint.check(x)
-            return inside
-
-
-def _words(data_range: str) -> str:
-    if data_range == "counts":
-        return "whole numbers of at least 0"
-    low, dots, high = data_range.partition("..")
-    return f"whole numbers from {low} to {high}" if dots else data_range
+            return inside if constraint is None else inside & constraint.check(x)
 
 
 def _fractions(x: Tensor) -> str:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from pyvae.distributions import Bernoulli
 from pyvae.likelihoods.base import Likelihood
+from pyvae.likelihoods.data_range import UNIT
 from pyvae.registry import likelihoods
 
 __all__ = ["BernoulliLikelihood"]
@@ -26,7 +27,8 @@ class BernoulliLikelihood(Likelihood):
     torch.Size([1, 28, 28])
     """
 
-    data_range = "in [0, 1]"
+    data_range = UNIT
+    binary = True
     discrete = True
 
     def forward(self, params: Tensor, **side: Tensor) -> Bernoulli:

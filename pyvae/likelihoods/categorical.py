@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pyvae.distributions import Categorical
 from pyvae.likelihoods.base import Likelihood
+from pyvae.likelihoods.data_range import DataRange
 from pyvae.registry import likelihoods
 
 __all__ = ["CategoricalLikelihood"]
@@ -39,7 +40,7 @@ class CategoricalLikelihood(Likelihood):
         if levels < 2:
             raise ValueError(f"categorical likelihood: levels must be at least 2, got {levels}")
         self.levels = levels
-        self.data_range = f"0..{levels - 1}"
+        self.data_range = DataRange(0, levels - 1, whole=True)
 
     @property
     def param_shape(self) -> tuple[int, ...]:

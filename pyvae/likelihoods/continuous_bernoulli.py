@@ -7,6 +7,7 @@ from torch import Tensor
 
 from pyvae.distributions import ContinuousBernoulli
 from pyvae.likelihoods.base import Likelihood
+from pyvae.likelihoods.data_range import UNIT
 from pyvae.registry import likelihoods
 
 __all__ = ["ContinuousBernoulliLikelihood"]
@@ -26,7 +27,7 @@ class ContinuousBernoulliLikelihood(Likelihood):
     torch.Size([1, 28, 28])
     """
 
-    data_range = "in [0, 1]"
+    data_range = UNIT
 
     def forward(self, params: Tensor, **side: Tensor) -> ContinuousBernoulli:
         n = len(self.data_shape)

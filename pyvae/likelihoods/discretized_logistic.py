@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pyvae.distributions import DiscretizedLogistic
+from pyvae.likelihoods.data_range import BYTES
 from pyvae.likelihoods.location_scale import LocationScaleLikelihood
 from pyvae.registry import likelihoods
 
@@ -34,7 +35,7 @@ class DiscretizedLogisticLikelihood(LocationScaleLikelihood):
     (2, 28, 28)
     """
 
-    data_range = "0..255"
+    data_range = BYTES
     discrete = True
 
     def __init__(

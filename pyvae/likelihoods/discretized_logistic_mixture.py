@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pyvae.distributions import DiscretizedLogisticMixture
 from pyvae.likelihoods.base import Likelihood
+from pyvae.likelihoods.data_range import BYTES
 from pyvae.registry import likelihoods
 
 __all__ = ["DiscretizedLogisticMixtureLikelihood"]
@@ -35,7 +36,7 @@ class DiscretizedLogisticMixtureLikelihood(Likelihood):
     (100, 32, 32)
     """
 
-    data_range = "0..255"
+    data_range = BYTES
     discrete = True
 
     def __init__(

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from pyvae.distributions import NegativeBinomial, ZeroInflatedNegativeBinomial
 from pyvae.likelihoods.base import Likelihood
+from pyvae.likelihoods.data_range import COUNTS
 from pyvae.registry import likelihoods
 
 __all__ = ["NegativeBinomialLikelihood", "ZeroInflatedNegativeBinomialLikelihood"]
@@ -22,7 +23,7 @@ class _LibrarySized(Likelihood, ABC):
         data_shape: the shape of one datum
     """
 
-    data_range = "counts"
+    data_range = COUNTS
     side_inputs = ("library",)
     discrete = True
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from pyvae.distributions import Poisson
 from pyvae.likelihoods.base import Likelihood
+from pyvae.likelihoods.data_range import COUNTS
 from pyvae.registry import likelihoods
 
 __all__ = ["PoissonLikelihood"]
@@ -26,7 +27,7 @@ class PoissonLikelihood(Likelihood):
     tensor([1., 1., 1., 1., 1.])
     """
 
-    data_range = "counts"
+    data_range = COUNTS
     discrete = True
 
     def forward(self, params: Tensor, **side: Tensor) -> Poisson:

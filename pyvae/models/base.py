@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from pyvae.likelihoods import Likelihood
 from pyvae.models import pretrained
 from pyvae.models.importance import log_marginal
 
@@ -33,6 +34,7 @@ class Model(nn.Module, ABC):
     data_shape: tuple[int, ...]  #: the shape of one datum
     latent_dim: int  #: the number of latents
     prior: Callable[[], Distribution]  #: p(z)
+    likelihood: Likelihood  #: what p(x|z) is: the data that it takes, its side inputs
 
     @abstractmethod
     def encode(self, x: Tensor) -> Distribution:
@@ -120,13 +122,19 @@ class Model(nn.Module, ABC):
         folder: str | os.PathLike[str],
         *,
         device: torch.device | str | None = None,
+        verify: bool = True,
     ) -> Self:
         """The model that :meth:`save_pretrained` wrote.
+
+        Args:
+            folder: where it lies
+            device: where the model shall be
+            verify: compare the weights with the checksum that was written with them
 
         Raises:
             FileNotFoundError: the folder or one of its files is missing.
             ValueError: a file is damaged, or holds another model.
             UnknownPartError: a part is not registered (its plugin is not installed).
         """
-        model: Self = pretrained.load(cls.__name__, cls, folder, device)
+        model: Self = pretrained.load(cls.__name__, cls, folder, device, verify=verify)
         return model

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pyvae import registry
+from pyvae.posteriors import Posterior
+from pyvae.priors import Prior
 
 __all__ = ["check_spaces"]
 
 
-def check_spaces(posterior: Any, prior: Any) -> None:
+def check_spaces(posterior: object, prior: object) -> None:
     """Prior and posterior must be distributions over one space: reals, bits or one-hot codes.
+
+    Modules and functions that are none of the library's own kind are over reals.
 
     Raises:
         ValueError: they are not; the message says which of the registered parts fit.
@@ -28,9 +30,11 @@ def check_spaces(posterior: Any, prior: Any) -> None:
     )
 
 
-def _space(posterior: Any) -> str:
-    return str(getattr(posterior, "space", "real"))
+def _space(posterior: object) -> str:
+    kind = posterior if isinstance(posterior, type) else type(posterior)
+    return kind.space if issubclass(kind, Posterior) else Posterior.space
 
 
-def _spaces(prior: Any) -> tuple[str, ...]:
-    return tuple(getattr(prior, "spaces", ("real",)))
+def _spaces(prior: object) -> tuple[str, ...]:
+    kind = prior if isinstance(prior, type) else type(prior)
+    return kind.spaces if issubclass(kind, Prior) else Prior.spaces

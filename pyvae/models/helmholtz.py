@@ -46,6 +46,8 @@ class HelmholtzMachine(Model):
     torch.Size([3, 1, 8, 8])
     """
 
+    likelihood: BernoulliLikelihood
+
     def __init__(
         self, data_shape: Sequence[int] = (1, 28, 28), hidden: Sequence[int] = (200, 200)
     ) -> None:

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
 from pyvae.distributions import DiagonalGaussian, rsample_log_ratio
 
-if TYPE_CHECKING:
-    from pyvae.models.base import Model
-
-__all__ = ["log_marginal", "log_weights"]
+__all__ = ["LatentVariableModel", "log_marginal", "log_weights"]
 
 BUDGET = 2**23  # elements of data that are decoded at a time
 
 
-def log_weights(model: Model, x: Tensor, num_samples: int, **side: Tensor) -> Tensor:
+class LatentVariableModel(Protocol):
+    """p(z) p(x|z) with q(z|x): all that importance sampling needs of a model."""
+
+    data_shape: tuple[int, ...]
+
+    def encode(self, x: Tensor) -> Distribution: ...
+
+    def decode(self, z: Tensor, **side: Tensor) -> Distribution: ...
+
+    @property
+    def prior(self) -> Callable[[], Distribution]: ...
+
+
+def log_weights(model: LatentVariableModel, x: Tensor, num_samples: int, **side: Tensor) -> Tensor:
     """log w = log p(x|z) + log p(z) - log q(z|x) (K, B), for K samples z of q(z|x) each.
 
     Burda et al. 2016, section 2. Differentiable where the posterior's samples are.
@@ -35,7 +47,12 @@ def log_weights(model: Model, x: Tensor, num_samples: int, **side: Tensor) -> Te
 
 
 def log_marginal(
-    model: Model, x: Tensor, num_samples: int, *, chunk: int | None = None, **side: Tensor
+    model: LatentVariableModel,
+    x: Tensor,
+    num_samples: int,
+    *,
+    chunk: int | None = None,
+    **side: Tensor,
 ) -> Tensor:
     r"""log p(x) (B,) in nats, by importance sampling from q(z|x).
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,45 +11,22 @@ from typing import Any
 import torch
 from torch import nn
 
-__all__ = ["load", "save"]
+from pyvae.storage import DamagedError, load_tensors, save_tensors, write_whole
+
+__all__ = ["CONFIG", "WEIGHTS", "load", "save", "save_config"]
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
-
-def _safetensors() -> Any:
-    try:
-        import safetensors
-        import safetensors.torch
-    except ImportError as error:
-        raise ImportError(
-            "saving and loading models needs safetensors: pip install 'pyvae-fused[train]'"
-        ) from error
-    return safetensors
+# what classes raise about arguments that are of another type, make no sense, or are too big
+_REFUSED = (TypeError, ValueError, ArithmeticError, RuntimeError, AttributeError, MemoryError)
 
 
-def _write(path: Path, write: Callable[[str], object]) -> None:
-    """Let ``write`` fill a new file beside the path, then put it there in one step."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        write(temporary)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp gives 0o600
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def save(model: nn.Module, config: dict[str, Any], folder: str | os.PathLike[str]) -> None:
-    """Write the model's config and weights; each file appears whole or not at all.
+def save_config(model: nn.Module, config: dict[str, Any], folder: str | os.PathLike[str]) -> None:
+    """Write what builds the model, without weights.
 
     Raises:
-        ImportError: safetensors is not installed.
         OSError: the folder cannot be made or written.
     """
-    safetensors = _safetensors()
     dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
     text = json.dumps(
         {"model": type(model).__name__, "dtype": str(dtype).removeprefix("torch."), **config},
@@ -58,12 +34,36 @@ def save(model: nn.Module, config: dict[str, Any], folder: str | os.PathLike[str
     )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / WEIGHTS, lambda path: safetensors.torch.save_model(model, path))
-    _write(folder / CONFIG, lambda path: Path(path).write_text(text + "\n", encoding="utf-8"))
+    write_whole(folder / CONFIG, (text + "\n").encode())
+
+
+def save(
+    model: nn.Module, config: dict[str, Any], folder: str | os.PathLike[str], **facts: Any
+) -> None:
+    """Write the model's config and weights; each file appears whole or not at all.
+
+    Args:
+        model: whose weights are written
+        config: what builds it again, fit for JSON
+        folder: where to; made if need be
+        facts: about the weights, fit for JSON
+
+    Raises:
+        ImportError: safetensors is not installed.
+        OSError: the folder cannot be made or written.
+    """
+    folder = Path(folder)
+    save_tensors(folder / WEIGHTS, model.state_dict(), facts)
+    save_config(model, config, folder)
 
 
 def load(
-    name: str, build: Callable[..., nn.Module], folder: str | os.PathLike[str], device: Any = None
+    name: str,
+    build: Callable[..., nn.Module],
+    folder: str | os.PathLike[str],
+    device: Any = None,
+    *,
+    verify: bool = True,
 ) -> Any:
     """Build the model that :func:`save` wrote and fill in its weights.
 
@@ -72,31 +72,36 @@ def load(
         build: makes the model from its config
         folder: what was given to :func:`save`
         device: where the model shall be
+        verify: compare the weights with their checksum
 
     Raises:
         FileNotFoundError: the folder or one of its files is missing.
         ValueError: a file is damaged, or holds another model.
     """
-    safetensors = _safetensors()
     folder = Path(folder)
     for path in (folder / CONFIG, folder / WEIGHTS):
         if not path.is_file():
             raise FileNotFoundError(f"{folder} holds no saved {name}: {path.name} is missing")
+    weights = folder / WEIGHTS
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        kind, dtype = config.pop("model"), getattr(torch, config.pop("dtype"))
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        kind, dtype = config.pop("model"), vars(torch)[config.pop("dtype")]
+        if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+            raise ValueError(f"{dtype} is not a floating-point dtype")
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise ValueError(f"{folder / CONFIG} is damaged: {error}") from error
     if kind != name:
         raise ValueError(f"{folder} holds a {kind}, expected a {name}")
     try:
+        tensors, _ = load_tensors(weights, verify=verify)
+    except DamagedError as error:
+        raise ValueError(f"{weights} is damaged or does not fit {CONFIG}: {error}") from error
+    try:
         model = build(**config).to(dtype=dtype)
-    except TypeError as error:
+    except _REFUSED as error:
         raise ValueError(f"{folder / CONFIG} does not describe a {name}: {error}") from error
     try:
-        safetensors.torch.load_model(model, folder / WEIGHTS)
-    except (RuntimeError, OSError, safetensors.SafetensorError) as error:
-        raise ValueError(
-            f"{folder / WEIGHTS} is damaged or does not fit {CONFIG}: {error}"
-        ) from error
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ValueError(f"{weights} is damaged or does not fit {CONFIG}: {error}") from error
     return model.to(device=device)

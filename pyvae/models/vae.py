@@ -11,19 +11,27 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from pyvae import registry
+from pyvae.decoders import Decoder
+from pyvae.encoders import Encoder
+from pyvae.likelihoods import Likelihood
 from pyvae.models.base import Model
 from pyvae.models.fit import check_spaces
+from pyvae.posteriors import Posterior
+from pyvae.priors import Prior
 
 __all__ = ["VAE"]
 
 Options = Mapping[str, Any]
+_BASES = (Encoder, Decoder, Prior, Posterior, Likelihood)
 
 
 @registry.models.register("vae")
 class VAE(Model):
     """p(z) p(x|z) with q(z|x) from a network (Kingma & Welling 2014; Rezende et al. 2014).
 
-    Each part is the name of a registered one, built with its options, or an instance.
+    Each part is the name of a registered one, built with its options, or an instance. Any module
+    will do for encoder (with ``out_features``), decoder, prior and posterior; a likelihood is a
+    :class:`pyvae.likelihoods.Likelihood`.
 
     Args:
         data_shape: the shape of one datum; (channels, height, width) for images
@@ -37,7 +45,8 @@ class VAE(Model):
 
     Raises:
         UnknownPartError: no part has this name.
-        TypeError: a part has no such option, or options were given to an instance.
+        TypeError: a part has no such option, options were given to an instance, or the likelihood
+            is none.
         ValueError: shapes that are not positive, or parts that do not fit together.
 
     >>> import torch
@@ -87,7 +96,7 @@ class VAE(Model):
         params = {"out_shape": tuple(self.likelihood.param_shape)}
         self.decoder = make("decoder", decoder, decoder_args, {**latent, **params})
         check_spaces(self.posterior, self.prior)
-        if hasattr(self.prior, "bind"):
+        if isinstance(self.prior, Prior):
             self.prior.bind(self)
 
     def _make(self, kind: str, part: str | nn.Module, options: Options | None, fit: Options) -> Any:
@@ -104,12 +113,18 @@ class VAE(Model):
             raise TypeError(f"VAE: {kind}_args belong to a part given by name, not to an instance")
         if not isinstance(part, nn.Module):
             raise TypeError(f"VAE: {kind} must be a registered name or a module, got {part!r}")
-        for name, value in fit.items():
-            if getattr(part, name, value) != value:
-                raise ValueError(
-                    f"VAE: the {kind} {type(part).__name__} does not fit: expected {name} "
-                    f"{value}, got {getattr(part, name)}"
-                )
+        if kind == "likelihood" and not isinstance(part, Likelihood):
+            raise TypeError(
+                f"VAE: likelihood must be a registered name or a pyvae.likelihoods.Likelihood, "
+                f"got a {type(part).__name__}"
+            )
+        if isinstance(part, _BASES):  # a bare module does not say what it fits
+            for name, value in fit.items():
+                if vars(part)[name] != value:
+                    raise ValueError(
+                        f"VAE: the {kind} {type(part).__name__} does not fit: expected {name} "
+                        f"{value}, got {vars(part)[name]}"
+                    )
         return part
 
     def encode(self, x: Tensor) -> Distribution:
@@ -137,7 +152,7 @@ class VAE(Model):
             raise ValueError(
                 f"VAE.decode: z must have shape (*batch, {self.latent_dim}), got {tuple(z.shape)}"
             )
-        wanted = getattr(self.likelihood, "side_inputs", ())
+        wanted = self.likelihood.side_inputs
         missing = [name for name in wanted if name not in side]
         if missing:
             raise ValueError(
@@ -160,9 +175,8 @@ class VAE(Model):
     @torch.no_grad()
     def init_prior(self, x: Tensor) -> None:
         """Let the prior start from training data x (N, *data_shape), if it knows how to."""
-        init = getattr(self.prior, "init_from_data", None)
-        if init is not None:
-            init(self.likelihood.as_input(x, self.dtype))
+        if isinstance(self.prior, Prior):
+            self.prior.init_from_data(self.likelihood.as_input(x, self.dtype))
 
     @property
     def config(self) -> dict[str, Any]:

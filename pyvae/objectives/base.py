@@ -3,40 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from pyvae.batch import Batch
 from pyvae.models.base import Model
 
 __all__ = ["Batch", "Objective", "Phase", "Result"]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Data and what comes with them.
-
-    Args:
-        x: data (B, *data_shape)
-        y: labels (B,), where there are any
-        extras: side inputs by name, each (B, ...): a library size, a clean target, ...; whatever is
-            named "target" is explained in the place of x
-    """
-
-    x: Tensor
-    y: Tensor | None = None
-    extras: Mapping[str, Tensor] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, batch: Tensor | Batch) -> Batch:
-        """A batch as it is; a tensor as the x of one."""
-        return batch if isinstance(batch, Batch) else cls(batch)
-
-    @property
-    def target(self) -> Tensor:
-        """What p(x|z) has to explain: the extra of that name, else x itself."""
-        return self.extras.get("target", self.x)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,10 @@ def need_rsample(objective: str, q: Distribution) -> None:
 
 def need_same_kind(objective: str, q: Distribution, p: Distribution) -> None:
     """Raises: TypeError: the posterior is over discrete latents, the prior over real ones."""
-    if not q.has_rsample and getattr(p.support, "base_constraint", p.support) is constraints.real:
+    support = p.support
+    while isinstance(support, constraints.independent):
+        support = support.base_constraint
+    if not q.has_rsample and support is constraints.real:
         raise TypeError(
             f"{objective}: the posterior {type(q).__name__} has discrete samples and the prior "
             f"{type(p).__name__} is a density; take a prior of the posterior's kind"

@@ -21,6 +21,8 @@ class Posterior(nn.Module, ABC):
 
     #: Where z lies: "real", "binary" (zeros and ones), "one_hot" (codes of classes).
     space: ClassVar[str] = "real"
+    #: The number of classes of each one-hot code; None where z is no such code.
+    classes: int | None = None
 
     def __init__(self, in_features: int, latent_dim: int) -> None:
         super().__init__()

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-__all__ = ["Prior"]
+__all__ = ["Host", "Prior"]
+
+
+class Host(Protocol):
+    """A model as its prior sees it: the parts that a prior may be made of.
+
+    A posterior that is no :class:`pyvae.posteriors.Posterior` has real latents and no ``classes``.
+    """
+
+    data_shape: tuple[int, ...]
+    encoder: Any
+    posterior: Any
+    likelihood: Any
 
 
 class Prior(nn.Module, ABC):
@@ -29,7 +41,7 @@ class Prior(nn.Module, ABC):
     def forward(self) -> Distribution:
         """p(z) with batch_shape () and event_shape (latent_dim,)."""
 
-    def bind(self, model: Any) -> None:
+    def bind(self, model: Host) -> None:
         """Called once by the model when all its parts exist; the default does nothing.
 
         A prior that is made of the model's own parts takes them here. Assigned as they are they

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from pyvae.distributions import Bernoulli, OneHot
-from pyvae.priors.base import Prior
+from pyvae.priors.base import Host, Prior
 from pyvae.registry import priors
 
 __all__ = ["UniformCategoricalPrior"]
@@ -45,9 +45,9 @@ class UniformCategoricalPrior(Prior):
         self.classes = classes
         self.register_buffer("where", torch.empty(0), persistent=False)
 
-    def bind(self, model: Any) -> None:
+    def bind(self, model: Host) -> None:
         """Take the classes of the model's posterior."""
-        of_posterior = getattr(model.posterior, "classes", None)
+        of_posterior = model.posterior.classes
         if self.classes is not None and self.classes != of_posterior:
             raise ValueError(
                 f"uniform_categorical prior: classes={self.classes}, but the posterior has "

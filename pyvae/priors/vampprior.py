@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, MixtureSameFamily
 
 from pyvae.distributions import DiagonalGaussian, GaussianMixture
-from pyvae.priors.base import Prior
+from pyvae.priors.base import Host, Prior
 from pyvae.registry import priors
 
 __all__ = ["VampPrior"]
@@ -52,10 +50,10 @@ class VampPrior(Prior):
         self._parts: tuple[nn.Module, nn.Module] | None = None
         self._unit = False
 
-    def bind(self, model: Any) -> None:
+    def bind(self, model: Host) -> None:
         """Take encoder and posterior of the model, and make the pseudo-inputs."""
         self._parts = (model.encoder, model.posterior)
-        self._unit = getattr(model.likelihood, "data_range", "real") == "in [0, 1]"
+        self._unit = model.likelihood.data_range.unit
         start = torch.randn(self.components, *model.data_shape)
         start = (0.5 + self.noise * start).clamp(0, 1) if self._unit else self.noise * start
         self.pseudo_inputs = nn.Parameter(start)

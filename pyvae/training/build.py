@@ -6,7 +6,7 @@ import copy
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from keyword import iskeyword
 from typing import Any, cast
 
@@ -18,9 +18,11 @@ from pyvae.data import DataSplits, View, load, view
 from pyvae.data.binarize import Binarize
 from pyvae.data.h5 import is_h5_path
 from pyvae.errors import UserError
+from pyvae.hints import hints_of, takes_many
+from pyvae.likelihoods import Likelihood
 from pyvae.models.base import Model
 from pyvae.networks import init_weights
-from pyvae.objectives import Batch, Objective
+from pyvae.objectives import Objective
 from pyvae.training.evaluation import default_device
 from pyvae.training.fit import check_fit
 from pyvae.training.optimizers import build_optimizer
@@ -67,7 +69,7 @@ def build_data(config: TrainConfig) -> DataSplits:
         return load(config.dataset, config.data_dir, **config.dataset_args)
 
 
-def build_view(config: TrainConfig, data: DataSplits, likelihood: object) -> View:
+def build_view(config: TrainConfig, data: DataSplits, likelihood: Likelihood) -> View:
     """Data as a likelihood sees them.
 
     Raises:
@@ -75,9 +77,9 @@ def build_view(config: TrainConfig, data: DataSplits, likelihood: object) -> Vie
     """
     return view(
         data,
-        str(getattr(likelihood, "data_range", "real")),
+        likelihood.data_range,
         cast(Binarize, config.binarize),
-        binary=config.likelihood == "bernoulli",
+        binary=likelihood.binary,
         seed=config.seed,
     )
 
@@ -96,7 +98,7 @@ def build(config: TrainConfig) -> Parts:
         torch.manual_seed(config.seed)
         model = _model(config, data)
         init_weights(model, config.init, config.init_std)
-        shown = build_view(config, data, getattr(model, "likelihood", None))
+        shown = build_view(config, data, model.likelihood)
         _check_values(model, shown)
         if config.init_output:
             model.init_output(_mean(shown))
@@ -126,10 +128,15 @@ def _model(config: TrainConfig, data: DataSplits) -> Model:
         for key, value in given.items():
             if key in takes:
                 options[key] = value
-            elif getattr(config, key) != getattr(TrainConfig, key, {}):
+            elif not config.is_default(key):
                 flag = "--" + key.replace("_", "-")
                 raise UserError(f"the model {config.model!r} does not take {flag}")
-    model: Model = registry.models.create(config.model, **options)
+    model = registry.models.create(config.model, **options)
+    if not isinstance(model, Model) or not isinstance(model.likelihood, Likelihood):
+        raise UserError(
+            f"the model {config.model!r} must be a pyvae.models.Model whose likelihood is a "
+            f"pyvae.likelihoods.Likelihood, got a {type(model).__name__}"
+        )
     return model
 
 
@@ -141,9 +148,9 @@ def _options(config: TrainConfig, kind: str) -> dict[str, Any]:
     part = registry.registries[f"{kind}s"].get(getattr(config, kind))
     given: dict[str, Any] = getattr(config, f"{kind}_args")
     options = {f"{n}_" if iskeyword(n) else n: value for n, value in given.items()}
-    for name, parameter in inspect.signature(part).parameters.items():
-        takes_many = str(parameter.annotation).startswith(("Sequence", "tuple", "list"))
-        if takes_many and name in options and not isinstance(options[name], (list, tuple)):
+    for name, hint in hints_of(part).items():
+        alone = not isinstance(options.get(name), (str, list, tuple, type(None)))
+        if alone and takes_many(hint):
             options[name] = [options[name]]
     return options
 
@@ -156,9 +163,7 @@ def _check_names(config: TrainConfig) -> None:
 
 def _check_values(model: Model, shown: View) -> None:
     """The likelihood looks at all data once, which no training step does again."""
-    check = getattr(getattr(model, "likelihood", None), "check", None)
-    if check is None:
-        return
+    check = model.likelihood.check
     generator = torch.Generator().manual_seed(0)
     for part in torch.split(shown.data.train.x, 10_000):
         check(shown.train_values(part, generator))
@@ -175,8 +180,8 @@ def _mean(shown: View) -> torch.Tensor:
 
 def _try(model: Model, objective: Objective, shown: View) -> None:
     """One forward pass of each phase on a few data, of copies: nothing is changed or drawn."""
-    few = shown.data.train.map(lambda values: values[:4])
-    batch = Batch(shown.train_values(few.x, torch.Generator().manual_seed(0)), few.y, few.extras)
+    few = shown.data.train[:4]
+    batch = replace(few, x=shown.train_values(few.x, torch.Generator().manual_seed(0)))
     model, objective = copy.deepcopy((model, objective))
     with torch.random.fork_rng(devices=[]):
         for phase in objective.phases(model):

@@ -1,12 +1,7 @@
-"""A training state as one safetensors file: tensors by name, everything else as JSON in its header.
-
-No pickle: reading a checkpoint runs no code.
-"""
+"""A training state as one safetensors file: tensors by name, all else as JSON in its header."""
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from pyvae.errors import RunError, optional
+from pyvae.errors import RunError
+from pyvae.storage import DamagedError, load_tensors, save_tensors
 
 __all__ = ["flatten_optimizer", "load", "load_optimizer", "rng_state", "save", "set_rng_state"]
 
@@ -24,33 +20,22 @@ Tensors = dict[str, Tensor]
 
 def save(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Write a checkpoint; the file appears whole or not at all."""
-    torch_files = optional("safetensors.torch")
-    whole = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    data = torch_files.save(whole, metadata={"pyvae": json.dumps(dict(facts))})
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    save_tensors(path, tensors, facts)
 
 
-def load(path: Path) -> tuple[Tensors, dict[str, Any]]:
+def load(path: Path, *, verify: bool = True) -> tuple[Tensors, dict[str, Any]]:
     """The tensors and facts of a checkpoint.
 
     Raises:
-        RunError: the file is missing, cut short, or not a checkpoint.
+        RunError: the file is missing, cut short, altered, or not a checkpoint.
     """
-    safetensors = optional("safetensors")
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            facts: dict[str, Any] = json.loads(file.metadata()["pyvae"])
-            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118
-    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
-        raise RunError(f"{path} is cut short or not a checkpoint: {error}") from error
+        tensors, facts = load_tensors(path, verify=verify)
+    except DamagedError as error:
+        raise RunError(str(error)) from error
+    if not isinstance(facts.get("step"), int):
+        raise RunError(f"{path} is not a checkpoint: it names no step")
+    return tensors, facts
 
 
 def flatten_optimizer(optimizer: Optimizer) -> tuple[Tensors, dict[str, Any]]:

@@ -33,8 +33,7 @@ def check_shape(model: Model, data_shape: tuple[int, ...], name: str) -> None:
 
 def is_discrete(model: Model, x: Tensor) -> bool:
     """Whether log p(x) is a probability's: whole numbers under a discrete likelihood."""
-    discrete = bool(getattr(getattr(model, "likelihood", None), "discrete", False))
-    return discrete and (not x.is_floating_point() or bool((x == x.round()).all()))
+    return model.likelihood.discrete and (not x.is_floating_point() or bool((x == x.round()).all()))
 
 
 def evaluate_split(
@@ -66,7 +65,7 @@ def evaluate_split(
     def batches() -> Iterator[tuple[Tensor, Mapping[str, Tensor]]]:
         for start in range(0, len(split), ROWS):
             tick()
-            part = split.map(lambda values, s=start: values[s : s + ROWS])  # type: ignore[misc]
+            part = split[start : start + ROWS]
             yield view.held_out_values(part.x), part.extras
 
     discrete = is_discrete(model, split.x) and view.held_out_mode == "stored"

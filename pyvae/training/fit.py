@@ -51,7 +51,7 @@ def fitting_likelihoods(data: DataSplits) -> list[str]:
 
 def _attempt(data: DataSplits, name: str, options: Mapping[str, Any], binarize: str) -> None:
     likelihood = registry.likelihoods.create(name, data_shape=data.data_shape, **options)
-    few = data.map(lambda split: split.map(lambda values: values[:ROWS]))
+    few = data.map(lambda split: split[:ROWS])
     missing = [side for side in likelihood.side_inputs if side not in few.train.extras]
     if missing:
         raise ValueError(
@@ -60,9 +60,9 @@ def _attempt(data: DataSplits, name: str, options: Mapping[str, Any], binarize: 
         )
     shown = view(
         few,
-        str(getattr(likelihood, "data_range", "real")),
+        likelihood.data_range,
         cast(Binarize, binarize),
-        binary=name == "bernoulli",
+        binary=likelihood.binary,
         seed=0,
     )
     likelihood.check(shown.train_values(few.train.x, torch.Generator().manual_seed(0)))

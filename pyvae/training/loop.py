@@ -9,19 +9,20 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from pyvae.batch import Batch
 from pyvae.config import TrainConfig
 from pyvae.data import Batches
 from pyvae.errors import UserError, optional
 from pyvae.models.base import Model
-from pyvae.objectives import Batch, Objective
-from pyvae.training import checkpoint, state
+from pyvae.objectives import Objective
+from pyvae.training import checkpoint
 from pyvae.training.build import Parts
 from pyvae.training.evaluation import evaluate_split
 from pyvae.training.folder import RunFolder
 from pyvae.training.loggers import CsvLog, Progress, TensorBoardLog
-from pyvae.training.means import Means
 from pyvae.training.optimizers import build_optimizer
 from pyvae.training.signals import Interrupted, StopRequest
+from pyvae.training.state import TrainingState
 
 __all__ = ["Trainer"]
 
@@ -38,7 +39,7 @@ class _Losses(nn.Module):
 
     def forward(
         self, x: Tensor, y: Tensor | None, extras: Mapping[str, Tensor], phase: str
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    ) -> tuple[Tensor, dict[str, Tensor]]:  # not a Batch: Fabric takes no frozen dataclass
         result = self.objective(self.model, Batch(x, y, extras), phase=phase)
         return result.loss, result.terms
 
@@ -63,16 +64,19 @@ class Trainer:
         self.config, self.parts, self.folder, self.quiet = config, parts, folder, quiet
         self.model, self.objective, self.view = parts.model, parts.objective, parts.view
         self.batches = Batches(parts.view.data.train, config.batch_size, config.seed)
-        self.generator = torch.Generator(parts.device).manual_seed(config.seed)  # binarization
-        self.means = Means()
-        self.step = 0
-        self.samples = 0
-        self.seconds = 0.0
-        self.evaluated = 0  # the last step that was evaluated
         self.total = config.total_steps(self.batches.steps_per_epoch)
         self._set_up()
+        binarization = torch.Generator(parts.device).manual_seed(config.seed)
+        self.state = TrainingState(
+            self.losses, self.optimizers, self.batches, binarization, parts.device
+        )
         if folder.checkpoint.is_file():
-            state.restore(self, *checkpoint.load(folder.checkpoint))
+            self.state.restore(*checkpoint.load(folder.checkpoint))
+
+    @property
+    def step(self) -> int:
+        """Training steps done."""
+        return self.state.counters.step
 
     def fit(self, stop: StopRequest) -> None:
         """Train to the end.
@@ -81,7 +85,7 @@ class Trainer:
             Interrupted: a stop was requested; the state is saved.
             UserError: the loss is no longer finite.
         """
-        begun = time.monotonic() - self.seconds
+        begun = time.monotonic() - self.state.counters.seconds
         saved = time.monotonic()
         self._csv = CsvLog(self.folder.metrics, self.step)
         self._board = TensorBoardLog(self.folder.path, self.step)
@@ -91,11 +95,11 @@ class Trainer:
             while True:
                 if self._evaluation_due():
                     self._record(self._evaluate(stop), time.monotonic() - begun)
-                    self.evaluated = self.step
+                    self.state.counters.evaluated = self.step
                     if time.monotonic() - saved > SAVE_SECONDS:
                         self.save()
                         saved = time.monotonic()
-                elif self.means.count >= self.config.log_every:
+                elif self.state.means.count >= self.config.log_every:
                     self._record({}, time.monotonic() - begun)
                 if self.step >= self.total:
                     break
@@ -103,10 +107,10 @@ class Trainer:
                 self._train_step()
                 self._bar.step()
             self._record({}, time.monotonic() - begun)
-            self.seconds = time.monotonic() - begun
+            self.state.counters.seconds = time.monotonic() - begun
             self.save()
         except Interrupted:
-            self.seconds = time.monotonic() - begun
+            self.state.counters.seconds = time.monotonic() - begun
             self.save()
             raise
         finally:
@@ -116,7 +120,7 @@ class Trainer:
     def save(self) -> None:
         """Save weights and the whole state of training; each file appears whole or not at all."""
         self.model.save_pretrained(self.folder.path)
-        checkpoint.save(self.folder.checkpoint, *state.capture(self))
+        checkpoint.save(self.folder.checkpoint, *self.state.capture())
 
     def _set_up(self) -> None:
         device, config = self.parts.device, self.config
@@ -142,7 +146,7 @@ class Trainer:
             self._epoch = epoch
             self._set_lr(self.config.lr_at(epoch))
         stored = self.batches.next()
-        x = self.view.train_values(stored.x, self.generator)
+        x = self.view.train_values(stored.x, self.state.generator)
         self.objective.step_begin(self.step, epoch)
         terms: dict[str, Tensor] = {}
         for phase in self.phases:
@@ -153,9 +157,9 @@ class Trainer:
             optimizer.step()
             terms["loss" if len(self.phases) == 1 else f"loss_{phase.name}"] = loss.detach()
             terms |= named
-        self.means.add(terms)
-        self.step += 1
-        self.samples += len(x)
+        self.state.means.add(terms)
+        self.state.counters.step += 1
+        self.state.counters.samples += len(x)
 
     def _set_lr(self, lr: float) -> None:
         for phase in self.phases:
@@ -163,7 +167,7 @@ class Trainer:
                 group["lr"] = lr * phase.lr_factor
 
     def _evaluation_due(self) -> bool:
-        if self.step in (0, self.evaluated):
+        if self.step in (0, self.state.counters.evaluated):
             return False
         if self.config.eval_every is None:
             return self.batches.position == 0
@@ -184,7 +188,7 @@ class Trainer:
         return {f"{config.eval_split}/{n}": v for n, v in values.items() if v is not None}
 
     def _record(self, figures: Mapping[str, float], seconds: float) -> None:
-        terms = self.means.pop()
+        terms = self.state.means.pop()
         if not terms and not figures:
             return
         if not all(
@@ -197,7 +201,7 @@ class Trainer:
         row = {
             "step": self.step,
             "epoch": self.step / self.batches.steps_per_epoch,
-            "samples": self.samples,
+            "samples": self.state.counters.samples,
             "seconds": round(seconds, 3),
             "lr": self.config.lr_at(max(self._epoch, 0)),
             **{f"train/{name}": value for name, value in terms.items()},

@@ -15,15 +15,9 @@ from pyvae.models.base import Model, posterior_mean
 from pyvae.training.evaluation import AGGREGATE, evaluate_split
 from pyvae.training.folder import RunFolder
 
-__all__ = ["final_figures", "pictures", "reconstructions", "results", "samples", "side_inputs"]
+__all__ = ["final_figures", "pictures", "reconstructions", "results", "samples"]
 
 TILES = 100  # images in a picture
-
-
-def side_inputs(model: Model, split: Split) -> dict[str, Tensor]:
-    """What the likelihood needs besides z, of the data of a split: (B, ...) each."""
-    wanted = getattr(getattr(model, "likelihood", None), "side_inputs", ())
-    return {name: split.extras[name] for name in wanted}
 
 
 @torch.no_grad()
@@ -33,7 +27,7 @@ def samples(model: Model, split: Split, n: int, *, draw: bool = False) -> Tensor
     Side inputs are those of the split's first data, over and over.
     """
     rows = torch.arange(n) % max(len(split), 1)
-    side = side_inputs(model, split)
+    side = split.side(model.likelihood.side_inputs)
     side = {name: value[rows.to(value.device)] for name, value in side.items()}
     p = model.decode(model.prior().sample(torch.Size((n,))), **side)
     return p.sample() if draw else p.mean
@@ -46,7 +40,7 @@ def reconstructions(model: Model, x: Tensor, split: Split, *, draw: bool = False
     Where the posterior knows no mean, a sample stands for it. Side inputs are those of the split,
     whose data x are.
     """
-    p = model.decode(posterior_mean(model.encode(x)), **side_inputs(model, split))
+    p = model.decode(posterior_mean(model.encode(x)), **split.side(model.likelihood.side_inputs))
     return p.sample() if draw else p.mean
 
 
@@ -91,7 +85,7 @@ def pictures(folder: RunFolder, model: Model, view: View, seed: int) -> list[str
             "samples.png": plots.image_grid(samples(model, test, TILES) / scale, columns=10),
             "reconstructions.png": plots.pairs(x / scale, reconstructions(model, x, test) / scale),
         }
-    if model.latent_dim == 2 and not side_inputs(model, test):
+    if model.latent_dim == 2 and not model.likelihood.side_inputs:
         gap = int(model.data_shape[-1] < 16)  # tiny images need a line between them
         drawn["manifold.png"] = plots.image_grid(plots.manifold(model) / scale, 20, gap=gap)
     for name, image in drawn.items():

@@ -14,8 +14,8 @@ CSRC = Path(__file__).parents[2] / "csrc"
 PARTS = {"encoders", "decoders", "priors", "posteriors", "likelihoods"}
 # each layer may import those before it; layers that import nothing of ours come first
 LAYERS = [
-    {"_C", "_build"},
-    {"reference", "registry", "networks", "flows"},
+    {"_C", "_build", "hints", "storage"},
+    {"batch", "reference", "registry", "networks", "flows"},
     {"_vmap"},
     {"_library"},
     {"functional"},
@@ -25,7 +25,7 @@ LAYERS = [
     {"objectives"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-ALONE = {"reference", "registry", "networks", "flows"}
+ALONE = {"batch", "hints", "reference", "networks", "flows", "storage"}
 TOP = len(LAYERS)  # training, cli, data, ...: whatever is not listed
 
 
@@ -56,6 +56,29 @@ def test_python_imports_run_one_way(path):
     for other in imported(path) - {name}:
         assert name not in ALONE, f"{name} imports nothing of ours, but {other}"
         assert level == TOP or LEVEL.get(other, TOP) < level, f"{name} must not import {other}"
+
+
+def modules_imported(path):
+    """The modules of ours that a file imports anywhere, for type checkers too, as dotted names."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+@pytest.mark.parametrize("folder", ["models", "objectives", "training", "data", "likelihoods"])
+def test_no_two_files_of_a_folder_import_each_other(folder):
+    files = [p for p in (PACKAGE / folder).rglob("*.py") if p.name != "__init__.py"]
+    name = {p: ".".join(["pyvae", *p.relative_to(PACKAGE).with_suffix("").parts]) for p in files}
+    edges = {name[p]: modules_imported(p) & set(name.values()) for p in files}
+    while edges:  # take away what imports nothing that is left; a circle stays
+        free = [module for module, others in edges.items() if not others & edges.keys()]
+        assert free, f"files that import each other: {sorted(edges)}"
+        for module in free:
+            del edges[module]
 
 
 def test_functional_is_the_only_way_to_the_ops():

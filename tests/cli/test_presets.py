@@ -108,7 +108,7 @@ def test_no_step_waits_for_the_device(
     for _ in range(3):
         trainer._train_step()
     monkeypatch.undo()
-    assert trainer.means.count == 4
+    assert trainer.state.means.count == 4
 
 
 def test_what_is_given_counts(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from pyvae.data import mnist as mnist_module
 from pyvae.data.files import Source, fetch
 from pyvae.data.formats import read_amat, read_idx, read_npz
 from pyvae.errors import DataError, UserError
+from pyvae.likelihoods import BYTES, COUNTS, REAL, UNIT
 
 
 def zipped(content: bytes) -> bytes:
@@ -259,12 +260,12 @@ def grey() -> DataSplits:
 
 
 def test_dynamic_binarization_is_fresh_and_held_out_data_are_fixed() -> None:
-    shown = view(grey(), "in [0, 1]", "auto", binary=True, seed=5)
+    shown = view(grey(), UNIT, "auto", binary=True, seed=5)
     generator = torch.Generator().manual_seed(0)
     x = shown.data.train.x
     first, second = (shown.train_values(x, generator) for _ in range(2))
     assert not torch.equal(first, second)
-    other = view(grey(), "in [0, 1]", "dynamic", binary=True, seed=6)
+    other = view(grey(), UNIT, "dynamic", binary=True, seed=6)
     test = shown.held_out_values(shown.held_out("test").x)
     assert torch.equal(test, other.held_out_values(other.held_out("test").x))
     assert test.unique().tolist() == [0, 1]
@@ -273,8 +274,7 @@ def test_dynamic_binarization_is_fresh_and_held_out_data_are_fixed() -> None:
 
 def test_fixed_binarization_is_drawn_once_from_the_seed() -> None:
     shown, same, other = (
-        view(grey(), "in [0, 1]", "fixed", binary=True, seed=seed).data.train.x
-        for seed in (1, 1, 2)
+        view(grey(), UNIT, "fixed", binary=True, seed=seed).data.train.x for seed in (1, 1, 2)
     )
     assert torch.equal(shown, same)
     assert not torch.equal(shown, other)
@@ -283,14 +283,14 @@ def test_fixed_binarization_is_drawn_once_from_the_seed() -> None:
 
 def test_no_binarization_scales_or_leaves_the_levels() -> None:
     generator = torch.Generator()
-    for data_range, binary in (("in [0, 1]", True), ("real", False)):
+    for data_range, binary in ((UNIT, True), (REAL, False)):
         shown = view(grey(), data_range, "none", binary=binary, seed=0)
         for x in (
             shown.train_values(shown.data.train.x, generator),
             shown.held_out_values(shown.data.test.x),
         ):
             assert x.unique().tolist() == pytest.approx([64 / 255])
-    levels = view(grey(), "0..255", "auto", binary=False, seed=0)
+    levels = view(grey(), BYTES, "auto", binary=False, seed=0)
     assert levels.train_values(levels.data.train.x, generator).dtype == torch.uint8
     assert levels.white == 255
 
@@ -298,10 +298,10 @@ def test_no_binarization_scales_or_leaves_the_levels() -> None:
 def test_levels_that_do_not_fit() -> None:
     counts = DataSplits("counts", *[Split(torch.ones(3, 2))] * 3, levels=None)
     with pytest.raises(UserError, match="counts has no grey levels"):
-        view(counts, "counts", "fixed", binary=False, seed=0)
+        view(counts, COUNTS, "fixed", binary=False, seed=0)
     digits = DataSplits("digits", *[Split(torch.ones(3, 1, 2, 2))] * 3, levels=16)
-    with pytest.raises(UserError, match=r"levels 0\.\.16; the likelihood needs 0\.\.255"):
-        view(digits, "0..255", "none", binary=False, seed=0)
+    with pytest.raises(UserError, match="16; the likelihood needs whole numbers from 0 to 255"):
+        view(digits, BYTES, "none", binary=False, seed=0)
 
 
 # Batches

@@ -4,11 +4,16 @@ import json
 
 import pytest
 import torch
+from torch.distributions import Bernoulli as TorchBernoulli
+from torch.distributions import Independent
 
 from pyvae import VAE, registry
+from pyvae.config import TrainConfig
 from pyvae.data import DataSplits, Split
-from pyvae.likelihoods import Likelihood
+from pyvae.errors import UserError
+from pyvae.likelihoods import BITS, BYTES, COUNTS, REAL, UNIT, DataRange, Likelihood
 from pyvae.objectives import Batch
+from pyvae.training import build
 from pyvae.training.fit import check_fit, fitting_likelihoods
 
 SHAPES = [(1, 8, 8), (3, 7, 5), (2, 1, 1), (6,)]
@@ -156,7 +161,12 @@ def test_which_likelihoods_fit():
     ("data", "name", "options", "said"),
     [
         (images(), "discretized_logistic_mixture", {"channels": 3}, r"channels=1 fits them"),
-        (images(3), "discretized_logistic", {}, r"levels 0\.\.3; the likelihood needs 0\.\.255\. "),
+        (
+            images(3),
+            "discretized_logistic",
+            {},
+            r"levels from 0 to 3; .* from 0 to 255\. ",
+        ),
         (counts(), "discretized_logistic_mixture", {}, r"cells.*: .*gaussian, laplace, poisson"),
         (counts(), "negative_binomial", {}, r"needs library with the data, which cells does not"),
         (counts(), "bernoulli", {}, r"x must be in \[0, 1\].*Likelihoods that fit cells: "),
@@ -271,7 +281,7 @@ def test_every_likelihood_learns_with_every_network(encoder, decoder, name):
     model = VAE((1, 6, 5), 3, encoder, decoder, likelihood=name)
     likelihood = model.likelihood
     x = (torch.rand(16, 1, 6, 5) < 0.2).float()
-    if likelihood.data_range == "0..255":
+    if likelihood.data_range == BYTES:
         x = (255 * x).to(torch.uint8)
     side = side_inputs(likelihood, x)
     json.dumps(model.config)
@@ -290,3 +300,66 @@ def test_every_likelihood_learns_with_every_network(encoder, decoder, name):
     assert model.sample(2, **two).shape == (2, 1, 6, 5)
     assert model.reconstruct(x[:2], mean=False, **two).shape == (2, 1, 6, 5)
     assert model.log_marginal(x, 3, **side).isfinite().all()
+
+
+# Ranges
+
+
+def test_a_range_says_what_lies_within():
+    x = torch.tensor([-1.0, 0.0, 0.5, 1.0, 2.0, 255.0, 256.0, float("nan"), float("inf")])
+    inside = {
+        REAL: [1, 1, 1, 1, 1, 1, 1, 0, 0],
+        UNIT: [0, 1, 1, 1, 0, 0, 0, 0, 0],
+        BITS: [0, 1, 0, 1, 0, 0, 0, 0, 0],
+        BYTES: [0, 1, 0, 1, 1, 1, 0, 0, 0],
+        COUNTS: [0, 1, 0, 1, 1, 1, 1, 0, 0],
+        DataRange(low=0): [0, 1, 1, 1, 1, 1, 1, 0, 0],
+        DataRange(high=0): [1, 1, 0, 0, 0, 0, 0, 0, 0],
+    }
+    for data_range, expected in inside.items():
+        assert data_range.contains(x).tolist() == [bool(e) for e in expected], str(data_range)
+    assert len({str(data_range) for data_range in inside}) == len(inside)
+    assert BYTES.contains(torch.tensor([0, 255], dtype=torch.uint8)).all()
+    assert UNIT.contains(torch.tensor([False, True])).all()
+    assert DataRange(0, 1, whole=True) == BITS and BITS.unit and not BYTES.unit
+    with pytest.raises(ValueError, match="low must be below high, got 1 and 0"):
+        DataRange(1, 0)
+
+
+def test_a_range_that_is_no_range_is_refused_with_the_class():
+    with pytest.raises(TypeError, match="Old: data_range must be a pyvae"):
+
+        class Old(Likelihood):
+            data_range = "in [0, 1]"
+
+
+class Pixels(Likelihood):
+    """Zeros and ones by a torch distribution, as another package may write it."""
+
+    data_range = BITS
+    discrete = True
+
+    def forward(self, params, **side):
+        n = len(self.data_shape)
+        return Independent(TorchBernoulli(logits=params, validate_args=False), n)
+
+
+def test_anyones_likelihood_of_zeros_and_ones_gets_dynamic_binarization(monkeypatch):
+    monkeypatch.setitem(registry.likelihoods._parts, "test_pixels", Pixels)
+    monkeypatch.setitem(registry.likelihoods._origins, "test_pixels", "tests")
+    assert Pixels.binary and create("bernoulli", (1,)).binary
+    assert not any(create(name, (1, 2, 2)).binary for name in NAMES if name != "bernoulli")
+    grey = images(levels=16)
+    assert "test_pixels" in fitting_likelihoods(grey)
+    assert "test_pixels" not in fitting_likelihoods(counts())
+    shown = build(TrainConfig(likelihood="test_pixels", latent_dim=2)).view
+    assert (shown.train_mode, shown.held_out_mode) == ("drawn", "stored")
+    x = shown.train_values(shown.data.train.x[:50], torch.Generator().manual_seed(0))
+    assert set(x.unique().tolist()) == {0.0, 1.0}
+    with pytest.raises(UserError, match="needs whole numbers from 0 to 1"):
+        build(TrainConfig(likelihood="test_pixels", binarize="none"))
+
+
+def test_a_model_takes_no_likelihood_that_is_none():
+    with pytest.raises(TypeError, match=r"likelihood must be .* got a Identity"):
+        VAE((1, 2, 2), 2, likelihood=torch.nn.Identity())

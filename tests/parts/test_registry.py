@@ -53,7 +53,33 @@ def test_a_duplicate_raises_and_changes_nothing(shapes):
     with pytest.raises(ValueError, match="'square' is already registered"):
         shapes.register("square")(dict)
     assert shapes.get("square") is before
-    shapes.register("square")(before)  # the same once more, as a module reloaded by import does
+    shapes.register("square")(before)  # the same object once more changes nothing
+
+
+CELL = """
+@shapes.register("round")
+class Round:
+    radius = {radius}
+
+@shapes.register("made")
+def make():
+    return {radius}
+"""
+
+
+def test_a_notebook_cell_can_be_run_again(shapes):
+    notebook = {"__name__": "__main__", "shapes": shapes}
+    for radius in (1, 2):
+        exec(CELL.format(radius=radius), notebook)
+        assert shapes.get("round") is notebook["Round"]
+        assert (shapes.create("round").radius, shapes.create("made")) == (radius, radius)
+    elsewhere = {"__name__": "another_module", "shapes": shapes}
+    with pytest.raises(ValueError, match="'round' is already registered, by __main__"):
+        exec(CELL.format(radius=3), elsewhere)
+    renamed = CELL.format(radius=3).replace("class Round", "class Rounder")
+    with pytest.raises(ValueError, match="'round' is already registered"):
+        exec(renamed, notebook)
+    assert shapes.create("round").radius == 2
 
 
 def test_bad_registrations_raise(shapes):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pyvae import VAE, decoders, encoders, priors
-from pyvae.models import importance, pretrained
+from pyvae.models import importance
 
 
 @pytest.fixture(autouse=True)
@@ -257,12 +257,44 @@ def test_missing_and_damaged_folders_raise(vae, tmp_path):
         VAE.from_pretrained(tmp_path)
 
 
+def test_a_flipped_bit_in_the_weights_is_noticed(vae, tmp_path):
+    vae.save_pretrained(tmp_path)
+    weights = tmp_path / "model.safetensors"
+    whole = weights.read_bytes()
+    for place in (len(whole) - 1, len(whole) - 200, len(whole) // 2):
+        weights.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        with pytest.raises(ValueError, match=r"model.safetensors is damaged"):
+            VAE.from_pretrained(tmp_path)
+        again = VAE.from_pretrained(tmp_path, verify=False)
+        same = [
+            torch.equal(a, b) for a, b in zip(again.parameters(), vae.parameters(), strict=True)
+        ]
+        assert same.count(False) == 1
+    weights.write_bytes(whole)
+    VAE.from_pretrained(tmp_path)
+
+
+def test_tied_weights_are_saved_and_loaded(tmp_path):
+    vae = VAE((4,), 4, encoder_args={"hidden": [4]}, decoder_args={"hidden": [4]})
+    vae.decoder.layers[0].weight = vae.encoder.layers[0].weight
+    vae.save_pretrained(tmp_path)
+    again = VAE.from_pretrained(tmp_path)
+    assert torch.equal(again.decoder.layers[0].weight, vae.encoder.layers[0].weight)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"model": "Other"}, "holds a Other, expected a VAE"),
         ({"latent_dim": 4}, "model.safetensors is damaged or does not fit config.json"),
         ({"colour": 1}, "does not describe a VAE: .*colour"),
+        ({"latent_dim": "many"}, r"config.json does not describe a VAE"),
+        ({"latent_dim": 2**62}, r"config.json does not describe a VAE"),
+        ({"data_shape": "abc"}, r"config.json does not describe a VAE"),
+        ({"encoder_args": {"hidden": "x"}}, "does not describe a VAE: encoder 'mlp': hidden must"),
+        ({"encoder_args": 3}, r"config.json does not describe a VAE"),
+        ({"dtype": "zeros"}, r"config.json is damaged"),
+        ({"dtype": "int64"}, r"config.json is damaged"),
         ({"encoder_args": {"colour": 1}}, "does not describe a VAE: .*no option 'colour'"),
     ],
 )
@@ -278,15 +310,10 @@ def test_a_failed_save_leaves_what_was_there(vae, tmp_path, monkeypatch):
     vae.save_pretrained(tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
-    class Full:
-        class torch:
-            @staticmethod
-            def save_model(model, path):
-                with open(path, "wb") as file:
-                    file.write(b"half")
-                raise OSError(28, "No space left on device")
+    def full(handle):
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pretrained, "_safetensors", lambda: Full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         vae.save_pretrained(tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import signal
@@ -15,11 +16,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from pyvae.cli import main
+from pyvae.cli.settings import add_settings, given_settings
 from pyvae.config import TrainConfig, parse_pairs
 from pyvae.errors import RunError, UserError
 from pyvae.models.base import Model
 from pyvae.objectives import ELBO, Batch, Phase, Result
 from pyvae.registry import objectives
+from pyvae.settings import flag, settings_of
 from pyvae.training import RunFolder, StopRequest, Trainer, build, checkpoint
 from pyvae.training.loggers import CsvLog
 from pyvae.training.means import Means
@@ -262,7 +265,7 @@ def test_no_step_waits_for_the_device(tmp_path: Path, monkeypatch: pytest.Monkey
     for _ in range(20):  # past the end of an epoch
         trainer._train_step()
     monkeypatch.undo()
-    assert trainer.means.count == 21
+    assert trainer.state.means.count == 21
 
 
 def test_a_loss_that_explodes_stops_the_run(
@@ -292,7 +295,7 @@ def test_optimizer_states_survive_a_checkpoint(name: str, tmp_path: Path) -> Non
     for _ in range(3):
         step(whole, first)
     tensors, facts = checkpoint.flatten_optimizer(first)
-    checkpoint.save(tmp_path / "c", {**tensors, "p": whole}, facts)
+    checkpoint.save(tmp_path / "c", {**tensors, "p": whole}, {**facts, "step": 3})
     tensors, facts = checkpoint.load(tmp_path / "c")
     again, second = start()
     with torch.no_grad():
@@ -308,7 +311,7 @@ def test_a_checkpoint_that_is_cut_short(tmp_path: Path) -> None:
     path = tmp_path / "c"
     checkpoint.save(path, {"a": torch.zeros(100)}, {"step": 1})
     path.write_bytes(path.read_bytes()[:-50])
-    with pytest.raises(RunError, match="cut short or not a checkpoint"):
+    with pytest.raises(RunError, match="cut short or damaged"):
         checkpoint.load(path)
     with pytest.raises(RunError, match="missing"):
         checkpoint.load(tmp_path / "missing")
@@ -374,6 +377,55 @@ def test_settings_go_through_json() -> None:
         TrainConfig(epochs=1, steps=1)
     with pytest.raises(UserError, match="--batch-size must be positive, got 0"):
         TrainConfig(batch_size=0)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            {"binarize": "dynamc"},
+            "--binarize must be one of .* got 'dynamc'; did you mean 'dynamic'",
+        ),
+        ({"latent_dim": "20"}, "--latent-dim must be a whole number, got '20'"),
+        ({"latent_dim": 2.5}, "--latent-dim must be a whole number, got 2.5"),
+        ({"latent_dim": True}, "--latent-dim must be a whole number, got True"),
+        ({"latent_dim": None}, "--latent-dim must be a whole number, got None"),
+        ({"lr": "1e-3"}, "--lr must be a finite number, got '1e-3'"),
+        ({"lr": float("nan")}, "--lr must be a finite number, got nan"),
+        ({"lr": 0}, "--lr must be positive, got 0"),
+        ({"seed": 2**64}, "--seed must be at most 9223372036854775807, got 18446744073709551616"),
+        ({"seed": -1}, "--seed must not be negative, got -1"),
+        ({"init_output": "yes"}, "--init-output must be true or false, got 'yes'"),
+        ({"epochs": "many"}, "--epochs must be a whole number or none, got 'many'"),
+        ({"lr_milestones": 5}, "--lr-milestones must be a list of whole numbers, got 5"),
+        ({"lr_milestones": ["a"]}, "--lr-milestones must be a list of whole numbers, got"),
+        ({"encoder": 3}, "--encoder must be text, got 3"),
+        ({"encoder_args": [1]}, "--encoder-args must be a mapping of names"),
+        ({"precision": "16"}, "--precision must be one of 32-true"),
+        ({"eval_split": "train"}, "--eval-split must be one of valid, test, got 'train'"),
+        ({"optimiser": "adam"}, "unknown setting 'optimiser'; did you mean 'optimizer'"),
+    ],
+)
+def test_every_value_is_checked_from_python_too(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        TrainConfig.from_dict(given)
+
+
+def test_each_setting_is_stated_once() -> None:
+    """Type, default, limits and help come from the field; a wrong type of any of them is said."""
+    parser = argparse.ArgumentParser()
+    add_settings(parser)
+    flags = {option for action in parser._actions for option in action.option_strings}
+    known = settings_of(TrainConfig)
+    assert {flag(name) for name in known} | {"-h", "--help"} == flags
+    assert vars(parser.parse_args([])) == {}
+    for name, one in known.items():
+        assert one.help, name
+        with pytest.raises(UserError, match=f"^{flag(name)} must be "):
+            TrainConfig.from_dict({name: object()})
+        assert TrainConfig().is_default(name)
+    given = given_settings(parser.parse_args(["--lr", "2", "--lr-milestones", "1", "2"]))
+    assert TrainConfig.from_dict(given) == TrainConfig(lr=2.0, lr_milestones=(1, 2))
 
 
 @pytest.mark.parametrize(("options", "fused"), [({}, True), ({"foreach": False}, None)])

@@ -1,0 +1,80 @@
+"""Rows of data and what belongs to them. Imports nothing of the library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+__all__ = ["Batch"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of data and what comes with them: a minibatch, or a whole split of a data set.
+
+    Args:
+        x: data (B, *data_shape), of any dtype
+        y: labels (B,), where there are any
+        extras: side inputs by name, each (B, ...): a library size, a clean target, ...; whatever is
+            named "target" is explained in the place of x
+
+    >>> batch = Batch(torch.zeros(5, 2), extras={"library": torch.arange(5)})
+    >>> len(batch), batch[3:].extras["library"].tolist()
+    (5, [3, 4])
+    """
+
+    x: Tensor
+    y: Tensor | None = None
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, batch: Tensor | Batch) -> Batch:
+        """A batch as it is; a tensor as the x of one."""
+        return batch if isinstance(batch, Batch) else cls(batch)
+
+    @property
+    def target(self) -> Tensor:
+        """What p(x|z) has to explain: the extra of that name, else x itself."""
+        return self.extras.get("target", self.x)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, rows: slice) -> Batch:
+        """Some of the rows, as views."""
+        return self.map(lambda values: values[rows])
+
+    def side(self, names: Iterable[str]) -> dict[str, Tensor]:
+        """The side inputs of these names.
+
+        Raises:
+            KeyError: the batch lacks one of them.
+        """
+        return {name: self.extras[name] for name in names}
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Batch:
+        """The batch with a function applied to each of its tensors."""
+        return Batch(
+            function(self.x),
+            None if self.y is None else function(self.y),
+            {name: function(value) for name, value in self.extras.items()},
+        )
+
+    def take(self, index: Tensor) -> Batch:
+        """The rows of an int64 index (M,), which may be on another device."""
+        index = index.to(self.x.device)
+        return self.map(lambda values: values.index_select(0, index))
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The batch on a device."""
+        return self.map(lambda values: values.to(device))
+
+    def subset(self, size: int, seed: int = 0) -> Batch:
+        """``size`` random rows, the same for the same seed (files may be sorted by class)."""
+        if size >= len(self):
+            return self
+        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
+        return self.take(order[:size])

@@ -1,0 +1,65 @@
+"""Options of a command that come from a dataclass of settings."""
+
+from __future__ import annotations
+
+import argparse
+import types
+import typing
+from typing import Any
+
+from pyvae.config import PARTS, TrainConfig, parse_pairs
+from pyvae.settings import Setting, flag, settings_of
+
+__all__ = ["add_settings", "given_settings"]
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """One option for each setting of a run. An option that is not given leaves no trace."""
+    defaults = TrainConfig()
+    for name, known in settings_of(TrainConfig).items():
+        parser.add_argument(
+            flag(name),
+            default=argparse.SUPPRESS,
+            help=_told(name, known, getattr(defaults, name)),
+            **_form(known),
+        )
+
+
+def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings that were given on the command line.
+
+    Raises:
+        UserError: options of a part that are no pairs.
+    """
+    names = settings_of(TrainConfig)
+    given = {name: value for name, value in vars(arguments).items() if name in names}
+    for name in given:
+        if name.endswith("_args"):
+            given[name] = parse_pairs(given[name], flag(name))
+    return given
+
+
+def _form(known: Setting) -> dict[str, Any]:
+    """How argparse reads it."""
+    hint = known.hint
+    if typing.get_origin(hint) is types.UnionType:  # X | None
+        hint = typing.get_args(hint)[0]
+    if hint is bool:
+        return {"action": "store_true"}
+    if typing.get_origin(hint) is dict:
+        return {"nargs": "+", "metavar": known.metavar}
+    if typing.get_origin(hint) is tuple:
+        return {"nargs": "+", "type": typing.get_args(hint)[0], "metavar": known.metavar}
+    return {"type": hint, "choices": known.choices} | (
+        {} if known.choices else {"metavar": known.metavar or "X"}
+    )
+
+
+def _told(name: str, known: Setting, default: Any) -> str:
+    told = known.help
+    if name in PARTS and told.startswith("see "):
+        told = f"the {name}; {told}"
+    elif name.endswith("_args"):
+        told = f"options of the {name.removesuffix('_args')}, {told}"
+    unsaid = "default" not in told and isinstance(default, (str, int, float))
+    return f"{told} (default: {default})" if unsaid and default is not False else told

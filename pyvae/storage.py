@@ -1,0 +1,130 @@
+"""Files that are on disk whole or not at all, and tensors in them. Imports nothing of the library.
+
+No pickle: tensors are safetensors files, and reading one runs no code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["DamagedError", "digest", "load_tensors", "save_tensors", "write_whole"]
+
+CHECKSUM = "checksum"  # the key of the header under which it stands
+
+
+class DamagedError(ValueError):
+    """A file that is cut short, altered, or of another format."""
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file, or leave what was there; after a power failure too.
+
+    A temporary file beside it is written through to the disk, then takes its name in one step, and
+    the folder is written through as well.
+
+    Raises:
+        OSError: the disk is full, or the place cannot be written.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)  # mkstemp gives 0o600
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # some file systems do not know it
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """A checksum of tensors with their names, shapes and dtypes (BLAKE2, 128 bits).
+
+    >>> a, b = torch.zeros(3), torch.zeros(3, 1)
+    >>> digest({"a": a}) == digest({"a": a.clone()}) != digest({"a": b})
+    True
+    """
+    total = hashlib.blake2b(digest_size=16)
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
+        if tensor.numel():
+            total.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return total.hexdigest()
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """Write tensors by name, and facts fit for JSON, with a checksum of the tensors.
+
+    Raises:
+        ImportError: safetensors is not installed.
+        OSError: it cannot be written.
+    """
+    files = _safetensors().torch
+    # clones: tensors that share memory are written each for itself
+    whole = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    header = {"pyvae": json.dumps(dict(facts)), CHECKSUM: digest(whole)}
+    content = files.save(whole, metadata=header)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, content)
+
+
+def load_tensors(path: Path, *, verify: bool = True) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and facts of a file.
+
+    Args:
+        path: the file
+        verify: compare the tensors with their checksum, where the file has one
+
+    Raises:
+        ImportError: safetensors is not installed.
+        DamagedError: the file cannot be read, or its tensors are not those that were written.
+    """
+    safetensors = _safetensors()
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            header: dict[str, str] = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            facts: dict[str, Any] = json.loads(header.get("pyvae", "{}"))
+            if not isinstance(facts, dict):
+                raise ValueError("its header holds no facts")
+    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+        raise DamagedError(f"{path} is cut short or damaged: {error}") from error
+    if verify and header.get(CHECKSUM, digest(tensors)) != digest(tensors):
+        raise DamagedError(f"{path} is damaged: its tensors do not have the checksum it states")
+    return tensors, facts
+
+
+def _safetensors() -> Any:
+    try:
+        import safetensors
+        import safetensors.torch
+    except ImportError as error:
+        raise ImportError(
+            "saving and loading models needs safetensors: pip install 'pyvae-fused[train]'"
+        ) from error
+    return safetensors
