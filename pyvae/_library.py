@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from . import reference
+from ._build_check import check_build
 
 OPS = (
     "gaussian_rsample",
@@ -46,22 +47,6 @@ INPLACE = (
     "bernoulli_elbo_loss",
     "gaussian_elbo_loss",
 )
-
-REINSTALL = "pip install --force-reinstall --no-deps --no-cache-dir pyvae-fused"
-
-
-def check_build(built: str, running: str) -> None:
-    """Raise ImportError unless the library was built for the running torch.
-
-    A library for another torch would fail later, with an undefined symbol.
-
-    >>> check_build("2.13.0", "2.13.0")
-    """
-    if built != running:
-        raise ImportError(
-            f"pyvae was built against torch {built}, but torch {running} is installed. Build it "
-            f"again for this torch: {REINSTALL} (or `pip install .` in its source folder)."
-        )
 
 
 def _load() -> None:
