@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import pyvae.data
+import pyvae.presets  # registered before a page's registrations are undone
 from pyvae import cli, functional, registry
 from pyvae.config import PARTS, TrainConfig, parse_pairs
 from pyvae.data.h5 import is_h5_path
