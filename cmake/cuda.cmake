@@ -1,9 +1,10 @@
 # The CUDA kernels: PYVAE_CUDA=AUTO (where torch has CUDA and nvcc is found), ON or OFF, for the
-# architectures PYVAE_CUDA_ARCHS ("80;90": code for each, and PTX for what comes after the last).
+# architectures PYVAE_CUDA_ARCHS ("80;90"; cuda_archs.cmake says which unless they are given).
 # The kernels know no torch and the glue no CUDA, so that neither a GPU nor a torch with CUDA is
 # needed to build them.
 set(PYVAE_CUDA "AUTO" CACHE STRING "Build the CUDA kernels: AUTO, ON or OFF")
-set(PYVAE_CUDA_ARCHS "" CACHE STRING "Architectures of the CUDA kernels, as 80;90 (default: all)")
+set(PYVAE_CUDA_ARCHS "" CACHE STRING
+    "Architectures of the CUDA kernels, as 80;90 (default: those of the GPUs of this machine)")
 set(PYVAE_CUDA_VERSION "")  # of the toolkit that builds them; empty: no kernels
 
 string(TOUPPER "${PYVAE_CUDA}" wish)
@@ -34,23 +35,14 @@ if(CUDAToolkit_VERSION VERSION_LESS 12.0)
   message(FATAL_ERROR "pyvae's CUDA kernels are C++20: they need CUDA 12.0 or newer, found "
                       "${CUDAToolkit_VERSION}")
 endif()
-if(NOT PYVAE_CUDA_ARCHS)  # all that this toolkit knows
-  set(PYVAE_CUDA_ARCHS 80 86 89 90)
-  if(CUDAToolkit_VERSION VERSION_GREATER_EQUAL 12.8)
-    list(APPEND PYVAE_CUDA_ARCHS 100 120)
-  endif()
-endif()
-string(REPLACE "," ";" PYVAE_CUDA_ARCHS "${PYVAE_CUDA_ARCHS}")
-list(TRANSFORM PYVAE_CUDA_ARCHS REPLACE "^sm_" "")
-foreach(arch IN LISTS PYVAE_CUDA_ARCHS)
-  if(NOT arch MATCHES "^[0-9]+[af]?$" OR arch LESS 80)
-    message(FATAL_ERROR "PYVAE_CUDA_ARCHS must be numbers from 80 on, as 80;90, got ${arch}")
-  endif()
-endforeach()
-list(GET PYVAE_CUDA_ARCHS -1 PYVAE_CUDA_PTX)
-set(CMAKE_CUDA_ARCHITECTURES ${PYVAE_CUDA_ARCHS})
-list(TRANSFORM CMAKE_CUDA_ARCHITECTURES APPEND "-real")
-list(APPEND CMAKE_CUDA_ARCHITECTURES "${PYVAE_CUDA_PTX}-virtual")
+include("${CMAKE_CURRENT_LIST_DIR}/cuda_archs.cmake")
+pyvae_cuda_archs(PYVAE_CUDA_ARCHS "${PYVAE_CUDA_ARCHS}" "${CUDAToolkit_NVCC_EXECUTABLE}")
+# Code for each; PTX, which the driver compiles for what has none, of the lowest and of the newest.
+list(GET PYVAE_CUDA_ARCHS 0 lowest)
+list(GET PYVAE_CUDA_ARCHS -1 newest)
+list(TRANSFORM PYVAE_CUDA_ARCHS APPEND "-real" OUTPUT_VARIABLE CMAKE_CUDA_ARCHITECTURES)
+list(APPEND CMAKE_CUDA_ARCHITECTURES "${lowest}-virtual" "${newest}-virtual")
+list(REMOVE_DUPLICATES CMAKE_CUDA_ARCHITECTURES)
 set(CMAKE_CUDA_STANDARD 20)
 set(CMAKE_CUDA_STANDARD_REQUIRED ON)
 enable_language(CUDA)

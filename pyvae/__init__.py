@@ -1,8 +1,13 @@
 """Fused C++/CUDA operations for variational autoencoders in PyTorch, and parts to build with."""
 
+import sys
 from importlib import metadata
 
-from pyvae import (
+from pyvae._source_tree import give_way
+
+give_way(sys.modules[__name__])
+
+from pyvae import (  # noqa: E402
     decoders,
     distributions,
     encoders,
@@ -14,7 +19,7 @@ from pyvae import (
     priors,
     registry,
 )
-from pyvae.models import VAE
+from pyvae.models import VAE  # noqa: E402
 
 try:
     __version__ = metadata.version("pyvae-fused")

@@ -65,9 +65,10 @@ def pairs(x: Tensor, reconstruction: Tensor) -> Tensor:
     """Data (N, C, H, W) above what the model makes of them, N columns in rows of 10: a sheet."""
     rows = []
     for start in range(0, len(x), 10):
-        rows += [x[start : start + 10].float(), reconstruction[start : start + 10].float()]
+        part = slice(start, start + 10)
+        rows += [x[part].float().cpu(), reconstruction[part].float().cpu()]
         if len(rows[-1]) < 10:  # the last, shorter row still keeps data above reconstruction
-            white = x.new_ones(10 - len(rows[-1]), *x.shape[1:], dtype=torch.float32)
+            white = torch.ones(10 - len(rows[-1]), *x.shape[1:])
             rows[-2:] = [torch.cat([row, white]) for row in rows[-2:]]
     return image_grid(torch.cat(rows), columns=10)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 
 import torch
-from figures import rows_of_images, save_sheet
+from figures import labelled_rows
 from runs import Run, parser, train, write
 from torch import Tensor
 
@@ -44,7 +44,7 @@ def main() -> None:
     shared += ["--encoder-args", "hidden=500,500", "--decoder-args", "hidden=500,500"]
     shared += ["--epochs", str(options.epochs), "--lr", "1e-3", "--eval-samples", "0"]
     plain, x = opened(train("denoising-plain", [*shared, "--objective", "autoencoder"], options))
-    rows, data, drawn = [], {}, [x[:SHOWN]]
+    rows, data, drawn = [], {}, [[("clean digits", x[:SHOWN])]]
     for noise, level in NOISE.items():
         given = ["--objective", "denoising", "--objective-args"]
         given += [f"corruption={noise}", f"level={level}"]
@@ -57,13 +57,20 @@ def main() -> None:
         errors["denoising, clean input"] = error(model.reconstruct(x), x)
         data[noise] = {"level": level, **errors}
         figures = (errors[name] for name in ("corrupted", "plain", "denoising"))
-        rows.append([f"{noise.replace('_', ' ')}, {level}", *(f"{e:.4f}" for e in figures)])
-        drawn += [noisy[:SHOWN], restored["plain"][:SHOWN], restored["denoising"][:SHOWN]]
+        said = noise.replace("_", " ")
+        rows.append([f"{said}, {level}", *(f"{e:.4f}" for e in figures)])
+        drawn.append(
+            [
+                (f"{said} noise", noisy[:SHOWN]),
+                ("by the plain autoencoder", restored["plain"][:SHOWN]),
+                ("by the denoising autoencoder", restored["denoising"][:SHOWN]),
+            ]
+        )
     clean = error(plain.reconstruct(x), x)
     titles = ["noise", "corrupted digits", "plain autoencoder", "denoising autoencoder"]
     print(markdown(titles, rows))
     print(f"plain autoencoder, clean digits: {clean:.4f}")
-    save_sheet(rows_of_images(drawn), options.images / "denoising.png")
+    labelled_rows(options.images / "denoising.png", drawn)
     content = {"epochs": options.epochs, "squared_error": data, "plain, clean input": clean}
     write(options, "denoising", content)
 

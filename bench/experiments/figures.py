@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
@@ -15,7 +14,7 @@ from pyvae import plots
 
 Curve = tuple[Sequence[float], Sequence[float]]
 
-__all__ = ["draw", "panels", "rows_of_images", "save", "save_sheet"]
+__all__ = ["draw", "labelled_rows", "panels", "save"]
 
 
 def panels(titles: Sequence[str], width: float = 3.2, height: float = 3.0) -> tuple[Figure, Any]:
@@ -48,12 +47,27 @@ def save(figure: Figure, path: Path, dpi: int = 100) -> None:
     print("written:", path)
 
 
-def rows_of_images(rows: Sequence[Tensor]) -> Tensor:
-    """Rows of images, (N, 1, H, W) each, as a sheet (1, height, width)."""
-    return plots.image_grid(torch.cat(list(rows)), columns=len(rows[0]))
+Row = tuple[str, Tensor]  # what it shows, and images (N, 1, H, W)
 
 
-def save_sheet(sheet: Tensor, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    plots.save_image(path, sheet)
-    print("written:", path)
+def labelled_rows(path: Path, groups: Sequence[Sequence[Row]], zoom: int = 2) -> None:
+    """Rows of grey images with their names to the left, groups of rows set apart, as PNG."""
+    gap, dpi, font = 4 * zoom, 100, 10.0
+    rows = [(name, plots.image_grid(x, columns=len(x))[0]) for group in groups for name, x in group]
+    height, width = (zoom * n for n in rows[0][1].shape)
+    left = int(max(len(name) for name, _ in rows) * 0.6 * font * dpi / 72) + 2 * gap
+    whole = len(rows) * (height + zoom) + (len(groups) - 1) * gap - zoom
+    figure = Figure(figsize=((left + width) / dpi, whole / dpi), dpi=dpi)
+    ends = {sum(map(len, groups[: i + 1])) for i in range(len(groups))}
+    top = whole
+    for number, (name, sheet) in enumerate(rows, start=1):
+        top -= height
+        # Pixels of the figure are pixels of the images, enlarged: nothing is resampled.
+        place = (left / (left + width), top / whole, width / (left + width), height / whole)
+        axes = figure.add_axes(place)
+        axes.imshow(sheet, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+        axes.set_axis_off()
+        at = (left - gap) / (left + width), (top + height / 2) / whole
+        figure.text(*at, name, fontsize=font, ha="right", va="center")
+        top -= zoom + (gap if number in ends else 0)
+    save(figure, path, dpi=dpi)

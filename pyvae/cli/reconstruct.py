@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show random held-out data above what the model makes of them."""
+    """Show random held-out data (their grey levels) above what the model makes of them."""
     _, model, view = open_run(arguments)
     from pyvae import plots
     from pyvae.metrics import seeded
@@ -37,5 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     x = view.held_out_values(split.x)
     with seeded(arguments.seed, x.device):
         values = reconstructions(model, x, split, draw=arguments.draw)
-    png = target.suffix == ".png"
-    return write(target, values, plots.pairs(x / view.white, values / view.white) if png else None)
+    sheet = None
+    if target.suffix == ".png":
+        shown = view.pictured(arguments.split, arguments.number, arguments.seed)
+        sheet = plots.pairs(shown, values / view.white)
+    return write(target, values, sheet)

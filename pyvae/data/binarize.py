@@ -41,11 +41,13 @@ class View:
         data: the splits; those that are binarized once hold zeros and ones already
         train_mode, held_out_mode: what :meth:`values` does to stored values: nothing ("stored"),
             division by the highest level ("scaled"), or a fresh binarization ("drawn")
+        grey: the data set with its grey levels, where ``data`` hold zeros and ones drawn from them
     """
 
     data: DataSplits
     train_mode: Mode
     held_out_mode: Mode
+    grey: DataSplits | None = None
 
     def train_values(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Stored training data (B, *data_shape) as the objective gets them."""
@@ -60,6 +62,16 @@ class View:
     def held_out(self, split: str) -> Split:
         """The split "valid" or "test"."""
         return {"valid": self.data.valid, "test": self.data.test}[split]
+
+    def pictured(self, split: str, size: int, seed: int) -> Tensor:
+        """The data of ``held_out(split).subset(size, seed)`` as one would look at them.
+
+        Grey levels, divided by the highest, also where the metrics get zeros and ones drawn from
+        them, which tell the eye little of an image of few pixels.
+        """
+        data = self.grey or self.data
+        rows = {"valid": data.valid, "test": data.test}[split].subset(size, seed=seed)
+        return rows.x.to(torch.float32) / (data.levels or 1)
 
     @property
     def white(self) -> float:
@@ -102,11 +114,11 @@ def view(
                 for i, split in enumerate((data.valid, data.test))
             ]
             if binarize == "dynamic":
-                return View(replace(data, valid=held[0], test=held[1]), "drawn", "stored")
+                bits = replace(data, valid=held[0], test=held[1])
+                return View(bits, "drawn", "stored", grey=data)
             train = _drawn(data.train, levels, seed)
-            return View(
-                DataSplits(data.name, train, held[0], held[1], levels=1), "stored", "stored"
-            )
+            bits = DataSplits(data.name, train, held[0], held[1], levels=1)
+            return View(bits, "stored", "stored", grey=data)
     if data_range.whole:
         unknown = levels is None and binary  # the values are looked at when they are checked
         if data_range.finite and data_range.high != levels and not unknown:

@@ -1,4 +1,4 @@
-"""Matrices in HDF5 files, dense or sparse, with labels: ``.h5``, ``.hdf5`` and ``.h5ad``."""
+"""HDF5 files (.h5, .hdf5, .h5ad): matrices, dense or sparse, and images, with labels."""
 
 from __future__ import annotations
 
@@ -10,16 +10,25 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from pyvae.data.base import DataSplits, Split, shuffled
-from pyvae.data.matrices import as_matrix, check_counts, check_finite
+from pyvae.data.h5_columns import read_labels
+from pyvae.data.images import channels_first, grey_levels
+from pyvae.data.matrices import (
+    check_corrected,
+    check_counts,
+    check_finite,
+    read_dense,
+    read_sparse,
+)
 from pyvae.errors import DataError, optional
 from pyvae.registry import datasets
 
 __all__ = ["h5", "is_h5_path", "read_h5"]
 
 SUFFIXES = (".h5", ".hdf5", ".h5ad")
+VALUES = ("counts", "corrected", "levels", "real")
+ITEMS = ("X", "images")  # what is looked for, in this order, where no item is named
 
 
 def is_h5_path(name: str) -> bool:
@@ -32,102 +41,111 @@ def h5(
     *,
     path: str | os.PathLike[str],
     data_dir: str | os.PathLike[str] | None = None,
-    x: str = "X",
+    x: str | None = None,
     labels: str | None = None,
-    values: str = "counts",
+    values: str | None = None,
+    channels: str | None = None,
     name: str | None = None,
 ) -> DataSplits:
-    """Rows of a matrix in an HDF5 file, shuffled, split 80 / 10 / 10 per cent.
+    """Data from an HDF5 file, shuffled, split 80 / 10 / 10 per cent.
 
-    ``--dataset FILE.h5`` is short for this one. Counts come with the side input ``library``, the
-    total of each row.
+    ``--dataset FILE.h5`` is short for this one. The first dimension counts the data: a matrix
+    (N, D), or images (N, H, W), (N, H, W, C) or (N, C, H, W), which become (N, C, H, W).
 
     Args:
         path: the file
         data_dir: not looked at
-        x: what holds the matrix: a data set (N, D), or a group of data, indices and indptr
+        x: what holds the data: an array, or a group of data, indices and indptr (a sparse matrix);
+            default: ``X``, else ``images``
         labels: what holds N labels; default: ``Y`` where there is one. In ``.h5ad`` files a column
-            of ``obs``, by its name
-        values: "counts" (checked to be whole numbers of at least 0) or "real"
+            of ``obs``, by its name. Rows without a label are one class, "unlabelled"
+        values: "counts": whole numbers of at least 0, with their totals as the side input
+            ``library``; "corrected": the same for counts that some correction has made fractional
+            (ambient RNA, say); "levels": grey levels from 0 to 255; "real": any finite numbers.
+            Default: "counts" for a matrix, "levels" for images of whole numbers, "real" for others
+        channels: where the channels of images are: "first" or "last"; default: the one of these
+            dimensions that is 1 or 3
         name: what the data set is called; default: the file's name
 
     Raises:
-        DataError: no such file, another format, or values that are no counts.
+        DataError: no such file or item, another format, values of another kind, or more of them
+            than fit into memory.
         MissingExtraError: h5py is not installed.
     """
-    if values not in ("counts", "real"):
-        raise DataError(f"h5: values must be 'counts' or 'real', got {values!r}")
     path = Path(path).expanduser()
-    matrix, y = read_h5(path, x, labels)
-    called = name or path.stem
-    where = f"{path}: {x}"
-    extras = {}
-    if values == "counts":
-        check_counts(matrix, where)
-        extras["library"] = matrix.sum(1)
-    else:
-        check_finite(matrix, where)
-    held = len(matrix) // 10
+    whole, levels = read_h5(path, x, labels, values, channels)
+    held = len(whole) // 10
     if not held:
-        raise DataError(f"{where} must have at least 10 rows to be split, got {len(matrix)}")
-    whole = Split(matrix, y, extras)
-    return DataSplits(called, *shuffled(whole, (len(matrix) - 2 * held, held, held)))
+        raise DataError(f"{path} must have at least 10 rows to be split, got {len(whole)}")
+    splits = shuffled(whole, (len(whole) - 2 * held, held, held))
+    return DataSplits(name or path.stem, *splits, levels=levels)
 
 
-def read_h5(path: Path, x: str = "X", labels: str | None = None) -> tuple[Tensor, Tensor | None]:
-    """The matrix (N, D) as float32 and the labels (N,) as int64, from 0, or None.
+def read_h5(
+    path: Path,
+    x: str | None = None,
+    labels: str | None = None,
+    values: str | None = None,
+    channels: str | None = None,
+) -> tuple[Split, int | None]:
+    """All data of a file in its own order, and their highest level where they are levels.
+
+    The arguments are those of :func:`h5`. Levels are uint8, other values float32, classes int64.
 
     Raises:
-        DataError: no such file, another format, cut short, or without what was asked for.
+        DataError: as :func:`h5`.
     """
+    if values not in (None, *VALUES):
+        raise DataError(f"h5: values must be {', '.join(VALUES[:-1])} or real, got {values!r}")
     with _opened(path) as file:
-        matrix = as_matrix(_item(file, path, x), path, x)
-        found = _labels(file, path, labels)
-        y = None if found is None else _codes(found, path, len(matrix))
-    return torch.from_numpy(matrix), y
+        x = x or next((name for name in ITEMS if name in file), ITEMS[0])
+        if x not in file:
+            holds = ", ".join(file) or "nothing"
+            raise DataError(f"{path} has no {x!r}; it holds {holds}: name the data with x=NAME")
+        where = f"{path}: {x}"
+        item = file[x]
+        dense = hasattr(item, "shape")
+        values = values or _usual(item if dense else None)
+        if not dense:
+            array = read_sparse(item, where)
+        else:
+            array = read_dense(item, where, None if values == "levels" else np.float32)
+        y = read_labels(file, path, labels, len(array))
+    levels = None
+    if values == "levels":
+        array, levels = grey_levels(array, where)
+    data = torch.from_numpy(channels_first(array, where, channels))
+    return Split(data, y, _checked(data, values, where)), levels
+
+
+def _usual(item: Any) -> str:
+    """The values that an array is taken to hold, None being a sparse matrix."""
+    if item is None or len(item.shape) < 3:
+        return "counts"
+    return "levels" if item.dtype.kind in "bui" else "real"
+
+
+def _checked(data: torch.Tensor, values: str, where: str) -> dict[str, torch.Tensor]:
+    """The side inputs of data that are what they are said to be."""
+    if values in ("counts", "corrected"):
+        (check_counts if values == "counts" else check_corrected)(data, where)
+        return {"library": data.flatten(1).sum(1)}
+    check_finite(data, where)
+    return {}
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     h5py: Any = optional("h5py")
     if not path.is_file():
-        raise DataError(f"{path} does not exist or is no file")
+        raise DataError(f"{path} does not exist or is not a file")
     try:
         with h5py.File(path, "r") as file:
             yield file
     except DataError:
         raise
+    except MemoryError as error:
+        raise DataError(f"{path} takes more memory than there is: {error}") from error
     # h5py's for what is cut short or altered, and those of items of another kind
     except (OSError, KeyError, RuntimeError, AttributeError, TypeError, ValueError) as error:
         raise DataError(f"{path} is damaged or not an HDF5 file: {error}") from error
-
-
-def _item(file: Any, path: Path, name: str) -> Any:
-    if name not in file:
-        raise DataError(f"{path} has no {name!r}; it holds {', '.join(file) or 'nothing'}")
-    return file[name]
-
-
-def _labels(file: Any, path: Path, name: str | None) -> Any:
-    """The values of the labels, as an array of numbers or strings."""
-    if name is None:
-        return file["Y"][()] if "Y" in file and hasattr(file["Y"], "shape") else None
-    obs = file.get("obs", {})
-    columns = obs.dtype.names or () if hasattr(obs, "dtype") else obs
-    item = obs[name] if name in columns else _item(file, path, name)
-    if hasattr(item, "shape"):
-        return np.asarray(item[()])
-    if "codes" in item and "categories" in item:  # a categorical column
-        codes, categories = item["codes"][()], item["categories"][()]
-        if codes.size and not (codes.min() >= 0 and codes.max() < len(categories)):
-            raise DataError(f"{path}: {name} has codes without a category")
-        return categories[codes]
-    raise DataError(f"{path}: {name} holds no labels")
-
-
-def _codes(found: Any, path: Path, rows: int) -> Tensor:
-    if found.ndim != 1 or len(found) != rows:
-        raise DataError(f"{path}: there must be {rows} labels, one for each row, got {found.shape}")
-    if found.dtype.kind == "O":
-        found = np.asarray([v.decode() if isinstance(v, bytes) else str(v) for v in found])
-    return torch.from_numpy(np.unique(found, return_inverse=True)[1].astype(np.int64))

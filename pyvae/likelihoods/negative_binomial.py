@@ -9,26 +9,19 @@ import torch
 from torch import Tensor, nn
 
 from pyvae.distributions import NegativeBinomial, ZeroInflatedNegativeBinomial
-from pyvae.likelihoods.base import Likelihood
-from pyvae.likelihoods.data_range import COUNTS
+from pyvae.likelihoods.counts import CountLikelihood
 from pyvae.registry import likelihoods
 
 __all__ = ["NegativeBinomialLikelihood", "ZeroInflatedNegativeBinomialLikelihood"]
 
 
-class _LibrarySized(Likelihood, ABC):
-    """Counts whose mean is a share of the datum's total, with a dispersion for each variable.
+class _LibrarySized(CountLikelihood, ABC):
+    """Counts whose mean is a share of the datum's total, with a dispersion for each variable."""
 
-    Args:
-        data_shape: the shape of one datum
-    """
-
-    data_range = COUNTS
     side_inputs = ("library",)
-    discrete = True
 
-    def __init__(self, data_shape: Sequence[int]) -> None:
-        super().__init__(data_shape)
+    def __init__(self, data_shape: Sequence[int], fractions: bool = False) -> None:
+        super().__init__(data_shape, fractions)
         self.log_inverse_dispersion = nn.Parameter(torch.zeros(self.data_shape))
 
     def _mean(self, logits: Tensor, library: Tensor) -> Tensor:
@@ -37,10 +30,6 @@ class _LibrarySized(Likelihood, ABC):
         shares = logits.flatten(-n).softmax(-1).unflatten(-1, self.data_shape)
         mean: Tensor = shares * library.to(shares.dtype)[(..., *(None,) * n)]
         return mean
-
-    def as_input(self, x: Tensor, dtype: torch.dtype) -> Tensor:
-        """log(1 + x)."""
-        return x.to(dtype).log1p()
 
 
 @likelihoods.register("negative_binomial")
@@ -52,6 +41,7 @@ class NegativeBinomialLikelihood(_LibrarySized):
 
     Args:
         data_shape: the shape of one datum
+        fractions: take corrected counts such as 1.1387 too
 
     >>> import torch
     >>> p = NegativeBinomialLikelihood((5,))(torch.zeros(3, 5), library=torch.full((3,), 20.0))
@@ -81,6 +71,7 @@ class ZeroInflatedNegativeBinomialLikelihood(_LibrarySized):
 
     Args:
         data_shape: the shape of one datum
+        fractions: take corrected counts such as 1.1387 too
 
     >>> ZeroInflatedNegativeBinomialLikelihood((2000,)).param_shape
     (4000,)

@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from pyvae.distributions import Poisson
-from pyvae.likelihoods.base import Likelihood
-from pyvae.likelihoods.data_range import COUNTS
+from pyvae.likelihoods.counts import CountLikelihood
 from pyvae.registry import likelihoods
 
 __all__ = ["PoissonLikelihood"]
 
 
 @likelihoods.register("poisson")
-class PoissonLikelihood(Likelihood):
+class PoissonLikelihood(CountLikelihood):
     """p(x|z) = prod_i Poisson(x_i; exp(r_i)), the decoder's output being the log-rates r.
 
     The encoder sees log(1 + x).
 
     Args:
         data_shape: the shape of one datum
+        fractions: take corrected counts such as 1.1387 too
 
     >>> import torch
     >>> PoissonLikelihood((5,))(torch.zeros(3, 5)).mean[0]
     tensor([1., 1., 1., 1., 1.])
     """
 
-    data_range = COUNTS
-    discrete = True
-
     def forward(self, params: Tensor, **side: Tensor) -> Poisson:
         return Poisson(params, event_ndim=len(self.data_shape), validate_args=False)
-
-    def as_input(self, x: Tensor, dtype: torch.dtype) -> Tensor:
-        """log(1 + x)."""
-        return x.to(dtype).log1p()
 
     def init_from_mean(self, data_mean: Tensor) -> Tensor:
         """The logarithm of the mean, of 0.001 where that is less."""

@@ -67,8 +67,9 @@ def results(config: TrainConfig, figures: Evaluation, step: int | None = None) -
 def pictures(folder: RunFolder, model: Model, view: View, seed: int) -> list[str]:
     """Draw what can be drawn; returns the names of the files.
 
-    ``samples.png``: decoder means of samples of the prior; ``reconstructions.png``: test data above
-    their reconstructions; ``manifold.png``: the plane of two latents; ``curve.png``: the bounds.
+    ``samples.png``: decoder means of samples of the prior; ``reconstructions.png``: test data, as
+    grey levels, above their reconstructions; ``manifold.png``: the plane of two latents;
+    ``curve.png``: the bounds.
     """
     names = []
     model.eval()
@@ -83,7 +84,10 @@ def pictures(folder: RunFolder, model: Model, view: View, seed: int) -> list[str
     with seeded(seed, x.device):
         drawn = {
             "samples.png": plots.image_grid(samples(model, test, TILES) / scale, columns=10),
-            "reconstructions.png": plots.pairs(x / scale, reconstructions(model, x, test) / scale),
+            "reconstructions.png": plots.pairs(
+                view.pictured("test", len(test), seed),
+                reconstructions(model, x, test) / scale,
+            ),
         }
     if model.latent_dim == 2 and not model.likelihood.side_inputs:
         gap = int(model.data_shape[-1] < 16)  # tiny images need a line between them

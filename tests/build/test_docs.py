@@ -1,6 +1,7 @@
 """What the documentation says can be done: code runs, commands parse, links lead somewhere."""
 
 import importlib
+import inspect
 import re
 import shlex
 from pathlib import Path
@@ -8,8 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-import pyvae.data  # noqa: F401  registers the data sets
-from pyvae import cli, registry
+import pyvae.data
+import pyvae.presets  # registered before a page's registrations are undone
+from pyvae import cli, functional, registry
 from pyvae.config import PARTS, TrainConfig, parse_pairs
 from pyvae.data.h5 import is_h5_path
 
@@ -39,16 +41,39 @@ def test_the_pages_are_found():
     assert sum(len(blocks(page, "python")) for page in PAGES) > 8
 
 
-@pages
-def test_python_blocks_run(page, tmp_path, monkeypatch):
+@pytest.fixture
+def run_page(tmp_path, monkeypatch):
+    """Runs the Python of a page; what it registers is gone afterwards."""
     monkeypatch.chdir(tmp_path)
-    for kind in registry.registries.values():  # what a page registers is gone afterwards
+    for kind in registry.registries.values():
         monkeypatch.setattr(kind, "_parts", dict(kind._parts))
         monkeypatch.setattr(kind, "_origins", dict(kind._origins))
-    torch.manual_seed(0)
-    namespace = {"__name__": page.stem}
-    for number, code in enumerate(blocks(page, "python")):
-        exec(compile(code, f"{page.name}, python block {number}", "exec"), namespace)
+
+    def run(page):
+        torch.manual_seed(0)
+        namespace = {"__name__": page.stem}
+        for number, code in enumerate(blocks(page, "python")):
+            exec(compile(code, f"{page.name}, python block {number}", "exec"), namespace)
+        return namespace
+
+    return run
+
+
+@pages
+def test_python_blocks_run(page, run_page):
+    run_page(page)
+
+
+def test_parts_of_ones_own_go_with_the_objective_of_ones_own(run_page):
+    """Each page is written without the other in mind."""
+    parts = run_page(ROOT / "docs" / "parts.md")
+    objective = run_page(ROOT / "docs" / "objectives.md")["FreeBits"]()
+    for posterior in ("laplace", "diagonal_gaussian"):
+        model = pyvae.VAE((1, 8, 8), 2, "rows", posterior=posterior, likelihood="student_t")
+        result = objective(model, parts["batches"].next().x / 255)
+        result.loss.backward()
+        assert result.terms["kl"].isfinite()
+        assert all(p.grad is not None for p in model.parameters())
 
 
 def test_the_one_line_swap_gives_the_same_loss():
@@ -88,6 +113,32 @@ def check_settings(given):
             continue
         # "laplace" is the plugin that docs/parts.md tells how to write
         assert kind == "optimizer" or name in [*registry.registries[f"{kind}s"].names(), "laplace"]
+
+
+def documented_ops():
+    """The signatures in the first column of the table of ops, by name."""
+    for row in re.findall(r"^\| (`.*?`) \| ", (ROOT / "docs" / "ops.md").read_text(), re.MULTILINE):
+        for call in re.findall(r"`(\w+\(.*?\))`(?:,|$)", row):
+            yield call.partition("(")[0], call
+
+
+def test_every_op_is_documented_with_its_arguments():
+    """But for those that the page says once for all."""
+    said_once = {"batch_ndim", "generator", "seed", "inplace", "dtype", "device"}
+    documented = dict(documented_ops())
+    assert sorted(documented) == sorted(functional.__all__)
+    for name, call in documented.items():
+        namespace = {}
+        exec(f"def {call}: ...", namespace)
+        given, true = (
+            [
+                (p.name, p.kind, p.default)
+                for p in inspect.signature(function).parameters.values()
+                if p.name not in said_once
+            ]
+            for function in (namespace[name], getattr(functional, name))
+        )
+        assert given == true, name
 
 
 def anchors(page):

@@ -17,6 +17,7 @@ import torch
 from pyvae import data
 from pyvae.data import Batches, DataSplits, Split, draw_bits, view
 from pyvae.data import mnist as mnist_module
+from pyvae.data.binarize import Binarize
 from pyvae.data.files import Source, fetch
 from pyvae.data.formats import read_amat, read_idx, read_npz
 from pyvae.errors import DataError, UserError
@@ -293,6 +294,19 @@ def test_no_binarization_scales_or_leaves_the_levels() -> None:
     levels = view(grey(), BYTES, "auto", binary=False, seed=0)
     assert levels.train_values(levels.data.train.x, generator).dtype == torch.uint8
     assert levels.white == 255
+
+
+@pytest.mark.parametrize("binarize", ["dynamic", "fixed", "none"])
+def test_pictures_show_the_grey_levels_of_the_same_rows(binarize: Binarize) -> None:
+    levels = torch.arange(50, dtype=torch.uint8).mul(5).view(50, 1, 1, 1).expand(50, 1, 40, 40)
+    grey = DataSplits("grey", *[Split(levels)] * 3, levels=255)
+    shown = view(grey, UNIT, binarize, binary=True, seed=0)
+    for split in ("valid", "test"):
+        seen = shown.held_out_values(shown.held_out(split).subset(20, seed=3).x)
+        pictured = shown.pictured(split, 20, seed=3)
+        assert pictured.unique(dim=0).shape == (20, 1, 40, 40)
+        expected = seen.float().mean((1, 2, 3))  # of drawn bits: the level, nearly
+        torch.testing.assert_close(pictured[:, 0, 0, 0], expected, atol=0.06, rtol=0)
 
 
 def test_levels_that_do_not_fit() -> None:

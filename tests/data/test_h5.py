@@ -98,12 +98,12 @@ def test_dense_files_of_any_type(tmp_path: Path, dtype: str) -> None:
 @pytest.mark.parametrize("attribute", ["encoding-type", "h5sparse_format"])
 def test_sparse_files_with_annotations(tmp_path: Path, kind: str, attribute: str) -> None:
     path = write_sparse(tmp_path / "cells.h5ad", COUNTS, kind, attribute)
-    x, y = read_h5(path)
-    np.testing.assert_array_equal(x, COUNTS)
-    assert y is None
-    _, y = read_h5(path, labels="cell_type")
+    whole, levels = read_h5(path)
+    np.testing.assert_array_equal(whole.x, COUNTS)
+    assert whole.y is None and levels is None
+    y = read_h5(path, labels="cell_type")[0].y
     assert y is not None and y[:4].tolist() == [0, 2, 1, 0]  # in the order of B, NK, T
-    _, y = read_h5(path, labels="batch")
+    y = read_h5(path, labels="batch")[0].y
     assert y is not None and y[:3].tolist() == [0, 1, 0]
     cells = data.load(str(path), x="layers/raw", labels="cell_type")
     assert cells.train.x.min() == 1
@@ -113,6 +113,19 @@ def test_real_values(tmp_path: Path) -> None:
     path = write(tmp_path / "reals.hdf5", COUNTS - 0.5)
     reals = data.load(str(path), values="real")
     assert reals.train.extras == {} and reals.train.x.min() < 0
+
+
+def test_counts_that_a_correction_made_fractional(tmp_path: Path) -> None:
+    path = write(tmp_path / "cells.h5", COUNTS * 0.37)
+    with pytest.raises(DataError, match=r"values=corrected takes fractions of at least 0"):
+        data.load(str(path))
+    cells = data.load(str(path), values="corrected")
+    assert torch.equal(cells.train.extras["library"], cells.train.x.sum(1))
+    for bad, said in ((-0.1, "got -0.1 in row 7"), (np.nan, "got nan in row 7"), (0, "row 7 has")):
+        x = COUNTS * 0.37
+        x[7] = bad
+        with pytest.raises(DataError, match=said):
+            data.load(str(write(path, x)), values="corrected")
 
 
 @pytest.mark.parametrize(
@@ -151,13 +164,15 @@ def test_files_that_are_damaged_or_something_else(tmp_path: Path) -> None:
         data.load(str(path), labels="types")
     with pytest.raises(DataError, match="there must be 40 labels"):
         data.load(str(write(path, COUNTS, np.zeros(39))))
-    with pytest.raises(DataError, match=r"must be a matrix of numbers, got \(40,\)"):
+    with pytest.raises(DataError, match=r"must be a matrix of numbers, .* got \(40,\)"):
         data.load(str(write(path, COUNTS[:, 0])))
     with pytest.raises(DataError, match="at least 10 rows"):
         data.load(str(write(path, COUNTS[:9])))
     with pytest.raises(DataError, match=r"is empty: \(0, 7\)"):
         data.load(str(write(path, COUNTS[:0])))
-    with pytest.raises(DataError, match="values must be 'counts' or 'real', got 'ints'"):
+    with pytest.raises(
+        DataError, match="values must be counts, corrected, levels or real, got 'ints'"
+    ):
         data.load(str(path), values="ints")
 
 
@@ -166,7 +181,7 @@ def test_files_that_are_damaged_or_something_else(tmp_path: Path) -> None:
     [
         ("indptr", np.arange(39), "do not belong together"),
         ("indices", np.full(3, 99), "do not belong together"),
-        ("data", None, "is neither a matrix nor a sparse one: it has no 'data'"),
+        ("data", None, "is neither an array nor a sparse matrix: it has no 'data'"),
         ("indptr", np.zeros(41, int)[::-1] - 1, "do not belong together"),
     ],
 )
