@@ -12,10 +12,9 @@ struct GaussianLogProb : Density {
 
   template <class V>
   PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
-    const V precision = exp(-c.in[2]);
-    const V d = c.in[0] - c.in[1];
-    const V slope = times_precision(d, precision);
-    const V square = d * slope;
+    const V root = root_precision(c.in[2]);
+    const V away = (c.in[0] - c.in[1]) * root;
+    const V slope = away * root, square = away * away;
     c.grad[0] = -slope;
     c.grad[1] = slope;
     c.grad[2] = V(0.5) * (square - V(1));
@@ -52,9 +51,9 @@ struct GaussianKl : Density {
     const V ratio = exp(d);
     const V residual = expm1_residual(d, ratio);
     const V slope_d = expm1_of(d, ratio, residual);
-    const V delta = c.in[0] - c.in[2];
-    const V slope = times_precision(delta, exp(-c.in[3]));
-    const V square = delta * slope;
+    const V root = root_precision(c.in[3]);
+    const V away = (c.in[0] - c.in[2]) * root;
+    const V slope = away * root, square = away * away;
     c.grad[0] = slope;
     c.grad[1] = V(0.5) * slope_d;
     c.grad[2] = -slope;
@@ -102,7 +101,7 @@ struct GaussianRsampleKl : Density {
 
 // z and log p(z) - log q(z|x), p = N(pm, exp(pv)): 1/2 [v - pv + eps^2 - (z - pm)^2 exp(-pv)].
 // kPath leaves out the score of q: log q is differentiated through z alone (Roeder, Wu and Duvenaud
-// 2017; Tucker et al. 2019), where d(-log q)/dz = eps exp(-v / 2).
+// 2017; Tucker et al. 2019), where d(-log q)/dz = eps exp(-v / 2), times dz/dv eps^2 / 2.
 template <bool kPath>
 struct GaussianLogRatio : Density {
   static constexpr int kIn = 4;  // mean, logvar, prior mean, prior logvar
@@ -111,16 +110,15 @@ struct GaussianLogRatio : Density {
   template <class V>
   PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
     const V deviation = GaussianRsample::scale(c);
-    const V delta = c.z - c.in[2];
-    const V slope = times_precision(delta, exp(-c.in[3]));
-    const V square = delta * slope;
-    const V along = kPath ? c.eps / deviation - slope : -slope;
-    c.grad[0] = along;
-    c.grad[1] = kPath ? along * c.path[1] : along * c.path[1] + V(0.5);
+    const V root = root_precision(c.in[3]);
+    const V away = (c.z - c.in[2]) * root;
+    const V slope = away * root, square = away * away, of_noise = c.eps * c.eps;
+    c.grad[0] = kPath ? c.eps / deviation - slope : -slope;
+    c.grad[1] = V(0.5) * (kPath ? of_noise : V(1)) - slope * c.path[1];
     c.grad[2] = slope;
     c.grad[3] = V(0.5) * (square - V(1));
     c.path[2] = c.path[3] = V(0);
-    return {V(0.5) * (c.in[1] - c.in[3] + c.eps * c.eps - square), V(1)};
+    return {V(0.5) * (c.in[1] - c.in[3] + of_noise - square), V(1)};
   }
 };
 
@@ -133,10 +131,10 @@ struct GaussianLogRatioStandard : Density {
   template <class V>
   PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
     const V deviation = GaussianRsample::scale(c);
-    const V along = kPath ? c.eps / deviation - c.z : -c.z;
-    c.grad[0] = along;
-    c.grad[1] = kPath ? along * c.path[1] : along * c.path[1] + V(0.5);
-    return {V(0.5) * (c.in[1] + c.eps * c.eps - c.z * c.z), V(1)};
+    const V of_noise = c.eps * c.eps;
+    c.grad[0] = kPath ? c.eps / deviation - c.z : -c.z;
+    c.grad[1] = V(0.5) * (kPath ? of_noise : V(1)) - c.z * c.path[1];
+    return {V(0.5) * (c.in[1] + of_noise - c.z * c.z), V(1)};
   }
 };
 
