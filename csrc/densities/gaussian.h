@@ -15,10 +15,9 @@ struct GaussianLogProb : Density {
 
   template <class V>
   PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
-    const V precision = exp(-c.in[2]);
-    const V d = c.in[0] - c.in[1];
-    const V slope = times_precision(d, precision);
-    const V square = d * slope;
+    const V root = root_precision(c.in[2]);
+    const V away = (c.in[0] - c.in[1]) * root;
+    const V slope = away * root, square = away * away;
     c.grad[0] = -slope;
     c.grad[1] = slope;
     c.grad[2] = V(0.5) * (square - V(1));

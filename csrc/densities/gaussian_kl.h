@@ -30,9 +30,9 @@ struct GaussianKl : Density {
     const V ratio = exp(d);
     const V residual = expm1_residual(d, ratio);
     const V slope_d = expm1_of(d, ratio, residual);
-    const V delta = c.in[0] - c.in[2];
-    const V slope = times_precision(delta, exp(-c.in[3]));
-    const V square = delta * slope;
+    const V root = root_precision(c.in[3]);
+    const V away = (c.in[0] - c.in[2]) * root;
+    const V slope = away * root, square = away * away;
     c.grad[0] = slope;
     c.grad[1] = V(0.5) * slope_d;
     c.grad[2] = -slope;

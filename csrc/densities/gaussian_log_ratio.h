@@ -9,7 +9,7 @@ inline namespace PYVAE_ISA {
 
 // z and log p(z) - log q(z|x), p = N(pm, exp(pv)): 1/2 [v - pv + eps^2 - (z - pm)^2 exp(-pv)].
 // kPath leaves out the score of q: log q is differentiated through z alone (Roeder, Wu and Duvenaud
-// 2017; Tucker et al. 2019), where d(-log q)/dz = eps exp(-v / 2).
+// 2017; Tucker et al. 2019), where d(-log q)/dz = eps exp(-v / 2), times dz/dv eps^2 / 2.
 template <bool kPath>
 struct GaussianLogRatioOf : Density {
   static constexpr int kIn = 4;
@@ -19,16 +19,15 @@ struct GaussianLogRatioOf : Density {
   template <class V>
   PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
     const V deviation = sample_gaussian(c);
-    const V delta = c.z - c.in[2];
-    const V slope = times_precision(delta, exp(-c.in[3]));
-    const V square = delta * slope;
-    const V along = kPath ? c.eps / deviation - slope : -slope;
-    c.grad[0] = along;
-    c.grad[1] = kPath ? along * c.path[1] : along * c.path[1] + V(0.5);
+    const V root = root_precision(c.in[3]);
+    const V away = (c.z - c.in[2]) * root;
+    const V slope = away * root, square = away * away, of_noise = c.eps * c.eps;
+    c.grad[0] = kPath ? c.eps / deviation - slope : -slope;
+    c.grad[1] = V(0.5) * (kPath ? of_noise : V(1)) - slope * c.path[1];
     c.grad[2] = slope;
     c.grad[3] = V(0.5) * (square - V(1));
     c.path[2] = c.path[3] = V(0);
-    return {V(0.5) * (c.in[1] - c.in[3] + c.eps * c.eps - square), V(1)};
+    return {V(0.5) * (c.in[1] - c.in[3] + of_noise - square), V(1)};
   }
 };
 
@@ -42,10 +41,10 @@ struct GaussianLogRatioStandardOf : Density {
   template <class V>
   PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
     const V deviation = sample_gaussian(c);
-    const V along = kPath ? c.eps / deviation - c.z : -c.z;
-    c.grad[0] = along;
-    c.grad[1] = kPath ? along * c.path[1] : along * c.path[1] + V(0.5);
-    return {V(0.5) * (c.in[1] + c.eps * c.eps - c.z * c.z), V(1)};
+    const V of_noise = c.eps * c.eps;
+    c.grad[0] = kPath ? c.eps / deviation - c.z : -c.z;
+    c.grad[1] = V(0.5) * (kPath ? of_noise : V(1)) - c.z * c.path[1];
+    return {V(0.5) * (c.in[1] + of_noise - c.z * c.z), V(1)};
   }
 };
 

@@ -15,9 +15,9 @@ struct LaplaceLogProb : Density {
   // At x = m the slope is 0, the middle of the subgradient.
   template <class V>
   PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
-    const V precision = exp(-c.in[2]);
+    const V root = root_precision(c.in[2]), precision = root * root;
     const V d = c.in[0] - c.in[1];
-    const V distance = times_precision(abs(d), precision);
+    const V distance = abs(d) * root * root;
     const V slope = select(d < V(0), -precision, select(d > V(0), precision, V(0)));
     c.grad[0] = -slope;
     c.grad[1] = slope;

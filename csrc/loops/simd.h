@@ -196,12 +196,14 @@ PYVAE_FN F32 at_least(F32 x, float bound) {
 }
 PYVAE_FN F32 at_most(F32 x, float bound) { return -at_least(-x, -bound); }
 
-// x = n ln 2 + r, |r| <= ln 2 / 2: exp(r) - 1 - r by a minimax polynomial of degree 6 (relative
-// error of exp 3e-9), and the bits of n, from which 2^n is made.
-PYVAE_FN F32 exp_residual_reduced(F32 x, F32& r, I32& n_bits) {
-  const F32 magic(12582912.f);
-  const F32 t = x * F32(1.44269504088896341f) + magic;
-  const F32 n = t - magic;
+// x / ln 2, rounded to a whole number n by adding 3 * 2^22: the bits end in those of n.
+constexpr float kMagic = 12582912.f;
+PYVAE_FN F32 powers_of_two(F32 x) { return x * F32(1.44269504088896341f) + F32(kMagic); }
+
+// x = n ln 2 + r, |r| <= ln 2 / 2, for t = n + kMagic: exp(r) - 1 - r by a minimax polynomial of
+// degree 6 (relative error of exp 3e-9), and the bits of n, from which 2^n is made.
+PYVAE_FN F32 exp_residual_reduced(F32 x, F32 t, F32& r, I32& n_bits) {
+  const F32 n = t - F32(kMagic);
 #if defined(__FMA__)
   r = x - n * F32(0.69314718056f);  // an exact product: off by 2e-9 n at most
 #else
@@ -214,22 +216,25 @@ PYVAE_FN F32 exp_residual_reduced(F32 x, F32& r, I32& n_bits) {
   n_bits = as_int(t);
   return p * square;
 }
-PYVAE_FN F32 exp_reduced(F32 x, I32& n_bits) {
+PYVAE_FN F32 exp_reduced(F32 x, F32 t, I32& n_bits) {
   F32 r;
-  const F32 residual = exp_residual_reduced(x, r, n_bits);
+  const F32 residual = exp_residual_reduced(x, t, r, n_bits);
   return residual + (r + F32(1.f));
 }
-// Doubled last, so that the largest finite result is reached.
+// All normal numbers, and 0 for what is smaller. Doubled last, so that the largest finite result is
+// reached; n is at least -125, so that half of 2^n is no subnormal number.
 PYVAE_FN F32 exp(F32 x) {
   I32 n;
-  const F32 p = exp_reduced(at_least(at_most(x, 89.f), -86.5f), n);
+  const F32 t = at_least(at_most(powers_of_two(x), kMagic + 128.f), kMagic - 125.f);
+  const F32 p = exp_reduced(x, t, n);
   const F32 half_scale = as_float(I32((n.v << 23) + 0x3f000000));
-  return select(x < F32(-86.5f), F32(0.f), p * half_scale * F32(2.f));
+  return select(x < F32(-87.3365448f), F32(0.f), p * half_scale * F32(2.f));
 }
 // At least exp(-87) = 2e-38, which stands for 0.
 PYVAE_FN F32 exp_nonpositive(F32 x) {
   I32 n;
-  const F32 p = exp_reduced(at_least(x, -87.f), n);
+  x = at_least(x, -87.f);
+  const F32 p = exp_reduced(x, powers_of_two(x), n);
   return p * as_float(I32((n.v << 23) + 0x3f800000));
 }
 // At least exp(-60) = 9e-27.
@@ -238,7 +243,8 @@ PYVAE_FN F32 exp_floored(F32 x) { return exp_nonpositive(at_least(x, -60.f)); }
 PYVAE_FN F32 expm1_nonpositive(F32 x, F32& e) {
   I32 n;
   F32 r;
-  const F32 residual = exp_residual_reduced(at_least(x, -60.f), r, n);
+  x = at_least(x, -60.f);
+  const F32 residual = exp_residual_reduced(x, powers_of_two(x), r, n);
   const F32 p = residual + r;
   const F32 scale = as_float(I32((n.v << 23) + 0x3f800000));
   e = scale * p + scale;

@@ -1,4 +1,4 @@
-// Precisions exp(-v), which may be infinite: from v = -88.8 on in single precision.
+// Precisions exp(-v), which leave the range of the arithmetic from |v| = 88 on in single precision.
 #pragma once
 
 #include "numeric.h"
@@ -6,19 +6,19 @@
 namespace pyvae {
 inline namespace PYVAE_ISA {
 
-// d p, which is 0 where d is.
-template <class V>
-PYVAE_FN V times_precision(V d, V p) {
-  return select((d == V(0)) & (p == V(INFINITY)), d, d * p);
-}
-
-// The largest finite number for an infinite one.
+// The largest finite number for an infinite one, so that 0 times it is 0.
 PYVAE_FN float finite(float p) { return select(p > __FLT_MAX__, __FLT_MAX__, p); }
 PYVAE_FN double finite(double p) { return select(p > __DBL_MAX__, __DBL_MAX__, p); }
 template <class T, template <class> class Vector>
 PYVAE_FN Vector<T> finite(Vector<T> p) {
   const Vector<T> most(sizeof(T) == 4 ? static_cast<T>(__FLT_MAX__) : static_cast<T>(__DBL_MAX__));
   return select(p > most, most, p);
+}
+
+// exp(-v / 2). What is multiplied by it twice is right over twice the range of v.
+template <class V>
+PYVAE_FN V root_precision(V v) {
+  return finite(exp(V(-0.5) * v));
 }
 
 }  // namespace PYVAE_ISA

@@ -19,10 +19,14 @@ from .counts import (
 from .elbo import bernoulli_elbo_loss, gaussian_elbo_loss
 from .gaussian import (
     gaussian_kl,
+    gaussian_kl_standard,
     gaussian_log_prob,
     gaussian_rsample,
     gaussian_rsample_kl,
     gaussian_rsample_log_ratio,
+    gaussian_rsample_log_ratio_path,
+    gaussian_rsample_log_ratio_standard,
+    gaussian_rsample_log_ratio_standard_path,
 )
 from .laplace import laplace_log_prob
 from .logistic import discretized_logistic_log_mass, discretized_logistic_log_prob
@@ -43,11 +47,15 @@ __all__ = [
     "discretized_logistic_mixture_log_prob",
     "gaussian_elbo_loss",
     "gaussian_kl",
+    "gaussian_kl_standard",
     "gaussian_log_prob",
     "gaussian_mixture_log_prob",
     "gaussian_rsample",
     "gaussian_rsample_kl",
     "gaussian_rsample_log_ratio",
+    "gaussian_rsample_log_ratio_path",
+    "gaussian_rsample_log_ratio_standard",
+    "gaussian_rsample_log_ratio_standard_path",
     "laplace_log_prob",
     "mmd",
     "negative_binomial_log_prob",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from .bernoulli import bernoulli_log_prob
-from .gaussian import gaussian_kl, gaussian_log_prob
+from .gaussian import gaussian_kl_standard, gaussian_log_prob
 
 
 def _elbo_loss(log_prob: Tensor, kl: Tensor, beta: Tensor | None, reduction: int) -> Tensor:
@@ -17,7 +17,7 @@ def bernoulli_elbo_loss(
     x: Tensor, logits: Tensor, mean: Tensor, logvar: Tensor, beta: Tensor | None, reduction: int
 ) -> Tensor:
     """beta KL - log p(x|z); reduction 0 none, 1 mean, 2 sum over the batch."""
-    kl = gaussian_kl(mean, logvar)
+    kl = gaussian_kl_standard(mean, logvar)
     return _elbo_loss(bernoulli_log_prob(x, logits), kl, beta, reduction)
 
 
@@ -31,5 +31,5 @@ def gaussian_elbo_loss(
     reduction: int,
 ) -> Tensor:
     """The same with a Gaussian likelihood."""
-    kl = gaussian_kl(mean, logvar)
+    kl = gaussian_kl_standard(mean, logvar)
     return _elbo_loss(gaussian_log_prob(x, decoded_mean, decoded_logvar), kl, beta, reduction)

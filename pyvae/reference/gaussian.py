@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .base import compute, sum_event
+from .base import compute, sum_event, whiten
 from .noise import philox_normal
 
 LOG_2PI = math.log(2 * math.pi)
@@ -25,58 +25,98 @@ def gaussian_rsample(mean: Tensor, logvar: Tensor, seed: Tensor, shape: Sequence
 def gaussian_kl(
     mean: Tensor,
     logvar: Tensor,
-    prior_mean: Tensor | None = None,
-    prior_logvar: Tensor | None = None,
+    prior_mean: Tensor,
+    prior_logvar: Tensor,
     batch_ndim: int = 1,
 ) -> Tensor:
     """1/2 sum [exp(d) - 1 - d + (mean - prior_mean)^2 exp(-prior_logvar)], d: logvar - prior's."""
-    zero = torch.zeros((), dtype=mean.dtype, device=mean.device)
-    mean, logvar, prior_mean, prior_logvar = compute(
-        mean,
-        logvar,
-        zero if prior_mean is None else prior_mean,
-        zero if prior_logvar is None else prior_logvar,
-    )
+    mean, logvar, prior_mean, prior_logvar = compute(mean, logvar, prior_mean, prior_logvar)
     d = logvar - prior_logvar
-    terms = torch.expm1(d) - d + ((mean - prior_mean) * torch.exp(-prior_logvar / 2)).square()
+    terms = torch.expm1(d) - d + whiten(mean - prior_mean, prior_logvar / 2).square()
     return sum_event(0.5 * terms, batch_ndim)
 
 
+def gaussian_kl_standard(mean: Tensor, logvar: Tensor, batch_ndim: int = 1) -> Tensor:
+    """The same for the prior N(0, I)."""
+    return gaussian_kl(mean, logvar, _zero(mean), _zero(mean), batch_ndim)
+
+
+def _zero(like: Tensor) -> Tensor:
+    return torch.zeros((), dtype=like.dtype, device=like.device)
+
+
 def gaussian_rsample_kl(
-    mean: Tensor, logvar: Tensor, seed: Tensor, batch_ndim: int = 1
+    mean: Tensor, logvar: Tensor, seed: Tensor, shape: Sequence[int], batch_ndim: int = 1
 ) -> tuple[Tensor, Tensor]:
     """A reparameterized sample and the KL to N(0, I)."""
-    z = gaussian_rsample(mean, logvar, seed, mean.shape)
-    return z, gaussian_kl(mean, logvar, batch_ndim=batch_ndim)
+    z = gaussian_rsample(mean, logvar, seed, shape)
+    mean, logvar = torch.broadcast_to(mean, shape), torch.broadcast_to(logvar, shape)
+    return z, gaussian_kl_standard(mean, logvar, batch_ndim)
 
 
 def gaussian_rsample_log_ratio(
     mean: Tensor,
     logvar: Tensor,
-    prior_mean: Tensor | None,
-    prior_logvar: Tensor | None,
+    prior_mean: Tensor,
+    prior_logvar: Tensor,
     seed: Tensor,
-    num_samples: int,
-    path_derivative: bool,
+    shape: Sequence[int],
+    batch_ndim: int = 1,
+    path_derivative: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Samples and log p(z) - log q(z|x) of each; path derivative: q's parameters held fixed.
+
+    log q(z|x) = -1/2 sum [log 2 pi + logvar + eps^2], where eps = (z - mean) exp(-logvar / 2). For
+    the path derivative this eps moves with z: by exp(-logvar / 2) dmean + eps dlogvar / 2.
+    """
+    dtype = torch.promote_types(mean.dtype, logvar.dtype)
+    mean, logvar, prior_mean, prior_logvar = compute(mean, logvar, prior_mean, prior_logvar)
+    eps, z = philox_normal(seed, shape, mean.dtype), gaussian_rsample(mean, logvar, seed, shape)
+    log_scale = logvar
+    if path_derivative:
+        fixed = logvar.detach()
+        finite = torch.exp(-fixed / 2).clamp(max=torch.finfo(fixed.dtype).max)
+        log_scale = torch.where(fixed.isinf(), eps.square() * logvar, fixed)  # -inf with its slope
+        moved = (mean - mean.detach()) * finite  # 0
+        grown = torch.where(fixed.isinf(), 0.0, logvar - fixed)  # 0
+        eps = eps + moved + eps * torch.expm1(grown / 2)
+    log_q = -0.5 * sum_event(LOG_2PI + log_scale + eps.square(), batch_ndim)
+    return z.to(dtype), gaussian_log_prob(z, prior_mean, prior_logvar, batch_ndim) - log_q
+
+
+def gaussian_rsample_log_ratio_path(
+    mean: Tensor,
+    logvar: Tensor,
+    prior_mean: Tensor,
+    prior_logvar: Tensor,
+    seed: Tensor,
+    shape: Sequence[int],
     batch_ndim: int = 1,
 ) -> tuple[Tensor, Tensor]:
-    """K samples and log p(z) - log q(z|x) of each; path derivative: q's parameters held fixed."""
-    dtype = torch.promote_types(mean.dtype, logvar.dtype)
-    zero = torch.zeros((), dtype=mean.dtype, device=mean.device)
-    mean, logvar, prior_mean, prior_logvar = compute(
-        mean,
-        logvar,
-        zero if prior_mean is None else prior_mean,
-        zero if prior_logvar is None else prior_logvar,
+    """The same with the path derivative."""
+    return gaussian_rsample_log_ratio(
+        mean, logvar, prior_mean, prior_logvar, seed, shape, batch_ndim, path_derivative=True
     )
-    z = gaussian_rsample(mean, logvar, seed, (num_samples, *mean.shape))
-    q = (mean.detach(), logvar.detach()) if path_derivative else (mean, logvar)
-    log_p = gaussian_log_prob(z, prior_mean, prior_logvar, batch_ndim + 1)
-    return z.to(dtype), log_p - gaussian_log_prob(z, *q, batch_ndim + 1)
+
+
+def gaussian_rsample_log_ratio_standard(
+    mean: Tensor, logvar: Tensor, seed: Tensor, shape: Sequence[int], batch_ndim: int = 1
+) -> tuple[Tensor, Tensor]:
+    """The same for the prior N(0, I)."""
+    zero = _zero(mean)
+    return gaussian_rsample_log_ratio(mean, logvar, zero, zero, seed, shape, batch_ndim)
+
+
+def gaussian_rsample_log_ratio_standard_path(
+    mean: Tensor, logvar: Tensor, seed: Tensor, shape: Sequence[int], batch_ndim: int = 1
+) -> tuple[Tensor, Tensor]:
+    """The same for the prior N(0, I), with the path derivative."""
+    zero = _zero(mean)
+    return gaussian_rsample_log_ratio_path(mean, logvar, zero, zero, seed, shape, batch_ndim)
 
 
 def gaussian_log_prob(x: Tensor, mean: Tensor, logvar: Tensor, batch_ndim: int = 1) -> Tensor:
     """log N(x; mean, exp(logvar)) = -1/2 sum [log 2 pi + logvar + (x - mean)^2 exp(-logvar)]."""
     x, mean, logvar = compute(x, mean, logvar)
-    terms = LOG_2PI + logvar + ((x - mean) * torch.exp(-logvar / 2)).square()
+    terms = LOG_2PI + logvar + whiten(x - mean, logvar / 2).square()
     return sum_event(-0.5 * terms, batch_ndim)

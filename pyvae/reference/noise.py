@@ -41,9 +41,16 @@ def philox_normal(seed: Tensor, shape: Sequence[int], dtype: torch.dtype = torch
         parts = [philox_normal(s, shape[1:], dtype) for s in seed.unbind()]
         return torch.stack(parts) if parts else seed.new_empty(tuple(shape), dtype=dtype)
     numel = math.prod(shape)
+    wide = torch.float64 if dtype == torch.float64 else torch.float32
     words = philox(seed, (numel + 3) // 4)
-    u = (words[:, 0::2] >> 1).double() * 2.0**-31 + 2.0**-32  # (0, 1)
-    turn = (words[:, 1::2] - ((words[:, 1::2] >> 31) << 32)).double() * 2.0**-32  # [-1/2, 1/2)
-    radius, angle = torch.sqrt(-2 * torch.log(u)), 2 * math.pi * turn
-    eps = torch.stack([radius * torch.cos(angle), radius * torch.sin(angle)], dim=-1)
+    u = (words[:, 0::2] >> 1).to(wide) * 2.0**-31 + 2.0**-32  # (0, 1]
+    radius = torch.sqrt(-2 * torch.log(u))
+    # quarters of a turn, and what is left of the angle, at most an eighth, exact as an integer
+    quarter = (words[:, 1::2] + 2**29) >> 30
+    rest = (words[:, 1::2] - (quarter << 30)).to(wide) * (2 * math.pi * 2.0**-32)
+    cos, sin = torch.cos(rest), torch.sin(rest)
+    odd, flip_cos = quarter % 2 == 1, (quarter + 1) % 4 >= 2
+    sin, cos = torch.where(odd, cos, sin), torch.where(odd, sin, cos)
+    cos, sin = torch.where(flip_cos, -cos, cos), torch.where(quarter % 4 >= 2, -sin, sin)
+    eps = torch.stack([radius * cos, radius * sin], dim=-1)
     return eps.flatten()[:numel].reshape(tuple(shape)).to(dtype)

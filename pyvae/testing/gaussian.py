@@ -10,11 +10,11 @@ from .draw import noise_seed
 
 def _log_ratio(name: str, prior: bool, path_derivative: bool) -> OpCase:
     learned = ("mean", "logvar", *(("prior_mean", "prior_logvar") if prior else ()))
-    tensors = ("mean", "logvar", "prior_mean", "prior_logvar", "seed")
+    native = "gaussian_rsample_log_ratio" + "_standard" * (not prior) + "_path" * path_derivative
     return OpCase(
         name=name,
         function=F.gaussian_rsample_log_ratio,
-        native="gaussian_rsample_log_ratio",
+        native=native,
         sizes=("samples", "batch", "latent"),
         small=(3, 5, 7),
         shapes=lambda k, b, d: {
@@ -24,10 +24,9 @@ def _log_ratio(name: str, prior: bool, path_derivative: bool) -> OpCase:
         },
         options=lambda k, b, d: {"num_samples": k, "path_derivative": path_derivative},
         arguments=lambda a: (
-            *(a.get(n) for n in tensors),
-            a["num_samples"],
-            a["path_derivative"],
-            a.get("batch_ndim", 1),
+            *(a[n] for n in (*learned, "seed")),
+            (a["num_samples"], *a["mean"].shape),
+            a.get("batch_ndim", 1) + 1,
         ),
         differentiable=learned,
         learned=learned,
@@ -59,10 +58,11 @@ ROWS = [
     OpCase(
         name="gaussian_kl",
         function=F.gaussian_kl,
+        native="gaussian_kl_standard",
         sizes=("batch", "latent"),
         small=(5, 7),
         shapes=lambda b, d: {"mean": (b, d), "logvar": (b, d)},
-        arguments=tensors("mean", "logvar", "prior_mean", "prior_logvar"),
+        arguments=tensors("mean", "logvar"),
         differentiable=("mean", "logvar"),
         learned=("mean", "logvar"),
         broadcasts=("logvar",),
@@ -90,7 +90,11 @@ ROWS = [
         sizes=("batch", "latent"),
         small=(5, 7),
         shapes=lambda b, d: {"mean": (b, d), "logvar": (b, d), "seed": ()},
-        arguments=tensors("mean", "logvar", "seed"),
+        arguments=lambda a: (
+            *(a[n] for n in ("mean", "logvar", "seed")),
+            a["mean"].shape,
+            a.get("batch_ndim", 1),
+        ),
         differentiable=("mean", "logvar"),
         learned=("mean", "logvar"),
         broadcasts=("logvar",),
