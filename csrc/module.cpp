@@ -26,6 +26,14 @@ PYBIND11_MODULE(_C, m) {
       [in_python] { return in_python([] { return pyvae::cpu::name_of(pyvae::cpu::isa()); }); },
       "The instruction set of the CPU kernels in use.");
   m.def(
+      "density_names",
+      [in_python](uintptr_t exported, const std::string& where) {
+        const auto densities = reinterpret_cast<pyvae_densities_fn*>(exported);
+        return in_python([&] { return pyvae::density_names(*densities(), where); });
+      },
+      pybind11::arg("exported"), pybind11::arg("where"),
+      "The names of the densities of a loaded library, by the address of its pyvae_densities.");
+  m.def(
       "register_densities",
       [in_python](const std::string& space, uintptr_t exported, const std::string& where) {
         const auto densities = reinterpret_cast<pyvae_densities_fn*>(exported);

@@ -38,6 +38,8 @@ using Implement = std::function<void(Namespace& space, c10::DispatchKey key)>;
 // Defines an op and joins it to its derivative. `on_cuda`: with kernels of CUDA.
 OpInfo& define(Namespace& space, const OpSchema& schema, const Implement& implement, bool on_cuda);
 
+// The names of the densities of a library, checked as register_densities does.
+std::vector<std::string> density_names(const DensityLibrary& library, const std::string& where);
 // The densities of a library as ops of the namespace; raises ValueError, naming the library `where`,
 // if it cannot be used. Returns their names.
 std::vector<std::string> register_densities(const std::string& space,

@@ -18,9 +18,10 @@ class Frame {
 
   const c10::IValue& operator[](size_t i) const { return (*stack_)[first_ + i]; }
   Tensor tensor(size_t i) const { return (*this)[i].isNone() ? Tensor() : (*this)[i].toTensor(); }
-  Operands operands(size_t from, size_t count) const {
+  Operands operands(const Signature& op, size_t from) const {
     Operands all;
-    for (size_t i = from; i < from + count; ++i) all.push_back((*this)[i].toTensor());
+    for (int32_t i = 0; i < op.count; ++i) all.push_back(tensor(from + i));
+    check_defined(op, all);
     return all;
   }
   template <class... Results>
@@ -54,7 +55,7 @@ class LogProbKernel final : public c10::OperatorKernel {
   void operator()(const c10::OperatorHandle&, c10::DispatchKeySet, Stack* stack) {
     const size_t n = density_.op.count, grads = part_ == Part::backward;
     const Frame call(stack, grads + n + 1 + (part_ != Part::forward));
-    const Operands in = call.operands(grads, n);
+    const Operands in = call.operands(density_.op, grads);
     const int64_t batch_ndim = call[grads + n].toInt();
     const auto guard = guard_for(in);
     if (part_ == Part::forward) return call.give(row_value(density_, in, batch_ndim));
@@ -80,7 +81,7 @@ class SampleKernel final : public c10::OperatorKernel {
     const bool value = density_.sums, backward = part_ == Part::backward;
     const size_t n = density_.op.count, grads = backward ? 1 + value : 0;
     const Frame call(stack, grads + n + 2 + value + backward);
-    const Operands in = call.operands(grads, n);
+    const Operands in = call.operands(density_.op, grads);
     const Tensor seed = call.tensor(grads + n);
     const auto shape = call[grads + n + 1].toSymIntVector();
     const int64_t batch_ndim = value ? call[grads + n + 2].toInt() : 0;
@@ -178,18 +179,26 @@ void check(const DensityInfo& density, const std::string& where) {
 
 }  // namespace
 
-std::vector<std::string> register_densities(const std::string& space,
-                                            const DensityLibrary& library,
-                                            const std::string& where) {
+std::vector<std::string> density_names(const DensityLibrary& library, const std::string& where) {
   if (library.interface != kInterface || library.sizes != kInterfaceSizes)
     refuse(where, " was built for version ", library.interface,
            " of pyvae's interface for densities, and this pyvae has version ", kInterface,
            ": build it again");
-  for (int32_t i = 0; i < library.count; ++i) check(library.densities[i], where);
+  std::vector<std::string> names;
   for (int32_t i = 0; i < library.count; ++i) {
-    const std::string name = space + "::" + library.densities[i].op.name;
-    if (c10::Dispatcher::singleton().findSchema({name, ""}))
-      refuse(where, ": there is an op ", name, " already");
+    check(library.densities[i], where);
+    names.emplace_back(library.densities[i].op.name);
+  }
+  return names;
+}
+
+std::vector<std::string> register_densities(const std::string& space,
+                                            const DensityLibrary& library,
+                                            const std::string& where) {
+  for (const std::string& name : density_names(library, where)) {
+    const std::string full = space + "::" + name;
+    if (c10::Dispatcher::singleton().findSchema({full, ""}))
+      refuse(where, ": there is an op ", full, " already");
   }
   auto* ops = new Namespace(space);  // as long as the process
   for (int32_t i = 0; i < library.count; ++i)

@@ -35,7 +35,15 @@ bool in_float32(const Tensor& t) {
 
 }  // namespace
 
+void check_defined(const Signature& op, const Operands& in) {
+  for (size_t i = 0; i < in.size(); ++i)
+    if (!in[i].defined())
+      C10_THROW_ERROR(TypeError,
+                      c10::str(op.name, ": ", op.operands[i], " must be a tensor, got None"));
+}
+
 void check_operands(const Signature& op, const Operands& in) {
+  check_defined(op, in);
   for (size_t i = 0; i < in.size(); ++i) {
     const auto dtype = in[i].scalar_type();
     const bool data = static_cast<int32_t>(i) < op.data;

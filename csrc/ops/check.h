@@ -36,7 +36,9 @@ bool is_kernel_float(at::ScalarType dtype);
 // Integers, and bool.
 bool is_kernel_integer(at::ScalarType dtype);
 
-// Dtypes and devices; empty where all is well.
+// That no operand is None.
+void check_defined(const Signature& op, const Operands& in);
+// Dtypes and devices.
 void check_operands(const Signature& op, const Operands& in);
 
 // That an incoming gradient (`which`, as "grad") is there and is one of the result that `like`

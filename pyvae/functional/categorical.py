@@ -17,7 +17,7 @@ def categorical_log_prob(
     to ``-cross_entropy``; the softmax exists only as the gradient, which is made with the value.
 
     Args:
-        x: classes ``(*batch, *event)``, int64, int32 or uint8.
+        x: classes ``(*batch, *event)``, int64, int32, int16 or uint8.
         logits: ``(*batch, *event, C)``, classes last. Batch dimensions of either may be missing or
             1 and are not expanded. Logits with classes elsewhere, such as ``(B, C, H, W)``, are
             read where they lie after ``movedim(1, -1)``; above 1024 classes they are copied.

@@ -103,6 +103,7 @@ ROWS = [
     _log_ratio("gaussian_rsample_log_ratio", prior=False, path_derivative=False),
     _log_ratio("gaussian_rsample_log_ratio_prior", prior=True, path_derivative=False),
     _log_ratio("gaussian_rsample_log_ratio_path", prior=True, path_derivative=True),
+    _log_ratio("gaussian_rsample_log_ratio_standard_path", prior=False, path_derivative=True),
     OpCase(
         name="gaussian_log_prob",
         function=F.gaussian_log_prob,

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -14,16 +15,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SOURCES = sorted((ROOT / "csrc/cuda").glob("*.cu"))
+sys.path.append(str(Path(__file__).parent / "executor"))
+import executor_build  # noqa: E402
+
 ARCH = "sm_90"
 FLAGS = ["-std=c++20", "-O3", "-DPYVAE_ISA=device", f"-arch={ARCH}", "-Xptxas", "-v", "-cubin"]
+FLAGS += [f"-I{ROOT / 'csrc'}"]
 
 #: Where a stack is no mistake: pattern of the demangled name -> why.
 MAY_USE_STACK = {
     r"<[^<>]*double": "float64: sin, cos, lgamma and digamma of double have slow paths in memory",
 }
 #: Kernels whose main loop moves packs of 16 bytes, by the pattern of their demangled name.
-PACKED = r"(rows|columns)_kernel<.*float, .*\(pyvae::\w+::Path\)0"
+PACKED = r"(map|reduce_rows|columns)_kernel<.*float, .*\(pyvae::\w+::Path\)0"
 
 
 def find_nvcc() -> str | None:
@@ -73,21 +77,32 @@ ENTRY = re.compile(
 
 
 @pytest.fixture(scope="module")
-def compiled(tmp_path_factory) -> tuple[list[Kernel], Path]:
+def sources(tmp_path_factory) -> list[Path]:
+    """Those of the tasks, and one for each header of densities."""
+    units = executor_build.units(tmp_path_factory.mktemp("densities"))
+    return [
+        *sorted((ROOT / "csrc/cuda").glob("*.cu")),
+        *(unit for unit in units if unit.suffix == ".cu"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def compiled(sources, tmp_path_factory) -> tuple[list[Kernel], Path]:
     """Every source for one architecture: what ptxas says, and the folder of the cubins."""
     folder = tmp_path_factory.mktemp("cubins")
     nvcc = find_nvcc() or ""
 
     def compile_one(source: Path) -> list[tuple[str, ...]]:
-        command = [nvcc, *FLAGS, "-o", str(folder / f"{source.stem}.cubin"), str(source)]
+        name = f"{source.parent.name}-{source.stem}"
+        command = [nvcc, *FLAGS, "-o", str(folder / f"{name}.cubin"), str(source)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=1200)
         assert done.returncode == 0, f"{source.name}:\n{done.stderr[-4000:]}"
         assert "warning" not in done.stderr, f"{source.name}:\n{done.stderr[-4000:]}"
-        return [(source.stem, *found) for found in ENTRY.findall(done.stderr)]
+        return [(name, *found) for found in ENTRY.findall(done.stderr)]
 
     jobs = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     with ThreadPoolExecutor(jobs) as pool:
-        found = [entry for entries in pool.map(compile_one, SOURCES) for entry in entries]
+        found = [entry for entries in pool.map(compile_one, sources) for entry in entries]
     names = demangled([symbol for _, symbol, *_ in found])
     kernels = [
         Kernel(source, symbol, name, int(stack), int(stores) + int(loads), int(registers))
@@ -98,9 +113,9 @@ def compiled(tmp_path_factory) -> tuple[list[Kernel], Path]:
     return kernels, folder
 
 
-def test_every_source_compiles_and_has_kernels(compiled):
+def test_every_source_compiles_and_has_kernels(sources, compiled):
     kernels, _ = compiled
-    assert {kernel.source for kernel in kernels} == {source.stem for source in SOURCES}
+    assert {k.source for k in kernels} == {f"{s.parent.name}-{s.stem}" for s in sources}
     assert len(kernels) > 100
 
 
@@ -155,7 +170,7 @@ def test_main_loops_move_16_bytes_at_once(compiled, assembly):
         inner = loops(assembly[kernel.symbol])
         if not any(re.search(r"LDG\.E\.\S*128", loop) for loop in inner):
             bad.append(f"{kernel.source}: no 16-byte load in a loop: {kernel.name[:300]}")
-        writes = re.search(r"\(pyvae::Mode\)[12]|columns_kernel", kernel.name)
+        writes = re.search(r"\(pyvae::Want\)[12]|columns_kernel", kernel.name)
         if writes and not any(re.search(r"STG\.E\.\S*128", loop) for loop in inner):
             bad.append(f"{kernel.source}: no 16-byte store in a loop: {kernel.name[:300]}")
     assert not bad, "\n".join(bad)
@@ -166,7 +181,7 @@ def test_no_float64_arithmetic_in_float32_loops(compiled, assembly):
     kernels, _ = compiled
     bad = []
     for kernel in kernels:
-        if re.search(r"rows_kernel<.*float, ", kernel.name):
+        if re.search(r"(map|reduce_rows)_kernel<.*float, ", kernel.name):
             count = len(re.findall(r"\bD(?:ADD|MUL|FMA)\b", assembly[kernel.symbol]))
             if count:
                 bad.append(f"{kernel.source}: {count} instructions: {kernel.name[:200]}")

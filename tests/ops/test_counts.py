@@ -265,12 +265,17 @@ def test_gradients_of_the_counts_too(name):
 @pytest.mark.parametrize("name", OPS)
 def test_counts_of_any_kind(name):
     op, parameters = OPS[name]
-    given = torch.rand(parameters, 3, 5).unbind()
+    given = torch.rand(parameters, 3, 5)
     x = torch.randint(0, 255, (3, 5), dtype=torch.uint8)
     assert torch.equal(op(x, *given), op(x.float(), *given))
     assert torch.equal(op(x > 100, *given), op((x > 100).float(), *given))
-    with pytest.raises(TypeError, match=r"_log_prob: x must be .* bool or uint8, got Long"):
-        op(x.long(), *given)
+    for dtype in (torch.int16, torch.int32, torch.int64):
+        assert torch.equal(op(x.to(dtype), *given), op(x.float(), *given))
+    far = torch.tensor([[2**24 + 1, 3, 4]])
+    with pytest.raises(ValueError, match=r"_log_prob: x has integers beyond 2\^24, which float32"):
+        op(far, *given[:, :1, :3].unbind())
+    exact = [g.double() for g in given[:, :1, :3]]
+    assert torch.equal(op(far, *exact), op(far.double(), *exact))
 
 
 @pytest.mark.parametrize("name", OPS)

@@ -85,9 +85,9 @@ SHAPES = {
     ),
 }
 TYPES = {
-    "integer data": (
-        lambda: F.bernoulli_log_prob(M.long(), M),
-        ("bernoulli_log_prob", "x", "bool", "Long"),
+    "complex data": (
+        lambda: F.bernoulli_log_prob(M.to(torch.complex64), M),
+        ("bernoulli_log_prob", "x", "bool or an integer", "ComplexFloat"),
     ),
     "integer logits": (
         lambda: F.bernoulli_log_prob(M, M.int()),

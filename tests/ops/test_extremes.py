@@ -241,7 +241,9 @@ def test_a_narrow_gaussian_beyond_the_largest_precision():
 @pytest.mark.parametrize("path", [False, True])
 def test_the_log_ratio_of_a_posterior_without_width(path, prior, given, dtype):
     """Towards a log-variance of -inf its slope tends to 1/2, or to eps^2 / 2 along the path."""
-    case = CASES["gaussian_rsample_log_ratio"]
+    name = "gaussian_rsample_log_ratio"
+    of_prior, standard = ("_path", "_standard_path") if path else ("_prior", "")
+    case = CASES[name + (standard if prior is None else of_prior)]
     eps = F.gaussian_rsample(*rows(0, 0, dtype=dtype), sample_shape=(1,), seed=torch.tensor(5))
     for logvar in (-40.0, -400.0, -math.inf):
         mean, v = (t.requires_grad_() for t in rows(0.7, logvar, dtype=dtype))

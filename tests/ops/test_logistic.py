@@ -146,8 +146,8 @@ def test_one_number_for_the_scale():
     assert_close(grad, each.sum((0, 2, 3))[:, None, None])
 
 
-@pytest.mark.parametrize("dtype", [torch.bool, torch.int64, torch.int8])
+@pytest.mark.parametrize("dtype", [torch.bool, torch.complex64, torch.int8])
 def test_what_are_no_levels(dtype):
     mean = torch.zeros(2, 3)
-    with pytest.raises(TypeError, match=r"discretized_logistic_log_prob: x must be uint8 levels"):
+    with pytest.raises(TypeError, match=r"discretized_logistic_log_prob: x must be integer levels"):
         F.discretized_logistic_log_prob(torch.zeros(2, 3, dtype=dtype), mean, 0.0)

@@ -20,7 +20,8 @@ ROOT = HERE.parents[2]
 EXECUTOR = ["executor.cpp", "fiber.cpp"]
 FLAGS = [
     *("-x", "c++", "-std=c++20", "-fPIC", "-ftls-model=global-dynamic"),
-    *("-DPYVAE_EXECUTOR", "-DPYVAE_ISA=device", f"-I{HERE}"),
+    *("-DPYVAE_EXECUTOR", "-DPYVAE_ISA=device", "-DPYVAE_CUDA", "-DPYVAE_NO_CPU"),
+    *(f"-I{HERE}", f"-I{ROOT / 'csrc'}"),
     # As nvcc sees it: types are punned, arithmetic is neither reordered nor trapped.
     *("-fno-strict-aliasing", "-fno-math-errno", "-ffp-contract=fast"),
     *(
@@ -48,11 +49,30 @@ def compiler() -> str | None:
     return None
 
 
-def sources() -> list[Path]:
-    """The kernels, what fills the table with them, and the executor."""
+def units(folder: Path) -> list[Path]:
+    """A source for each header of densities, as CMake makes them, and one that names them all."""
+    headers = sorted((ROOT / "csrc/densities").glob("*.h"))
+    includes = {header: f'#include "{header}"\n' for header in headers}
+    texts = {
+        f"{header.stem}.cu": f'#include "units/cuda.cuh"\n\n{include}'
+        for header, include in includes.items()
+    }
+    every = "".join(includes.values())
+    texts["library.cpp"] = f'#include "units/library.h"\n\n{every}\nPYVAE_LIBRARY\n'
+    folder = folder / "units"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        if not (folder / name).exists() or (folder / name).read_text() != text:
+            (folder / name).write_text(text)
+    return [folder / name for name in texts]
+
+
+def sources(folder: Path) -> list[Path]:
+    """The kernels, what names them, and the executor."""
     return [
+        *units(folder),
         *sorted((ROOT / "csrc/cuda").glob("*.cu")),
-        ROOT / "csrc/cuda/kernels.cpp",
+        ROOT / "csrc/ops/tasks.cpp",
         ROOT / "csrc/cuda/run.cpp",
         HERE / "register.cpp",
         *(HERE / name for name in EXECUTOR),
@@ -95,7 +115,7 @@ def _compile(source: Path, folder: Path, command: list[str]) -> Path:
         text=True,
     )
     if done.returncode:
-        raise RuntimeError(f"{source.relative_to(ROOT)} does not compile:\n{done.stderr[-6000:]}")
+        raise RuntimeError(f"{source} does not compile:\n{done.stderr[-6000:]}")
     words = rules.read_text().replace("\\\n", " ").split(":", 1)[1].split()
     files = {Path(w).resolve() for w in words}
     own = {str(f.relative_to(ROOT)): _digest(f) for f in sorted(files) if f.is_relative_to(ROOT)}
@@ -138,7 +158,7 @@ def library(sanitize: bool = False) -> Path:
     """The library that holds every CUDA kernel and ``pyvae_executor_use``."""
     extra = SANITIZE if sanitize else PLAIN
     headers, libraries = _torch_flags()
-    objects = _objects(sources(), [*FLAGS, *extra, *headers], cache(sanitize))
+    objects = _objects(sources(cache(sanitize)), [*FLAGS, *extra, *headers], cache(sanitize))
     return _link(objects, cache(sanitize) / "executor.so", ["-shared", *extra, *libraries])
 
 
