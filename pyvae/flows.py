@@ -47,7 +47,7 @@ def autoregressive_maps(
 
     Args:
         features: the number of variables
-        context: the number of features that the maps depend on besides
+        context: the number of features on which the maps depend as well
         transforms: how many maps
         hidden: the width of each hidden layer of a map's network
         bins: of the splines; None: affine maps

@@ -57,7 +57,7 @@ def main() -> None:
         errors["denoising, clean input"] = error(model.reconstruct(x), x)
         data[noise] = {"level": level, **errors}
         figures = (errors[name] for name in ("corrupted", "plain", "denoising"))
-        said = noise.replace("_", " ")
+        said = noise.replace("_", " ").replace("gaussian", "Gaussian")
         rows.append([f"{said}, {level}", *(f"{e:.4f}" for e in figures)])
         drawn.append(
             [

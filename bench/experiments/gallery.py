@@ -25,11 +25,11 @@ from pyvae.registry import presets
 SHOWN = 12
 WITHOUT_PRIOR = ("autoencoder", "autoencoder_conv", "denoising")
 
-#: Schedules and batches that fit so few steps; the weight of an MMD at which a code forms at once;
-#: more epochs for small networks whose weights start large, or whose gradients are noisy.
+#: Schedules, batches and weights that fit so few steps; more epochs for small networks whose
+#: weights start large, or whose gradients are noisy.
 SHORT = {
     "beta_tcvae": ["--batch-size", "128"],
-    "beta_vae_capacity": ["--objective-args", "warm_up_steps=1500"],
+    "beta_vae_capacity": ["--objective-args", "beta=10", "warm_up_steps=1500"],
     "full_vb": ["--epochs", "30"],
     "infovae": ["--batch-size", "100", "--objective-args", "lambda=100"],
     "kingma2014": ["--epochs", "30"],
@@ -65,7 +65,7 @@ def main() -> None:
         rows.append([name, *(f"{found[key]:.1f}" for key in ("elbo", "rate", "distortion"))])
     labelled_rows(options.images / "gallery.png", [drawn])
     print(markdown(["preset", "ELBO", "rate", "distortion"], rows))
-    write(options, "gallery", {"epochs": options.epochs, "runs": data})
+    write(options, "gallery", {"epochs": options.epochs, "short": SHORT, "runs": data})
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def load(
             .h5ad: see :func:`pyvae.data.h5.h5`
         data_dir: the folder of local files and downloads; default: the environment's
             PYVAE_DATA_DIR, else the user's cache folder
-        options: what the data set takes besides
+        options: the data set's own options
 
     Raises:
         UnknownPartError: no data set has this name.

@@ -1,4 +1,4 @@
-"""Minibatches in a random order that can be left and taken up again."""
+"""Minibatches in a random order, whose position can be saved and restored."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Batches:
     Args:
         split: the data
         batch_size: rows per batch
-        seed: of the order, which depends on nothing else
+        seed: determines the order, alone
     """
 
     def __init__(self, split: Batch, batch_size: int, seed: int) -> None:

@@ -18,7 +18,7 @@ def digits(*, data_dir: str | os.PathLike[str] | None = None) -> DataSplits:
     """1797 digits of 8 x 8 pixels with levels 0 to 16, shuffled, split 1437 / 180 / 180.
 
     Source: Alpaydin and Kaynak, 1998, UCI repository, as ``sklearn.datasets.load_digits``.
-    ``data_dir`` is not needed and not looked at.
+    ``data_dir`` is ignored.
     """
     bunch = optional("sklearn.datasets").load_digits()
     x = torch.from_numpy(bunch.images).to(torch.uint8).unsqueeze(1)

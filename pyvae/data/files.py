@@ -51,11 +51,11 @@ def find(
 def fetch(dataset: str, source: Source, data_dir: str | os.PathLike[str] | None = None) -> Path:
     """The path of a file that is local, or is downloaded into the data folder now.
 
-    A local file with a published checksum is checked as well. A download lands under its name
-    only when it is whole and its checksum is right.
+    A local file with a published checksum is checked as well. A download gets its name only once it
+    is complete and its checksum is right.
 
     Raises:
-        DataError: no such file and nowhere to get it, or not the bytes that were published.
+        DataError: no such file and nowhere to get it, or not the published bytes.
     """
     path = find(dataset, [source.name], data_dir)
     if path is not None:

@@ -54,7 +54,7 @@ def h5(
 
     Args:
         path: the file
-        data_dir: not looked at
+        data_dir: ignored
         x: what holds the data: an array, or a group of data, indices and indptr (a sparse matrix);
             default: ``X``, else ``images``
         labels: what holds N labels; default: ``Y`` where there is one. In ``.h5ad`` files a column

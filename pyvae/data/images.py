@@ -48,7 +48,7 @@ def grey_levels(x: Array, where: str) -> tuple[Array, int]:
     """Whole numbers as uint8, and the highest level: 255, or 1 for data of zeros and ones alone.
 
     Raises:
-        DataError: the values are no whole numbers from 0 to 255.
+        DataError: the values are not whole numbers from 0 to 255.
     """
     low, high = (float(x.min()), float(x.max())) if x.size else (0.0, 0.0)
     whole = x.dtype.kind in "bui" or bool((x == np.round(x)).all())

@@ -27,12 +27,12 @@ def as_classes(labels: Array, missing: Array | None, where: str, rows: int) -> T
 
     Args:
         labels: strings, bytes, booleans or numbers, (rows,); NaN is a missing label
-        missing: which labels are missing besides, booleans (rows,), or None
+        missing: which further labels are missing, booleans (rows,), or None
         where: where they come from, for messages
         rows: how many there must be
 
     Raises:
-        DataError: another number of labels, or values that are no labels.
+        DataError: another number of labels, or values that cannot be labels.
     """
     if labels.shape != (rows,):
         raise DataError(

@@ -110,7 +110,7 @@ def check_finite(x: Tensor, where: str) -> None:
 
 
 def check_counts(x: Tensor, where: str) -> None:
-    """Raise DataError with the first place of x (N, D) that is no count, or a row without any."""
+    """Raise DataError with the first place of x (N, D) that is not a count, or a row of zeros."""
     _refuse(
         x,
         lambda rows: (rows >= 0) & (rows == rows.round()) & (rows < EXACT),

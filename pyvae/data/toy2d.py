@@ -78,7 +78,7 @@ def toy2d(
     The ring is x = z / 10 + z / |z| of a normal z (Doersch 2016, figure 2).
 
     Args:
-        data_dir: not looked at
+        data_dir: ignored
         name: which density
         n: how many points, split 80 / 10 / 10 per cent
         seed: of the points, which depend on nothing else

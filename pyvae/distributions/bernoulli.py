@@ -33,7 +33,7 @@ class Bernoulli(OpDistribution):
         validate_args: check parameters and values (this waits for the device); default: as torch
 
     Raises:
-        TypeError: the logits are no floating-point tensor.
+        TypeError: the logits are not a floating-point tensor.
         ValueError: NaN among validated logits, or a validated value outside [0, 1].
 
     >>> p = Bernoulli(logits=torch.zeros(3, 1, 2, 2))

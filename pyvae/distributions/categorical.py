@@ -31,8 +31,8 @@ class Categorical(Checked):
         validate_args: check parameters and values (this waits for the device); default: as torch
 
     Raises:
-        TypeError: the logits are no floating-point tensor.
-        ValueError: NaN among validated logits, or a validated value that is no class.
+        TypeError: the logits are not a floating-point tensor.
+        ValueError: NaN among validated logits, or a validated value that is not a class.
 
     >>> p = Categorical(logits=torch.zeros(3, 2, 4))
     >>> p.batch_shape, p.event_shape

@@ -31,7 +31,7 @@ class ContinuousBernoulli(Elementwise):
         validate_args: check parameters and values (this waits for the device); default: as torch
 
     Raises:
-        TypeError: the logits are no floating-point tensor.
+        TypeError: the logits are not a floating-point tensor.
         ValueError: NaN among validated logits, or a validated value outside [0, 1].
 
     >>> ContinuousBernoulli(logits=torch.zeros(3, 2)).log_prob(torch.rand(3, 2))  # uniform

@@ -42,9 +42,9 @@ class DiscretizedLogistic(Elementwise):
         validate_args: check parameters and values (this waits for the device); default: as torch
 
     Raises:
-        TypeError: the mean is no floating-point tensor.
+        TypeError: the mean is not a floating-point tensor.
         ValueError: shapes that do not broadcast, NaN among validated parameters, or a validated
-            value that is no level.
+            value that is not a level.
 
     >>> p = DiscretizedLogistic(torch.zeros(2, 3), -2.0)
     >>> p.log_prob(torch.full((3,), 255.0)).exp()  # sigmoid((0 - 254 / 255) e^2)^3

@@ -39,9 +39,9 @@ class DiscretizedLogisticMixture(Checked):
         validate_args: check parameters and values (this waits for the device); default: as torch
 
     Raises:
-        TypeError: the parameters are no floating-point tensor.
+        TypeError: the parameters are not a floating-point tensor.
         ValueError: another number of planes, NaN among validated parameters, or a validated value
-            that is no level.
+            that is not a level.
 
     >>> p = DiscretizedLogisticMixture(torch.zeros(4, 100, 32, 32))
     >>> p.batch_shape, p.event_shape

@@ -33,7 +33,7 @@ class DiagonalGaussian(OpDistribution):
         validate_args: check parameters and values (this waits for the device); default: as torch
 
     Raises:
-        TypeError: the mean is no floating-point tensor.
+        TypeError: the mean is not a floating-point tensor.
         ValueError: shapes that do not broadcast, or a NaN among validated parameters or values.
 
     >>> q = DiagonalGaussian(torch.zeros(3, 2), torch.zeros(3, 2))

@@ -29,7 +29,7 @@ class Laplace(Elementwise):
         validate_args: check parameters and values (this waits for the device); default: as torch
 
     Raises:
-        TypeError: the mean is no floating-point tensor.
+        TypeError: the mean is not a floating-point tensor.
         ValueError: shapes that do not broadcast, or NaN among validated parameters or values.
 
     >>> Laplace(torch.zeros(3, 1), 0.0).log_prob(torch.zeros(1))

@@ -34,7 +34,7 @@ class NegativeBinomial(Elementwise):
         validate_args: check parameters and values (this waits for the device); default: as torch
 
     Raises:
-        TypeError: the mean is no floating-point tensor.
+        TypeError: the mean is not a floating-point tensor.
         ValueError: shapes that do not broadcast, or validated parameters or values out of range.
 
     >>> p = NegativeBinomial(torch.ones(3, 2), 1.0)
@@ -98,7 +98,7 @@ class ZeroInflatedNegativeBinomial(Elementwise):
         validate_args: check parameters and values (this waits for the device); default: as torch
 
     Raises:
-        TypeError: the mean is no floating-point tensor.
+        TypeError: the mean is not a floating-point tensor.
         ValueError: shapes that do not broadcast, or validated parameters or values out of range.
 
     >>> p = ZeroInflatedNegativeBinomial(torch.ones(3, 1), 1.0, 0.0)

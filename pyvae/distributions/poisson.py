@@ -25,7 +25,7 @@ class Poisson(Elementwise):
         validate_args: check parameters and values (this waits for the device); default: as torch
 
     Raises:
-        TypeError: the log-rate is no floating-point tensor.
+        TypeError: the log-rate is not a floating-point tensor.
         ValueError: NaN among validated parameters, or a negative or fractional validated value.
 
     >>> p = Poisson(torch.zeros(3, 2))

@@ -40,7 +40,7 @@ class Rank1Gaussian(OpDistribution):
         validate_args: check parameters and values (this waits for the device); default: as torch
 
     Raises:
-        TypeError: a parameter is no floating-point tensor.
+        TypeError: a parameter is not a floating-point tensor.
         ValueError: shapes that do not broadcast or have no dimension, or a NaN among validated
             parameters or values.
 

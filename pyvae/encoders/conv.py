@@ -25,7 +25,7 @@ class ConvEncoder(Encoder):
         activation: the name of the function after each layer
 
     Raises:
-        ValueError: the data are no images.
+        ValueError: the data are not images.
 
     >>> import torch
     >>> ConvEncoder((3, 13, 7), hidden=(64,))(torch.zeros(2, 3, 13, 7)).shape

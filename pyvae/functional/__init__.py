@@ -1,12 +1,13 @@
-"""The ops: what to call instead of the forty lines everyone rewrites.
+"""The ops: sampling, KL and log-likelihoods, each a function.
 
 Parameters have shape ``(*batch, *event)``. ``batch_ndim`` counts the leading dimensions of the
 broadcast result that are kept; the others are summed. float32, float64, bfloat16 and float16 may be
-mixed; data may be bool or uint8 as well. Values come back in float32 at least. A wrong shape raises
-ValueError, a wrong dtype TypeError, each naming op, argument, what was expected and what came.
+mixed; data may be bool or uint8 as well. Results are float32, or float64 where an argument is. A
+wrong shape raises ValueError, a wrong dtype TypeError; the message names the op, the argument, what
+was expected and what came.
 
-Noise is drawn under ``torch.manual_seed``, an explicit ``generator``, or ``seed``: an int64 tensor
-on the parameters' device, the same value of which always gives the same noise.
+Noise comes from torch's default generator (``torch.manual_seed``), from ``generator``, or from
+``seed``, an int64 tensor on the parameters' device: the same seed always gives the same noise.
 """
 
 from .bernoulli import bernoulli_log_prob

@@ -19,12 +19,12 @@ def bernoulli_log_prob(
         x: ``(*batch, *event)`` in [0, 1]; bool and uint8 0/1 too.
         logits: the same event shape; batch dimensions may be missing or 1.
         batch_ndim: leading dimensions of the broadcast result to keep.
-        inplace: let the gradient of ``logits`` take its storage, which saves a buffer and its page
-            faults. Only for logits that nothing else uses, such as the output of a last linear
-            layer: any later or other use of them that needs a gradient raises in the backward, and
-            so does a second backward. A permission: ignored without gradients, under torch.compile
-            and torch.func, and where the gradient has another shape or a 16-bit dtype. A leaf that
-            requires grad raises ValueError.
+        inplace: let the gradient of ``logits`` overwrite them, which saves a buffer and the time to
+            map its memory. Only for logits that nothing else uses, such as the output of a last
+            linear layer: another use of them that needs a gradient raises in the backward, and so
+            does a second backward. This is a permission; it is ignored without gradients, under
+            torch.compile and torch.func, and where the gradient has another shape or a 16-bit
+            dtype. A leaf that requires grad raises ValueError.
 
     Returns:
         ``(*batch,)``, float32 at least.

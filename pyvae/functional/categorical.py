@@ -14,7 +14,7 @@ def categorical_log_prob(
 
     One of C values for each element of the event: a pixel of 256 levels (van den Oord, Kalchbrenner
     and Kavukcuoglu, "Pixel recurrent neural networks", 2016, section 3.3), a token, a label. Equal
-    to ``-cross_entropy``; the softmax exists only as the gradient, which is made with the value.
+    to ``-cross_entropy``. The softmax is never stored; it appears only in the gradient.
 
     Args:
         x: classes ``(*batch, *event)``, int64, int32, int16 or uint8.
@@ -25,12 +25,12 @@ def categorical_log_prob(
         inplace: let the gradient of ``logits`` take their storage; see :func:`bernoulli_log_prob`.
 
     Returns:
-        ``(*batch,)``, float32 at least. Nothing looks for values of ``x`` outside 0 .. C - 1, which
-        would wait for the device: one gives NaN, for its sample and in the gradient of its logits.
+        ``(*batch,)``, float32 at least. A value of ``x`` outside 0 .. C - 1 gives NaN, for its
+        sample and in the gradient of its logits; raising instead would have to wait for the device.
 
     Raises:
         ValueError: shapes whose events differ or whose batches do not broadcast, or no classes.
-        TypeError: ``x`` of another dtype, or logits that are no floating-point tensor.
+        TypeError: ``x`` of another dtype, or logits that are not a floating-point tensor.
 
     Example:
         >>> import torch

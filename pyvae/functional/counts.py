@@ -67,7 +67,7 @@ def zero_inflated_negative_binomial_log_prob(
     *,
     batch_ndim: int = 1,
 ) -> Tensor:
-    """log ZINB(x) in nats, per sample: NB(x) with probability sigmoid(-l), else a certain zero.
+    """log ZINB(x) in nats, per sample: NB(x) with probability sigmoid(-l), else 0.
 
     sum over zeros of log(sigmoid(l) + sigmoid(-l) NB(0)), over others of log sigmoid(-l) + log
     NB(x), where NB is that of :func:`negative_binomial_log_prob` (Lopez et al., "Deep generative
@@ -77,7 +77,7 @@ def zero_inflated_negative_binomial_log_prob(
         x: counts, ``(*batch, *event)``; uint8 and bool too.
         mean: not negative, the same event shape; batch dimensions may be missing or 1.
         inverse_dispersion: positive; any tensor that broadcasts, such as one number for each gene.
-        zi_logits: log-odds l of a certain zero; any tensor that broadcasts.
+        zi_logits: log-odds l of an extra zero; any tensor that broadcasts.
         batch_ndim: leading dimensions of the broadcast result to keep.
 
     Returns:

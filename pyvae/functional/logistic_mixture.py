@@ -33,8 +33,8 @@ def discretized_logistic_mixture_log_prob(
         batch_ndim: leading dimensions of the broadcast batch to keep.
 
     Returns:
-        ``(*batch,)``, float32 at least. A float ``x`` that asks for a gradient gets it from the
-        plain PyTorch specification, which is slower.
+        ``(*batch,)``, float32 at least. For a float ``x`` that requires a gradient the plain
+        PyTorch reference computes the call, which is slower.
 
     Raises:
         ValueError: shapes or ``num_mixtures`` do not fit together.

@@ -32,8 +32,8 @@ def gaussian_mixture_log_prob(
         means: of the K components, ``(K, d)``.
         logvars: their log-variances, ``(K, d)``.
         log_weights: ``(K,)``, or ``(*batch, K)`` for weights of each point, such as
-            :func:`minibatch_stratified_log_weights`. Added as they are: ``log_softmax`` makes free
-            logits sum to one. -inf switches a component off. None: uniform, -log K.
+            :func:`minibatch_stratified_log_weights`. Not normalized here: apply
+            ``log_softmax`` to free logits. -inf switches a component off. None: all are -log K.
         per_dimension: the density of each dimension by itself, log sum_k w_k N(z_d; m_kd, v_kd), as
             the total correlation takes: q(z_1), ..., q(z_d) instead of q(z).
 
@@ -98,8 +98,8 @@ def minibatch_stratified_log_weights(
 
         q(z) ~ 1/N q(z|n*) + (N - 1) / (N (M - 1)) sum_{m != n*} q(z|n_m).
 
-    Chen et al., 2018, appendix C.2, give one of the others a weight of its own; this is the mean
-    over which one, unbiased as well and the same for all.
+    Chen et al., 2018, appendix C.2, give one of the other points a weight of its own. This is the
+    average over the choice of that point: unbiased as well, and it treats all of them alike.
 
     Args:
         batch_size: M. A single data point counts for itself alone, which is biased.

@@ -45,7 +45,7 @@ def rank1_gaussian_rsample_kl(
 
     Raises:
         ValueError: the shapes differ.
-        TypeError: an argument is no floating-point tensor.
+        TypeError: an argument is not a floating-point tensor.
 
     Example:
         >>> import torch

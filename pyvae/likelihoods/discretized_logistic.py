@@ -29,7 +29,7 @@ class DiscretizedLogisticLikelihood(LocationScaleLikelihood):
         log_scale: the fixed one, or where the learned one starts; default -2; not for "per_pixel"
 
     Raises:
-        ValueError: an unknown kind of scale, or a log-scale that has no place.
+        ValueError: an unknown kind of scale, or a log-scale with "per_pixel".
 
     >>> DiscretizedLogisticLikelihood((1, 28, 28), scale="per_pixel").param_shape
     (2, 28, 28)

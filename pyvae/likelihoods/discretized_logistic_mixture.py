@@ -30,7 +30,7 @@ class DiscretizedLogisticMixtureLikelihood(Likelihood):
         channels: 1 or 3, to say which images are expected; default: those of the data
 
     Raises:
-        ValueError: data that are no such images, or fewer than one component.
+        ValueError: data that are not such images, or fewer than one component.
 
     >>> DiscretizedLogisticMixtureLikelihood((3, 32, 32)).param_shape
     (100, 32, 32)

@@ -17,7 +17,7 @@ __all__ = ["Aggregate", "aggregate_figures", "prior_mmd"]
 
 @dataclass(frozen=True)
 class Aggregate:
-    """The rate taken apart: rate = mutual_information + marginal_kl, in nats.
+    """The two parts of the rate: rate = mutual_information + marginal_kl, in nats.
 
     Args:
         mutual_information: I(x; z) under q, E log q(z|x) - log q(z)

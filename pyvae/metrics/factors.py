@@ -1,4 +1,4 @@
-"""Distributions of independent variables, taken apart."""
+"""The factors of distributions of independent variables."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ Self = TypeVar("Self", bound="Model")
 
 
 def posterior_mean(q: Distribution) -> Tensor:
-    """The mean of q(z|x), or a sample of it where the distribution knows no mean."""
+    """The mean of q(z|x), or a sample of it where its mean has no closed form."""
     try:
         return q.mean
     except NotImplementedError:
@@ -75,7 +75,7 @@ class Model(nn.Module, ABC):
     def reconstruct(self, x: Tensor, *, mean: bool = True, **side: Tensor) -> Tensor:
         """x (B, *data_shape) through the mean of q(z|x) and that of p(x|z), or through draws.
 
-        Where the posterior knows no mean, a draw stands for it.
+        Where the posterior's mean has no closed form, a draw takes its place.
         """
         q = self.encode(x)
         p = self.decode(posterior_mean(q) if mean else q.sample(), **side)

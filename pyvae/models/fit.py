@@ -12,7 +12,7 @@ __all__ = ["check_spaces"]
 def check_spaces(posterior: object, prior: object) -> None:
     """Prior and posterior must be distributions over one space: reals, bits or one-hot codes.
 
-    Modules and functions that are none of the library's own kind are over reals.
+    Modules and functions that are not of the library's own classes count as over reals.
 
     Raises:
         ValueError: they are not; the message says which of the registered parts fit.

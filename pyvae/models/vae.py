@@ -46,7 +46,7 @@ class VAE(Model):
     Raises:
         UnknownPartError: no part has this name.
         TypeError: a part has no such option, options were given to an instance, or the likelihood
-            is none.
+            is not a Likelihood.
         ValueError: shapes that are not positive, or parts that do not fit together.
 
     >>> import torch

@@ -67,7 +67,7 @@ class Objective(nn.Module, ABC):
         """The number of rows of training data, N.
 
         Raises:
-            ValueError: nobody has said it.
+            ValueError: ``data_size`` has not been set.
         """
         if self.data_size is None:
             raise ValueError(

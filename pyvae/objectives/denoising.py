@@ -54,13 +54,13 @@ class Denoising(Wrapper):
     Args:
         corruption: "gaussian", "masking" or "salt_and_pepper", see :func:`corrupted`
         level: of the noise: a standard deviation in the units of the data, or a probability
-        objective: the inner one, by name or as it is
+        objective: the inner objective, by name or as an instance
         low: what masks, and pepper
         high: salt
-        options: of the inner objective that was named
+        options: of the inner objective, where it is given by name
 
     Raises:
-        ValueError: an unknown corruption, or a level that is negative or no probability.
+        ValueError: an unknown corruption, a negative level, or a probability above 1.
         UnknownPartError: no objective has this name.
         TypeError: the inner objective has no such option, or is one of denoising itself.
 

@@ -31,9 +31,9 @@ class ELBO(Objective):
 
     ``"analytic"`` takes the KL in closed form (estimator B), ``"sampled"`` as the mean of
     log q(z|x) - log p(z) over the same samples (estimator A): Kingma & Welling 2014, eq. 6 and 7.
-    ``"auto"`` is the first where a closed form of posterior and prior is known, else the second.
+    ``"auto"`` is "analytic" where a closed form is known for posterior and prior, else "sampled".
     ``"reinforce"`` is estimator A with the gradient of :class:`ScoreFunction`, which needs no
-    differentiable samples: the one for discrete latents. All agree in expectation.
+    differentiable samples and so serves discrete latents. All agree in expectation.
 
     beta: Higgins et al. 2017, eq. 4; how it may change while training: :class:`KLWeight`. A prior
     on the weights of p(z) p(x|z) makes training maximise log p(theta) + N/B times the bound of the
@@ -46,7 +46,7 @@ class ELBO(Objective):
         beta: the weight of the KL
         num_samples: samples of z for each datum
         estimator: "auto", "analytic" or "B", "sampled" or "A", "reinforce"
-        baseline: of "reinforce": "none", "moving_average" or "leave_one_out"
+        baseline: for "reinforce": "none", "moving_average" or "leave_one_out"
         capacity: C in nats: the KL costs beta \|KL - C\| (Burgess et al. 2018)
         warm_up_steps: steps in which beta, or C where it is given, rises from 0
         warm_up_epochs: the same in epochs, instead of steps

@@ -1,4 +1,4 @@
-"""The ELBO with a penalty on the total correlation, told by a discriminator."""
+"""The ELBO with a penalty on the total correlation, estimated by a discriminator."""
 
 from __future__ import annotations
 

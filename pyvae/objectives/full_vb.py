@@ -51,7 +51,7 @@ class FullVB(Wrapper):
         weight_scale: s, the standard deviation of the prior on each weight
         init_logvar: log sigma^2 at the start
         objective: the inner one, of one phase, by name or as it is
-        options: of the inner objective that was named
+        options: of the inner objective, where it is given by name
 
     Raises:
         ValueError: a scale that is not positive, or an unknown number of training data.

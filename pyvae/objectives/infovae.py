@@ -20,7 +20,7 @@ __all__ = ["MMDVAE", "InfoVAE"]
 
 @objectives.register("infovae")
 class InfoVAE(Objective):
-    r"""InfoVAE: the mutual information of x and z and the fit of q(z) to p(z) have own weights.
+    r"""InfoVAE: one weight for the mutual information of x and z, one for the fit of q(z) to p(z).
 
     .. math::
         \text{loss} = -\mathbb E \log p(x|z) + (1 - \alpha)\, \mathrm{KL}(q(z|x) \,\|\, p(z))
@@ -31,12 +31,12 @@ class InfoVAE(Objective):
     alpha = 1 the MMD-VAE, which needs no density of the posterior.
 
     lambda makes up for the different sizes of the terms: the log-likelihood is a sum over the
-    data's dimensions, hundreds of nats, while this MMD lies between 0 and 2, and is some 0.01 where
-    samples of q(z) and p(z) look alike. 100 makes that a nat. The presets take 1000, for networks
-    with ten latents and longer training; with two latents that much drowns the likelihood of MNIST
-    in the first steps, and the model stays without a code. alpha = 0 leaves the mutual information
-    as it is in the ELBO, which a simple decoder keeps by itself; one that can do without z (an
-    autoregressive one) needs more, up to 1.
+    data's dimensions, hundreds of nats, while this MMD lies between 0 and 2, and is about 0.01
+    where samples of q(z) and p(z) look alike. With lambda = 100 that is a nat. The presets take
+    1000, for ten latents and longer training. With two latents so large a weight outweighs the
+    likelihood of MNIST in the first steps, and the latents stay unused. alpha = 0 weighs the mutual
+    information as the ELBO does, which is enough for simple decoders; a decoder that could do
+    without z (an autoregressive one) needs a larger alpha, up to 1.
 
     The terms are ``log_likelihood``, ``mmd``, and with alpha < 1 ``elbo`` and ``kl``.
 

@@ -19,7 +19,7 @@ class KLWeight:
     Burgess et al. 2018, eq. 8, where beta is called gamma.
 
     Args:
-        objective: who asks, for messages
+        objective: the name of the objective, for messages
         beta: the weight
         capacity: C in nats; None: the first form
         warm_up_steps: N in training steps; 0: t = 1 from the start

@@ -60,7 +60,7 @@ def sample_kl(
     """Reparameterized samples of q, and KL(q || p) or its estimates from these samples.
 
     Args:
-        objective: who asks, for messages
+        objective: the name of the objective, for messages
         q: with batch shape (B,)
         p: with batch shape ()
         num_samples: 1 gives z (B, D), more (K, B, D)

@@ -24,7 +24,7 @@ WEIGHTS = {"mws": minibatch_weighted_log_weights, "mss": minibatch_stratified_lo
 
 @objectives.register("tc_vae")
 class TCVAE(Objective):
-    r"""beta-TCVAE: mutual information, total correlation and dimension-wise KL have own weights.
+    r"""beta-TCVAE: one weight each for mutual information, total correlation, dimension-wise KL.
 
     .. math::
         \text{loss} = \mathbb E\big[-\log p(x|z)

@@ -24,7 +24,7 @@ class WakeSleep(Objective):
     Hinton, Dayan, Frey & Neal 1995. Nothing is differentiated through samples, so that it takes
     any posterior with a density: those of a Helmholtz machine, for which these gradients are the
     local delta rule (:func:`pyvae.models.delta_rule`), and the Gaussian of a VAE, as Kingma &
-    Welling 2014, section 5, compare with. The sleep phase is no bound on log p(x).
+    Welling 2014, section 5, compare with. The loss of the sleep phase is not a bound on log p(x).
 
     The terms are ``elbo``, ``log_likelihood`` and ``kl``, from the one sample of z of the wake
     phase, and ``log_recognition``, log q(z|x) of the dreams. Nats per datum.

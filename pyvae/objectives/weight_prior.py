@@ -13,7 +13,7 @@ WEIGHT_PRIORS = ("normal", "laplace")
 
 
 def weight_energy(parameters: Sequence[nn.Parameter], prior: str, scale: float) -> Tensor:
-    r"""-log p(theta) in nats but for a constant: the L2 or L1 penalty of a prior on weights.
+    r"""-log p(theta) in nats, up to a constant: the L2 or L1 penalty of a prior on weights.
 
     .. math:: \sum \theta^2 / 2 s^2 \ (\text{normal}) \quad\text{or}\quad
               \sum |\theta| / s \ (\text{laplace})

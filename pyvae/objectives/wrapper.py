@@ -17,8 +17,8 @@ class Wrapper(Objective):
 
     Args:
         name: what this one is called, for messages
-        objective: the inner one, by name or as it is
-        options: of the inner objective that was named
+        objective: the inner objective, by name or as an instance
+        options: of the inner objective, where it is given by name
 
     Raises:
         UnknownPartError: no objective has this name.

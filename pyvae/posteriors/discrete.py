@@ -15,7 +15,7 @@ __all__ = ["BernoulliPosterior", "CategoricalPosterior"]
 class CategoricalPosterior(Posterior):
     """q(z|x) of groups of classes as one-hot codes, with Gumbel-softmax samples for gradients.
 
-    Jang et al. 2017; Maddison et al. 2017. ``sample`` is exact. The prior to it is
+    Jang et al. 2017; Maddison et al. 2017. ``sample`` is exact. Its prior is
     ``uniform_categorical``.
 
     Args:
@@ -63,7 +63,7 @@ class CategoricalPosterior(Posterior):
 class BernoulliPosterior(Posterior):
     """q(z|x) of zeros and ones, with relaxed samples for gradients.
 
-    Maddison et al. 2017, appendix B (binary concrete). ``sample`` is exact. The prior to it is
+    Maddison et al. 2017, appendix B (binary concrete). ``sample`` is exact. Its prior is
     ``uniform_categorical``.
 
     Args:

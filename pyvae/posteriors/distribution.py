@@ -56,8 +56,8 @@ class DistributionPosterior(Posterior):
     """q(z|x) of any family of ``torch.distributions`` with ``rsample``, by its name.
 
     Each parameter is linear in the features, brought into its range by torch's ``transform_to``. A
-    Dirichlet takes all latents as one vector, other families each latent for itself. Unless a
-    divergence is known, it is taken over samples.
+    Dirichlet takes all latents as one vector, other families each latent by itself. The KL
+    from the prior is estimated from samples unless torch knows it in closed form.
 
     Args:
         in_features: the number of features
@@ -78,7 +78,7 @@ class DistributionPosterior(Posterior):
         parameters = _parameters(found) if fits else None
         if not parameters:
             raise ValueError(
-                f"distribution posterior: {family!r} is no family that fits. "
+                f"distribution posterior: {family!r} is not a family that fits. "
                 f"Choices: {', '.join(families())}"
             )
         self.family = found

@@ -49,7 +49,7 @@ class IAFPosterior(_Zuko):
     """q(z|x) by inverse autoregressive flow: affine maps, each latent's given those before.
 
     Kingma et al. 2016. Sampling, with the density of the sample, takes one pass for each map; the
-    density of another z a pass for each latent. The divergence from the prior is taken over
+    density of another z a pass for each latent. The KL from the prior is estimated from
     samples. Needs zuko.
 
     Args:
@@ -83,7 +83,7 @@ class IAFPosterior(_Zuko):
 class SplinePosterior(_Zuko):
     """q(z|x) by neural spline coupling: half of the latents move by splines given the other half.
 
-    Durkan et al. 2019. Fast both ways. The divergence from the prior is taken over samples.
+    Durkan et al. 2019. Fast both ways. The KL from the prior is estimated from samples.
     Needs zuko.
 
     Args:
@@ -124,7 +124,7 @@ class SplinePosterior(_Zuko):
 class PlanarPosterior(_Flow):
     """q(z|x) by planar flow: pushes along directions that are linear in the features.
 
-    Rezende & Mohamed 2015, section 4.1. The divergence from the prior is taken over samples.
+    Rezende & Mohamed 2015, section 4.1. The KL from the prior is estimated from samples.
 
     Args:
         in_features: the number of features

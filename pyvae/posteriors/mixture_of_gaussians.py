@@ -15,8 +15,8 @@ __all__ = ["MixtureOfGaussiansPosterior"]
 class MixtureOfGaussiansPosterior(Posterior):
     """q(z|x) = sum_k w_k N(m_k, diag(exp(l_k))), all linear in the features.
 
-    Samples have exact pathwise gradients (see :class:`pyvae.distributions.GaussianMixture`); the
-    divergence from the prior is taken over samples.
+    Samples have exact pathwise gradients (see :class:`pyvae.distributions.GaussianMixture`); the KL
+    from the prior is estimated from samples.
 
     Args:
         in_features: the number of features

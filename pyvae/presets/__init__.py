@@ -37,10 +37,10 @@ _DEFAULTS = {field.name: field.default for field in dataclasses.fields(TrainConf
 
 
 def with_preset(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of a preset, with those that are given in their place.
+    """Settings of a preset, in which those that are given take precedence.
 
-    Options of a part are joined one by one as long as the part stays the same; those of another
-    part start from nothing. Of epochs and steps, the one that is given counts.
+    Options of a part are added to the preset's. If another part is given than the preset's, the
+    preset's options for it are dropped. Given epochs replace the preset's steps, and vice versa.
 
     Args:
         name: one of ``pyvae.registry.presets.names()``

@@ -17,7 +17,7 @@ __all__ = ["UniformCategoricalPrior"]
 
 @priors.register("uniform_categorical")
 class UniformCategoricalPrior(Prior):
-    """p(z) with all codes alike, for ``categorical`` or ``bernoulli`` posteriors. Nothing to learn.
+    """p(z) uniform over all codes, for ``categorical`` or ``bernoulli`` posteriors. Not learned.
 
     Jang et al. 2017, section 2.
 

@@ -181,7 +181,7 @@ def test_every_family_of_torch_is_a_posterior(family):
 def test_families_that_do_not_fit_are_told_from_those_that_do():
     assert {"Normal", "Laplace", "Gamma", "StudentT", "Dirichlet", "Beta"} <= set(families())
     for family in ("Gama", "Poisson", "MultivariateNormal", "Distribution", "kl"):
-        with pytest.raises(ValueError, match=rf"'{family}' is no family that fits\. .*Gamma, "):
+        with pytest.raises(ValueError, match=rf"'{family}' is not a family that fits\. .*Gamma, "):
             make_posterior("distribution", family=family)
 
 
