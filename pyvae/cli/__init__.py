@@ -18,6 +18,7 @@ COMMANDS = {
     "evaluate": ("evaluate", "the figures of a run: bounds, log p(x), active units"),
     "sample": ("sample", "draw samples of a run's model"),
     "reconstruct": ("reconstruct", "draw test data above their reconstructions"),
+    "plot": ("plot", "draw all pictures of a run again"),
     "list": ("list_parts", "every part that is registered, plugins too"),
     "info": ("info", "versions, instruction set, CUDA"),
     "bench": ("bench", "race the ops against eager and compiled PyTorch on this machine"),

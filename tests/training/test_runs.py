@@ -89,6 +89,11 @@ def rows(run: Path) -> list[dict[str, str]]:
         return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
 
 
+def same_weights(a: Path, b: Path) -> bool:
+    first, second = weights(a), weights(b)
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
 def same_run(a: Path, b: Path) -> bool:
     first, second = weights(a), weights(b)
     assert first.keys() == second.keys()
@@ -158,11 +163,17 @@ def test_stopping_during_an_evaluation(tmp_path: Path, monkeypatch: pytest.Monke
     assert same_run(tmp_path / "whole", tmp_path / "parts")
 
 
-def test_a_run_that_was_killed_before_any_checkpoint(tmp_path: Path) -> None:
+def test_a_run_that_was_killed_before_its_first_save(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert train(tmp_path / "whole", "--steps", "20") == 0
-    Stopping.at = 9
-    assert train(tmp_path / "parts", "--steps", "20", "--objective", "test_stopping") == 130
-    (tmp_path / "parts" / "checkpoint.safetensors").unlink()
+
+    def killed(trainer: Trainer) -> None:
+        raise SystemExit(9)
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(Trainer, "_train_step", killed)
+        train(tmp_path / "parts", "--steps", "20")
     assert main(["train", "--resume", str(tmp_path / "parts"), "--quiet"]) == 0
     a, b = weights(tmp_path / "whole"), weights(tmp_path / "parts")
     assert all(torch.equal(a[name], b[name]) for name in a)
@@ -266,14 +277,6 @@ def test_no_step_waits_for_the_device(tmp_path: Path, monkeypatch: pytest.Monkey
         trainer._train_step()
     monkeypatch.undo()
     assert trainer.state.means.count == 21
-
-
-def test_a_loss_that_explodes_stops_the_run(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    more = ["--steps", "40", "--optimizer", "sgd", "--lr", "1e30"]
-    assert train(tmp_path / "run", *more) == 2
-    assert "the loss is no longer finite" in capsys.readouterr().err
 
 
 # Pieces
