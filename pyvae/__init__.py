@@ -1,8 +1,12 @@
 """Fused C++/CUDA operations for variational autoencoders in PyTorch, and parts to build with."""
 
-from importlib import metadata
+from pyvae import _command
 
-from pyvae import (
+_command.starting()
+
+from importlib import metadata  # noqa: E402
+
+from pyvae import (  # noqa: E402
     decoders,
     distributions,
     encoders,
@@ -14,7 +18,7 @@ from pyvae import (
     priors,
     registry,
 )
-from pyvae.models import VAE
+from pyvae.models import VAE  # noqa: E402
 
 try:
     __version__ = metadata.version("pyvae-fused")

@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     except Interrupted as stopped:
         tell(
             f"stopped after {stopped.step} steps; continue with: "
-            f"pyvae train --resume {trainer.folder.path}"
+            f"pyvae train --resume {trainer.folder.quoted}"
         )
         return 128 + stopped.number
     finally:
@@ -124,7 +124,7 @@ def _resumed(arguments: argparse.Namespace, given: dict[str, Any]) -> Trainer:
             raise UserError(
                 f"the run {folder.path} is complete ({trainer.step} steps); give a larger --steps "
                 f"or --epochs to train it further, or draw its pictures with "
-                f"pyvae plot {folder.path}"
+                f"pyvae plot {folder.quoted}"
             )
         read_rows(folder.metrics)  # damaged ones are said before anything changes
         if config != before:

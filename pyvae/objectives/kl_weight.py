@@ -64,12 +64,13 @@ class KLWeight:
         reached = self._progress(steps - 1, epochs - 1)
         if reached == 1:
             return []
-        warm_up = f"{self.steps} steps" if self.steps else f"{self.epochs} epochs"
-        run = f"{steps} steps" if self.steps else f"{epochs} epochs"
+        unit, whole, run = "step", self.steps, steps
+        if not self.steps:
+            unit, whole, run = "epoch", self.epochs, epochs
         name, end = ("beta", self.beta) if self.capacity is None else ("capacity", self.capacity)
         return [
-            f"the warm-up takes {warm_up} and the run has {run}: {name} will reach "
-            f"{reached * end:.3g}, not {end:g}"
+            f"the warm-up takes {whole} {unit}s and the run has {run} {unit}{'s' * (run != 1)}: "
+            f"{name} will reach {reached * end:.3g}, not {end:g}"
         ]
 
     def _progress(self, step: int, epoch: int) -> float:

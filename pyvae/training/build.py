@@ -192,7 +192,26 @@ def _options(config: TrainConfig, kind: str) -> dict[str, Any]:
 def _check_names(config: TrainConfig) -> None:
     kinds = ("dataset", "model", *MODEL_PARTS, "objective")
     for kind in kinds[is_h5_path(config.dataset) :]:  # the path of a file stands for itself
-        registry.registries[f"{kind}s"].get(getattr(config, kind))
+        try:
+            registry.registries[f"{kind}s"].get(getattr(config, kind))
+        except registry.UnknownPartError as error:
+            preset = _preset_called(getattr(config, kind)) if kind == "objective" else None
+            if preset is None:
+                raise
+            raise UserError(
+                f"there is no objective {config.objective!r}, but a preset, which is a whole "
+                f"system: --preset {preset}"
+            ) from error
+
+
+def _preset_called(name: str) -> str | None:
+    """The preset of this name, in any way of writing it."""
+    import pyvae.presets  # noqa: F401  registers them
+
+    def plain(text: str) -> str:
+        return text.lower().replace("-", "").replace("_", "")
+
+    return next((one for one in registry.presets.names() if plain(one) == plain(name)), None)
 
 
 def _check_values(model: Model, shown: View) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -55,6 +56,11 @@ class RunFolder:
         self.metrics = self.path / "metrics.csv"
         self._lock: FolderLock | None = None
 
+    @property
+    def quoted(self) -> str:
+        """The path as a word of a command line."""
+        return shlex.quote(str(self.path))
+
     # Making it
 
     def check_new(self, overwrite: bool = True) -> None:
@@ -71,7 +77,7 @@ class RunFolder:
                 if not overwrite:
                     raise TakenError(
                         f"{path} holds a run already; choose another --out, continue it with "
-                        f"--resume {path}, or replace it with --overwrite"
+                        f"--resume {self.quoted}, or replace it with --overwrite"
                     )
             elif path.exists() and not path.is_dir():
                 raise RunError(f"{path} exists and is not a folder; choose another --out")
@@ -197,7 +203,7 @@ class RunFolder:
         if self.checkpoint.is_file() and not (self.path / WEIGHTS).is_file():
             raise RunError(
                 f"{self.path} has no trained model yet: {WEIGHTS} comes with the first training "
-                f"steps that are saved; go on with pyvae train --resume {self.path}"
+                f"steps that are saved; go on with pyvae train --resume {self.quoted}"
             )
         try:
             kind = cast(Any, models.get(name))
@@ -211,7 +217,7 @@ class RunFolder:
         if not self.checkpoint.is_file():
             raise RunError(
                 f"{self.path} cannot be continued: {self.checkpoint.name} is missing; bring it "
-                f"back, or train anew in its place with --out {self.path} --overwrite"
+                f"back, or train anew in its place with --out {self.quoted} --overwrite"
             )
 
     def test_side(self, model: Model) -> dict[str, Tensor]:

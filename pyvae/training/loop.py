@@ -249,7 +249,7 @@ class Trainer:
         return self.config.lr_at(max(self._epoch, 0))
 
     def _diverged(self, error: NotFiniteError) -> str:
-        rate, run = self._lr(), self.folder.path
+        rate, run = self._lr(), self.folder.quoted
         said = (
             f"training has diverged: at step {error.step} {error.what} is the first term that is "
             f"not finite, under a learning rate of {rate:g}. "
