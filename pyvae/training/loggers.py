@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,13 @@ def read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     if not path.is_file():
         return [], []
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            columns = list(reader.fieldnames or [])
-            rows = [{name: row[name] or "" for name in columns} for row in reader]
+        text = path.read_bytes().decode()
+        whole, newline, _ = text.rpartition("\n")  # a last line may have been cut short
+        if text and not newline:
+            raise ValueError("it has no line that is whole")
+        reader = csv.DictReader(io.StringIO(whole + newline, newline=""))
+        columns = list(reader.fieldnames or [])
+        rows = [{name: row[name] or "" for name in columns} for row in reader]
         if columns and "step" not in columns:
             raise ValueError("it has no column 'step'")
         for number, row in enumerate(rows, start=2):
@@ -88,6 +92,8 @@ class TensorBoardLog:
         optional("tensorboard")
         writer = optional("torch.utils.tensorboard").SummaryWriter
         self._writer: Any = writer(str(folder), purge_step=last_step + 1, flush_secs=30)
+        self._hook = threading.excepthook
+        threading.excepthook = self._thread_failed
 
     def write(self, row: Row) -> None:
         """Add one row of scalars at its step."""
@@ -97,4 +103,13 @@ class TensorBoardLog:
 
     def close(self) -> None:
         """Write out what is pending."""
-        self._writer.close()
+        try:
+            self._writer.close()
+        finally:
+            threading.excepthook = self._hook
+
+    def _thread_failed(self, failed: threading.ExceptHookArgs) -> None:
+        """An error of the writer's thread is raised by the next ``write``: once is enough."""
+        tensorboards = type(failed.thread).__module__.startswith("tensorboard")
+        if not (tensorboards and issubclass(failed.exc_type, OSError)):
+            self._hook(failed)

@@ -373,3 +373,23 @@ def test_settings_that_cannot_be_built_are_said_before_anything_is_written(
 def test_weights_of_a_run_are_those_of_its_checkpoint(run: Path) -> None:
     weights, state = (load_file(run / f"{n}.safetensors") for n in ("model", "checkpoint"))
     assert all(torch.equal(value, state[f"losses/model.{n}"]) for n, value in weights.items())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="limits of files are those of POSIX")
+@pytest.mark.parametrize("kilobytes", [8, 24, 40])
+def test_a_disk_that_fills_up_in_a_real_process(kilobytes: int, tmp_path: Path) -> None:
+    """No file may grow beyond a size: metrics, events, weights and pictures fail where they do."""
+    command = f"ulimit -f {kilobytes}; exec {sys.executable} -m pyvae train --out run"
+    small = " ".join([*SMALL, "--log-every 1"]).replace("--steps 6", "--steps 400")
+    small = small.replace("hidden=16", "hidden=8")
+    done = subprocess.run(
+        ["bash", "-c", f"{command} {small}"], cwd=tmp_path, env=ENV, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr == "pyvae: error: cannot write the run folder run: File too large\n"
+    run = tmp_path / "run"
+    if kilobytes == 8:
+        assert list(tmp_path.iterdir()) == []
+    else:
+        assert not [path.name for path in run.iterdir() if path.name.startswith(".")]
+        assert main(["train", "--resume", str(run), "--steps", "400", "--quiet"]) == 0

@@ -24,7 +24,7 @@ from pyvae.objectives import ELBO, Batch, Phase, Result
 from pyvae.registry import objectives
 from pyvae.settings import flag, settings_of
 from pyvae.training import RunFolder, StopRequest, Trainer, build, checkpoint
-from pyvae.training.loggers import CsvLog
+from pyvae.training.loggers import CsvLog, read_rows
 from pyvae.training.means import Means
 from pyvae.training.optimizers import OPTIMIZERS, build_optimizer
 
@@ -355,6 +355,18 @@ def test_csv_rows_after_the_checkpoint_are_dropped_and_new_columns_fit(tmp_path:
             {"step": "2", "a": "1.0", "b": ""},
             {"step": "3", "a": "", "b": "9.0"},
         ]
+
+
+def test_a_last_row_that_was_cut_short_is_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    log = CsvLog(path, 0)
+    for step in (1, 2, 30):
+        log.write({"step": step, "a": step / 2})
+    for cut in (1, 3, 5):  # within the last row: "30,15.0"
+        path.write_bytes(path.read_bytes()[:-cut])
+        assert [row["step"] for row in read_rows(path)[1]] == ["1", "2"]
+    CsvLog(path, 30).write({"step": 3, "a": 1.0})
+    assert [row["step"] for row in read_rows(path)[1]] == ["1", "2", "3"]
 
 
 def test_pairs_from_the_command_line() -> None:
