@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pyvae.errors import RunError
-from pyvae.training.lock import LOCK, FolderLock
+from pyvae.training.lock import LOCK, FolderLock, writer_of
 
 __all__ = ["TakenError", "claim", "free_names"]
 
@@ -19,6 +19,13 @@ Fill = Callable[[Path], None]
 
 class TakenError(RunError):
     """There is something under this name already."""
+
+    @classmethod
+    def of(cls, path: Path, what: str = "exists", ways: str = "") -> TakenError:
+        """The error of a path, with who is writing there."""
+        writer = writer_of(path)
+        written = f", and is being written by {writer}" if writer else ""
+        return cls(f"{path} {what}{written}; choose another --out{ways}")
 
 
 def free_names(stem: str) -> Iterator[Path]:
@@ -55,7 +62,7 @@ def _in_place(place: Path, path: Path, fill: Fill) -> FolderLock:
     lock.acquire()
     try:
         if {file.name for file in place.iterdir()} > {LOCK}:
-            raise TakenError(f"{path} exists; choose another --out")
+            raise TakenError.of(path)
         fill(place)
     except TakenError:
         lock.release()
@@ -88,7 +95,7 @@ def _moved_in(
             if before.exists():
                 os.rename(before, place)
             if os.path.lexists(place):
-                raise TakenError(f"{path} exists; choose another --out") from error
+                raise TakenError.of(path) from error
             raise
         made = True
         lock.moved(place)

@@ -14,7 +14,7 @@ from pyvae import registry
 from pyvae.config import TrainConfig
 from pyvae.data import DataSplits, View
 from pyvae.errors import UserError
-from pyvae.likelihoods import Likelihood
+from pyvae.likelihoods import REAL, Likelihood
 from pyvae.metrics import Moments
 from pyvae.storage import digest
 
@@ -62,7 +62,7 @@ def moments(shown: View) -> tuple[Tensor, Tensor]:
 
 def scale_advice(config: TrainConfig, likelihood: Likelihood, mean: Tensor, std: Tensor) -> str:
     """What to do about real data on a scale far from that of networks; empty where it is near."""
-    if likelihood.data_range.finite or likelihood.data_range.whole:
+    if likelihood.data_range != REAL:
         return ""
     if config.likelihood_args.get("standardize"):
         return ""

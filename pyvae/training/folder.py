@@ -75,9 +75,11 @@ class RunFolder:
                 if not (path / SETTINGS).is_file():
                     raise RunError(f"{path} exists and is not a run folder; choose another --out")
                 if not overwrite:
-                    raise TakenError(
-                        f"{path} holds a run already; choose another --out, continue it with "
-                        f"--resume {self.quoted}, or replace it with --overwrite"
+                    raise TakenError.of(
+                        path,
+                        "holds a run already",
+                        f", continue it with --resume {self.quoted}, "
+                        f"or replace it with --overwrite",
                     )
             elif path.exists() and not path.is_dir():
                 raise RunError(f"{path} exists and is not a folder; choose another --out")

@@ -17,9 +17,22 @@ try:
 except ImportError:  # a system without them: folders are claimed there, but not locked
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["FolderLock"]
+__all__ = ["FolderLock", "writer_of"]
 
 LOCK = "lock"
+
+
+def writer_of(folder: Path) -> str | None:
+    """Who is writing a folder, in words; None if nobody is."""
+    lock = FolderLock(folder)
+    try:
+        handle = os.open(lock.path, os.O_RDWR)
+    except OSError:
+        return None
+    try:
+        return None if _lock(handle) else lock.holder()
+    finally:
+        os.close(handle)
 
 
 class FolderLock:
@@ -44,7 +57,7 @@ class FolderLock:
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
             try:
                 if not _lock(handle):
-                    raise RunError(f"{self.path.parent} is being written by {self._holder()}")
+                    raise RunError(f"{self.path.parent} is being written by {self.holder()}")
                 # who held it before may have taken the file away after we had opened it
                 if _same_file(handle, self.path):
                     self._handle = handle
@@ -65,7 +78,8 @@ class FolderLock:
             os.close(self._handle)
             self._handle = None
 
-    def _holder(self) -> str:
+    def holder(self) -> str:
+        """Who holds the lock, in words."""
         try:
             facts = json.loads(self.path.read_text(encoding="utf-8"))
             return f"process {facts['process']} on {facts['host']}, since {facts['since']}"

@@ -141,9 +141,9 @@ class Trainer:
             try:
                 self.guard.look(wait=True)
                 tensors, facts = self.state.capture()
-                bad = first_not_finite(tensors)
+                bad = first_not_finite(dict(self.losses.named_parameters()))
                 if bad is not None:
-                    raise NotFiniteError(bad.rpartition("/")[2], self.step)
+                    raise NotFiniteError(bad.partition(".")[2], self.step)
             except NotFiniteError as error:
                 raise UserError(self._diverged(error)) from error
             if self.step:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import threading
 from types import FrameType
@@ -52,3 +54,6 @@ class StopRequest:
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if self.signal is None:
             self.signal = number
+        else:
+            with contextlib.suppress(OSError):
+                os.write(2, b"pyvae: stopping, once this step is done and saved\n")

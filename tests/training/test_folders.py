@@ -82,13 +82,17 @@ def make(path: Path, **options: bool) -> RunFolder:
 
 def test_a_name_is_claimed_once(tmp_path: Path) -> None:
     first = make(tmp_path / "a")
-    with pytest.raises(TakenError, match="a exists"):
+    with pytest.raises(
+        TakenError, match=f"a exists, and is being written by process {os.getpid()}"
+    ):
         make(tmp_path / "a")
     assert next(free_names(str(tmp_path / "a"))) == tmp_path / "a-2"
     (tmp_path / "a-2").symlink_to("nowhere")
     assert next(free_names(str(tmp_path / "a"))) == tmp_path / "a-3"
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
     first.release()
+    with pytest.raises(TakenError, match="a exists; choose another"):
+        make(tmp_path / "a")
 
 
 def test_a_folder_has_one_writer(tmp_path: Path) -> None:
