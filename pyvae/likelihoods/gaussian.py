@@ -31,7 +31,8 @@ class GaussianLikelihood(LocationScaleLikelihood):
             the paper)
         standardize: let the networks see each variable with mean 0 and standard deviation 1, of
             the training rows, which the model keeps; sigma is then in units of that standard
-            deviation. Densities, means and samples stay those of the data as they are
+            deviation. Densities, means and samples stay those of the data as they are. Outside of
+            ``pyvae train``, :meth:`init_from_statistics` takes mean and standard deviation
 
     Raises:
         ValueError: an unknown kind of variance or mean, or a sigma that is not positive or has no

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["FiniteGuard", "NotFiniteError", "first_not_finite"]
+__all__ = ["FiniteGuard", "NotFiniteError", "divergence", "first_not_finite"]
 
 EVERY = 8  # steps between two looks
 SUMS = ("elbo", "bound")  # terms that are made of others
@@ -25,6 +25,30 @@ class NotFiniteError(ArithmeticError):
     def __init__(self, what: str, step: int | None = None) -> None:
         super().__init__(what)
         self.what, self.step = what, step
+
+
+def divergence(
+    error: NotFiniteError, *, rate: float, advice: str, saved_step: int, go_on: str
+) -> str:
+    """What is said of a run that is no longer finite, and how it goes on.
+
+    Args:
+        error: what was found
+        rate: the learning rate in force
+        advice: what else may be wrong, as a sentence without its end, or nothing
+        saved_step: training steps of the state that is on disk
+        go_on: the command that takes it up again with a smaller rate
+    """
+    found = (
+        f"training has diverged: at step {error.step} {error.what} is the first term that is not "
+        f"finite, under a learning rate of {rate:g}"
+    )
+    if saved_step:
+        kept = f"The state after {saved_step} steps is kept; go on from it"
+    else:
+        kept = "No trained state had been saved yet; begin again"
+    sentences = [found, advice, f"{kept} with a smaller rate: {go_on}"]
+    return ". ".join(sentence for sentence in sentences if sentence)
 
 
 def first_not_finite(tensors: Mapping[str, Tensor]) -> str | None:

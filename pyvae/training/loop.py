@@ -17,7 +17,7 @@ from pyvae.training import checkpoint
 from pyvae.training.build import Parts
 from pyvae.training.evaluation import evaluate_split
 from pyvae.training.folder import RunFolder
-from pyvae.training.guard import FiniteGuard, NotFiniteError, first_not_finite
+from pyvae.training.guard import FiniteGuard, NotFiniteError, divergence, first_not_finite
 from pyvae.training.loggers import CsvLog, TensorBoardLog
 from pyvae.training.optimizers import build_optimizer
 from pyvae.training.progress import Progress
@@ -249,16 +249,10 @@ class Trainer:
         return self.config.lr_at(max(self._epoch, 0))
 
     def _diverged(self, error: NotFiniteError) -> str:
-        rate, run = self._lr(), self.folder.quoted
-        said = (
-            f"training has diverged: at step {error.step} {error.what} is the first term that is "
-            f"not finite, under a learning rate of {rate:g}. "
+        return divergence(
+            error,
+            rate=self._lr(),
+            advice=self.parts.advice,
+            saved_step=self.saved_step,
+            go_on=f"pyvae train --resume {self.folder.quoted} --lr {self.config.lr / 10:g}",
         )
-        if self.parts.advice:
-            said += f"{self.parts.advice}. "
-        if self.saved_step:
-            said += f"The state after {self.saved_step} steps is kept; go on from it"
-        else:
-            said += "No trained state had been saved yet; begin again"
-        smaller = f"--lr {self.config.lr / 10:g}"
-        return f"{said} with a smaller rate: pyvae train --resume {run} {smaller}"

@@ -55,6 +55,16 @@ def test_the_scale_is_named_and_standardizing_offered(
     assert "note" not in capsys.readouterr().err
 
 
+def test_grey_levels_as_real_values(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["X"] = torch.randint(0, 256, (300, 16)).float().numpy()
+    train(str(tmp_path / "x.h5"), tmp_path / "a", "gaussian", "--lr", "1e-5")
+    said = capsys.readouterr().err
+    assert "have a mean of 12" in said and "root mean square of 14" in said
+    assert "standardize=true" in said
+
+
 def test_divergence_blames_the_scale_too(
     data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
