@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -15,6 +16,7 @@ from pyvae.training.lock import LOCK, FolderLock, writer_of
 __all__ = ["TakenError", "claim", "free_names"]
 
 Fill = Callable[[Path], None]
+LAST = "train.json"  # the file that makes a folder a run
 
 
 class TakenError(RunError):
@@ -60,19 +62,24 @@ def _in_place(place: Path, path: Path, fill: Fill) -> FolderLock:
     """An empty folder stays the one it is: it may be a mount point."""
     lock = FolderLock(place)
     lock.acquire()
+    temporary, placed = None, []
     try:
-        if {file.name for file in place.iterdir()} > {LOCK}:
+        temporary = Path(tempfile.mkdtemp(prefix=".pyvae-", dir=place))
+        fill(temporary)
+        if {file.name for file in place.iterdir()} != {LOCK, temporary.name}:
             raise TakenError.of(path)
-        fill(place)
-    except TakenError:
-        lock.release()
-        raise
+        for file in sorted(temporary.iterdir(), key=lambda file: file.name == LAST):
+            os.rename(file, place / file.name)
+            placed.append(place / file.name)
+        return lock
     except BaseException:
-        for file in place.iterdir():
-            file.unlink()
+        for file in placed:  # and nothing that is not ours
+            file.unlink(missing_ok=True)
         lock.release()
         raise
-    return lock
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _moved_in(
@@ -92,8 +99,6 @@ def _moved_in(
         try:
             os.rename(temporary, place)
         except OSError as error:
-            if before.exists():
-                os.rename(before, place)
             if os.path.lexists(place):
                 raise TakenError.of(path) from error
             raise
@@ -103,8 +108,11 @@ def _moved_in(
         return lock
     finally:
         if not made:
+            with contextlib.suppress(OSError):
+                os.rename(before, place)  # the run that was to be replaced comes back
             lock.release()
-            shutil.rmtree(temporary, ignore_errors=True)
+            if not before.exists():
+                shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _set_aside(place: Path, before: Path) -> None:

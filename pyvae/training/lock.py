@@ -73,8 +73,9 @@ class FolderLock:
     def release(self) -> None:
         """Give it back."""
         if self._handle is not None:
-            with contextlib.suppress(OSError):
-                self.path.unlink()
+            if _same_file(self._handle, self.path):
+                with contextlib.suppress(OSError):
+                    self.path.unlink()
             os.close(self._handle)
             self._handle = None
 

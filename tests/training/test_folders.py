@@ -18,6 +18,7 @@ from pyvae.cli import main
 from pyvae.config import TrainConfig
 from pyvae.errors import RunError, UserError
 from pyvae.training import RunFolder, build
+from pyvae.training import claim as claim_module
 from pyvae.training.claim import TakenError, free_names
 from pyvae.training.lock import FolderLock
 
@@ -176,6 +177,41 @@ def test_an_empty_folder_in_a_place_that_cannot_be_written(tmp_path: Path) -> No
     number = (tmp_path / "run").stat().st_ino
     assert main(["train", "--out", str(tmp_path / "run"), *SMALL]) == 0
     assert (tmp_path / "run").stat().st_ino == number
+
+
+def test_what_others_put_into_an_empty_folder_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run").mkdir()
+    save = claim_module.FolderLock.acquire
+
+    def meanwhile(lock: FolderLock) -> None:
+        save(lock)
+        (tmp_path / "run" / "thesis.tex").write_text("years of work")
+
+    monkeypatch.setattr(claim_module.FolderLock, "acquire", meanwhile)
+    with pytest.raises(TakenError):
+        make(tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), KeyboardInterrupt()])
+def test_a_run_that_cannot_be_replaced_stays(
+    error: BaseException, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, rename, calls = files(run), os.rename, []
+
+    def fails_once(source: Path, target: Path) -> None:
+        calls.append(target)
+        if target == run and len(calls) == 2:  # the old one has been set aside
+            raise error
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", fails_once)
+    with pytest.raises((RunError, KeyboardInterrupt)):
+        make(run, overwrite=True)
+    assert files(run) == before
+    assert [path.name for path in run.parent.iterdir()] == ["run"]
 
 
 @pytest.mark.parametrize("stage", ["the folder", "training", "the end"])
