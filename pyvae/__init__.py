@@ -1,11 +1,15 @@
 """Fused C++/CUDA operations for variational autoencoders in PyTorch, and parts to build with."""
 
 import sys
-from importlib import metadata
 
+from pyvae import _command
 from pyvae._source_tree import give_way
 
+_command.starting()
 give_way(sys.modules[__name__])
+
+from importlib import metadata  # noqa: E402
+
 
 from pyvae import (  # noqa: E402
     decoders,

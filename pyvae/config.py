@@ -110,7 +110,7 @@ did you mean 'dynamic'?
     batch_size: int = setting(100, "rows of data per step", above=0, metavar="N")
     optimizer: str = _part("adam", "adam, adamw, adagrad, rmsprop or sgd")
     optimizer_args: dict[str, Any] = field(default_factory=dict, metadata=_options("momentum=0.9"))
-    lr: float = setting(1e-3, "learning rate", above=0)
+    lr: float = setting(1e-3, "learning rate", above=0, resumable="smaller")
     lr_milestones: tuple[int, ...] = setting(
         (), "epochs at which the learning rate is multiplied by --lr-gamma", metavar="EPOCH"
     )
@@ -206,12 +206,15 @@ did you mean 'dynamic'?
         known = settings_of(type(self))
         for name, value in given.items():
             value = known[name].check(name, value)
-            if not known[name].resumable and value != getattr(self, name):
-                allowed = ", ".join(flag(n) for n, one in sorted(known.items()) if one.resumable)
-                raise UserError(
-                    f"{flag(name)} is {getattr(self, name)} in the run that is resumed and cannot "
-                    f"become {value}; only {allowed} can change"
-                )
+            now, allowed = getattr(self, name), known[name].resumable
+            if value == now or allowed is True or (allowed == "smaller" and value < now):
+                continue
+            others = ", ".join(flag(n) for n, one in sorted(known.items()) if one.resumable is True)
+            limit = "can only become smaller" if allowed else f"cannot become {value}"
+            raise UserError(
+                f"{flag(name)} is {now} in the run that is resumed and {limit}; {others} can "
+                f"change, and --lr to a smaller rate"
+            )
         values = {**self.to_dict(), **given}
         if "epochs" in given:
             values["steps"] = given.get("steps")

@@ -33,6 +33,7 @@ from typing import Any, TypeVar
 from pyvae.hints import conform, hints_of
 
 __all__ = [
+    "BrokenPluginWarning",
     "Registry",
     "UnknownPartError",
     "datasets",
@@ -51,6 +52,10 @@ Part = TypeVar("Part", bound=Callable[..., Any])
 
 _PLAIN = (bool, int, float, str, list, tuple, dict, type(None))  # what settings are made of
 HOME = "pyvae"  # the origin of the parts that ship with the library
+
+
+class BrokenPluginWarning(UserWarning):
+    """A plugin that is announced and cannot be loaded."""
 
 
 class UnknownPartError(KeyError):
@@ -130,8 +135,9 @@ class Registry:
             ]
             for option in options:
                 if option not in accepted:
+                    settable = [one for one in accepted if one not in options]
                     raise TypeError(
-                        f"{self.kind} {name!r} has no option {option!r}{_choices(option, accepted)}"
+                        f"{self.kind} {name!r} has no option {option!r}{_choices(option, settable)}"
                     )
             missing = [
                 p.name
@@ -201,7 +207,8 @@ class Registry:
     def _report(self, point: EntryPoint, reason: str) -> None:
         source = f" of {point.dist.name}" if point.dist else ""
         self.broken[point.name] = f"the plugin {point.value}{source} could not be loaded ({reason})"
-        warnings.warn(f"{self.kind} {point.name!r}: {self.broken[point.name]}", stacklevel=4)
+        text = f"{self.kind} {point.name!r}: {self.broken[point.name]}"
+        warnings.warn(text, BrokenPluginWarning, stacklevel=4)
 
 
 def _same(a: Callable[..., Any], b: Callable[..., Any]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pyvae.errors import UserError
 from pyvae.hints import conform, did_you_mean
@@ -24,7 +24,7 @@ class Setting:
         above: it must be greater
         least, most: the least and the greatest value
         metavar: what stands for the value in the help
-        resumable: whether a run that is resumed may have another value
+        resumable: whether a run that is resumed may have another value, or a smaller one
     """
 
     help: str
@@ -34,7 +34,7 @@ class Setting:
     least: float | None = None
     most: float | None = None
     metavar: str | None = None
-    resumable: bool = False
+    resumable: bool | Literal["smaller"] = False
 
     def check(self, name: str, value: Any) -> Any:
         """The value, of the setting's type.

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
+import io
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
+from pyvae import _command
+from pyvae.cli.say import tell
 from pyvae.errors import UserError
+from pyvae.hints import did_you_mean
+from pyvae.registry import BrokenPluginWarning
 
 __all__ = ["main"]
 
@@ -18,6 +26,7 @@ COMMANDS = {
     "evaluate": ("evaluate", "the figures of a run: bounds, log p(x), active units"),
     "sample": ("sample", "draw samples of a run's model"),
     "reconstruct": ("reconstruct", "draw test data above their reconstructions"),
+    "plot": ("plot", "draw all pictures of a run again"),
     "list": ("list_parts", "every part that is registered, plugins too"),
     "info": ("info", "versions, instruction set, CUDA"),
     "bench": ("bench", "race the ops against eager and compiled PyTorch on this machine"),
@@ -31,28 +40,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
     128 + signal: interrupted (130 for Ctrl-C), with the state saved.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    _command.started()
+    try:
+        with _printable(), _plain_warnings():
+            return _run(arguments)
+    except UserError as error:
+        tell(f"error: {' '.join(str(error).split())}")
+        return 2
+    except KeyboardInterrupt:
+        tell("interrupted")
+        return 130
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            raise
+        sys.stderr.close()  # the reader of a pipe has gone, or the terminal
+        return 141
+
+
+def _run(arguments: list[str]) -> int:
+    import pyvae
+
     parser = _Parser(prog="pyvae", description="Variational autoencoders.")
+    parser.add_argument("--version", action="version", version=f"pyvae {pyvae.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     parsers = {name: commands.add_parser(name, help=told) for name, (_, told) in COMMANDS.items()}
     chosen = next((word for word in arguments if not word.startswith("-")), None)
-    try:
-        if chosen not in COMMANDS:
-            parser.parse_args(arguments)
-            parser.print_help()
-            return 0
-        module = importlib.import_module(f"pyvae.cli.{COMMANDS[chosen][0]}")
-        module.add_arguments(parsers[chosen])
-        return int(module.run(parser.parse_args(arguments)))
-    except UserError as error:
-        text = " ".join(str(error).split())
-        print(f"pyvae: error: {text}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("pyvae: interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the reader of a pipe has gone
-        sys.stderr.close()
-        return 141
+    if chosen is not None and chosen not in COMMANDS:
+        parser.error(
+            f"unknown command {chosen!r}{did_you_mean(chosen, COMMANDS) or '.'} "
+            f"Commands: {', '.join(COMMANDS)}"
+        )
+    if chosen is None:
+        parser.parse_args(arguments)
+        parser.print_help()
+        return 0
+    module = importlib.import_module(f"pyvae.cli.{COMMANDS[chosen][0]}")
+    module.add_arguments(parsers[chosen])
+    given, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        parsers[chosen].unknown(unknown)
+    return int(module.run(given))
 
 
 class _Parser(argparse.ArgumentParser):
@@ -63,3 +90,36 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message} (see {self.prog} --help)")
+
+    def unknown(self, words: list[str]) -> NoReturn:
+        """Words that are no options of this command, with the option that is nearest."""
+        first = next((word for word in words if word.startswith("-")), words[0])
+        near = did_you_mean(first.partition("=")[0], self._option_string_actions)
+        self.error(f"unrecognized arguments: {' '.join(words)}{near}")
+
+
+@contextmanager
+def _printable() -> Iterator[None]:
+    """Names that the terminal cannot show are written with escapes, whatever its encoding."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    yield
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """A broken plugin is one line, without the line of the source that looked for it."""
+    show = warnings.showwarning
+
+    def plain(message: Any, category: type[Warning], *rest: Any, **more: Any) -> None:
+        if issubclass(category, BrokenPluginWarning):
+            tell(f"warning: {message}")
+        else:
+            show(message, category, *rest, **more)
+
+    warnings.showwarning = plain
+    try:
+        yield
+    finally:
+        warnings.showwarning = show

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 
 from pyvae.cli.run_arguments import add_run_arguments, nonnegative, open_run
+from pyvae.cli.say import note
 from pyvae.cli.show import table
 
 __all__ = ["add_arguments", "run"]
@@ -29,6 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
     config, model, view = open_run(arguments)
     from pyvae.training.evaluation import AGGREGATE, evaluate_split
 
+    if not (Path(arguments.run) / "results.json").is_file():
+        note(f"{arguments.run} has not been trained to its end yet")
     samples = config.eval_samples if arguments.samples is None else arguments.samples
     split = view.held_out(arguments.split)
     figures = evaluate_split(

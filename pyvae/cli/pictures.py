@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyvae.errors import UserError
+from pyvae.storage import write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,7 +43,9 @@ def write(path: Path, values: Tensor, sheet: Tensor | None) -> int:
         if sheet is None:
             import numpy as np
 
-            np.save(path, values.cpu().numpy())
+            content = io.BytesIO()
+            np.save(content, values.cpu().numpy())
+            write_whole(path, content.getvalue())
         else:
             from pyvae.plots import save_image
 

@@ -4,46 +4,118 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from pyvae.cli.settings import absolute_paths
+from pyvae.config import parse_pairs
+from pyvae.errors import UserError
 
 if TYPE_CHECKING:
     from pyvae.config import TrainConfig
     from pyvae.data import View
     from pyvae.models.base import Model
+    from pyvae.training import RunFolder
 
-__all__ = ["add_run_arguments", "nonnegative", "open_run", "positive"]
+__all__ = [
+    "add_fingerprint_argument",
+    "add_run_arguments",
+    "check_data",
+    "nonnegative",
+    "open_model",
+    "open_run",
+    "other_data",
+    "positive",
+]
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """The run, and where its data and its model are to be."""
     parser.add_argument("run", metavar="RUN", help="run folder")
     parser.add_argument("--dataset", metavar="NAME", help="other data than the run's")
+    parser.add_argument(
+        "--dataset-args", nargs="+", metavar="NAME=VALUE", help="options of the data set"
+    )
     parser.add_argument("--data-dir", metavar="DIR", help="folder of the data files")
     parser.add_argument("--device", metavar="NAME", default="auto", help="auto, cpu or cuda")
+    add_fingerprint_argument(parser)
+
+
+def add_fingerprint_argument(parser: argparse.ArgumentParser) -> None:
+    """A way on for who knows better."""
+    parser.add_argument(
+        "--ignore-fingerprints",
+        action="store_true",
+        help="go on although data or weights are not those that the run recorded",
+    )
+
+
+def open_model(arguments: argparse.Namespace) -> tuple[RunFolder, Model]:
+    """Folder and model of a run, without its data.
+
+    Raises:
+        UserError: there is no such run, it is cut short, or nothing has been trained yet.
+    """
+    from pyvae.training import RunFolder
+    from pyvae.training.evaluation import default_device
+
+    folder = RunFolder(arguments.run)
+    verify = not vars(arguments).get("ignore_fingerprints", False)
+    return folder, folder.model(default_device(arguments.device), verify=verify)
 
 
 def open_run(arguments: argparse.Namespace) -> tuple[TrainConfig, Model, View]:
     """Settings, model and data of a run.
 
     Raises:
-        UserError: there is no such run, it is cut short, or the data do not fit.
+        UserError: there is no such run, it is cut short, the data do not fit, or they are not those
+            that the run was trained on.
     """
-    from pyvae.training import RunFolder, build_data, build_view
-    from pyvae.training.evaluation import check_shape, default_device
+    from pyvae.training import build_data, build_view
+    from pyvae.training.describe import describe
+    from pyvae.training.evaluation import check_shape
 
-    folder = RunFolder(arguments.run)
-    config = folder.config()
-    device = default_device(arguments.device)
-    model = folder.model(device)
-    changes: dict[str, Any] = {}
-    if arguments.data_dir is not None:
-        changes["data_dir"] = arguments.data_dir
-    if arguments.dataset is not None and arguments.dataset != config.dataset:
-        changes |= {"dataset": arguments.dataset, "dataset_args": {}}
-    config = dataclasses.replace(config, **changes)
+    folder, model = open_model(arguments)
+    config, given = folder.config(), vars(arguments)
+    others: dict[str, Any] = {}
+    if given.get("dataset") is not None and given["dataset"] != config.dataset:
+        others = {"dataset": given["dataset"], "dataset_args": {}}
+    if given.get("dataset_args"):
+        options = parse_pairs(given["dataset_args"], "--dataset-args")
+        kept = {} if others else config.dataset_args
+        others["dataset_args"] = {**kept, **options}
+    where = {} if given.get("data_dir") is None else {"data_dir": given["data_dir"]}
+    config = dataclasses.replace(config, **absolute_paths({**others, **where}))
     data = build_data(config)
     check_shape(model, data.data_shape, config.dataset)
-    return config, model, build_view(config, data, model.likelihood).to(device)
+    view = build_view(config, data, model.likelihood)
+    if not others:
+        check_data(folder, describe(data, view), ignore=given.get("ignore_fingerprints", False))
+    return config, model, view.to(next(model.parameters()).device)
+
+
+def other_data(arguments: argparse.Namespace) -> bool:
+    """Whether data were named on the command line."""
+    given = vars(arguments)
+    return any(given.get(name) is not None for name in ("dataset", "dataset_args", "data_dir"))
+
+
+def check_data(folder: RunFolder, data: Mapping[str, Any], *, ignore: bool) -> None:
+    """Whether data are those that a run recorded, as far as it recorded any.
+
+    Raises:
+        UserError: they are others.
+    """
+    before = folder.record().get("data", {})
+    if ignore or not isinstance(before, dict) or "fingerprint" not in before:
+        return
+    if before["fingerprint"] != data["fingerprint"]:
+        was, now = before.get("rows"), data["rows"]
+        how = f": {was} rows then, {now} now" if was != now else " in their values"
+        raise UserError(
+            f"the data {data['name']} are not those that {folder.path} was trained on{how}; "
+            f"bring those back, or take these with --ignore-fingerprints"
+        )
 
 
 def positive(text: str) -> int:
@@ -55,8 +127,8 @@ def positive(text: str) -> int:
 
 
 def nonnegative(text: str) -> int:
-    """A whole number that is not below zero, for argparse."""
+    """A whole number that is not below zero, and fits 64 bits, for argparse."""
     value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"must not be negative, got {text}")
+    if not 0 <= value < 2**63:
+        raise argparse.ArgumentTypeError(f"must be at least 0 and below 2^63, got {text}")
     return value

@@ -6,7 +6,14 @@ import argparse
 from pathlib import Path
 
 from pyvae.cli.pictures import check_target, write
-from pyvae.cli.run_arguments import add_run_arguments, nonnegative, open_run, positive
+from pyvae.cli.run_arguments import (
+    add_run_arguments,
+    nonnegative,
+    open_model,
+    open_run,
+    other_data,
+    positive,
+)
 
 __all__ = ["add_arguments", "run"]
 
@@ -21,8 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Draw z from the prior, and show what the decoder makes of it."""
-    _, model, view = open_run(arguments)
+    """Draw z from the prior, and show what the decoder makes of it.
+
+    The run folder alone is enough: side inputs of the likelihood, where it has any, are those of
+    test data that the folder keeps, or of the data that are named.
+    """
+    folder, model = open_model(arguments)
     from pyvae import plots
     from pyvae.metrics import seeded
     from pyvae.training.report import samples
@@ -30,7 +41,12 @@ def run(arguments: argparse.Namespace) -> int:
     target = check_target(
         arguments.out or str(Path(arguments.run) / "samples.png"), model.data_shape
     )
-    with seeded(arguments.seed, view.data.test.x.device):
-        values = samples(model, view.data.test, arguments.number, draw=arguments.draw)
+    if other_data(arguments):
+        _, model, view = open_run(arguments)
+        side = view.data.test.side(model.likelihood.side_inputs)
+    else:
+        side = folder.test_side(model)
+    with seeded(arguments.seed, next(model.parameters()).device):
+        values = samples(model, side, arguments.number, draw=arguments.draw)
     png = target.suffix == ".png"
-    return write(target, values, plots.image_grid(values / view.white, 10) if png else None)
+    return write(target, values, plots.image_grid(values / folder.white(), 10) if png else None)

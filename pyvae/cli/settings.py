@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
 import types
 import typing
+from pathlib import Path
 from typing import Any
 
 from pyvae.config import PARTS, TrainConfig, parse_pairs
 from pyvae.settings import Setting, flag, settings_of
 
-__all__ = ["add_settings", "given_settings"]
+__all__ = ["absolute_paths", "add_settings", "given_settings"]
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +28,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The settings that were given on the command line.
+    """The settings that were given on the command line; paths of data are absolute.
 
     Raises:
         UserError: options of a part that are no pairs.
@@ -36,7 +38,28 @@ def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     for name in given:
         if name.endswith("_args"):
             given[name] = parse_pairs(given[name], flag(name))
-    return given
+    return absolute_paths(given)
+
+
+def absolute_paths(given: dict[str, Any]) -> dict[str, Any]:
+    """The same settings, with data that are files or folders found from everywhere."""
+    found = dict(given)
+    if found.get("data_dir") is not None:
+        found["data_dir"] = str(Path(found["data_dir"]).expanduser().absolute())
+    if "dataset" in found:
+        found["dataset"] = _absolute(found["dataset"])
+    if isinstance(found.get("dataset_args"), dict):
+        options = found["dataset_args"].items()
+        found["dataset_args"] = {n: _absolute(v) if n == "path" else v for n, v in options}
+    return found
+
+
+def _absolute(value: Any) -> Any:
+    """A file that exists by its absolute path; a name as it is."""
+    if not isinstance(value, str) or (os.sep not in value and not Path(value).suffix):
+        return value
+    path = Path(value).expanduser()
+    return str(path.absolute()) if path.exists() else value
 
 
 def _form(known: Setting) -> dict[str, Any]:

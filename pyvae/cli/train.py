@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyvae.cli.memory import keep_big_buffers
+from pyvae.cli.run_arguments import add_fingerprint_argument, check_data
+from pyvae.cli.say import note, tell
 from pyvae.cli.settings import add_settings, given_settings
 from pyvae.cli.show import table
 from pyvae.config import TrainConfig
-from pyvae.errors import RunError, UserError, optional
+from pyvae.errors import UserError, optional
+
+if TYPE_CHECKING:
+    from pyvae.training import StopRequest, Trainer
 
 __all__ = ["add_arguments", "run"]
 
@@ -30,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", help="run folder (default: runs/DATASET)")
     parser.add_argument("--resume", metavar="DIR", help="continue this run")
     parser.add_argument("--overwrite", action="store_true", help="replace the run in --out")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar, no notes")
+    add_fingerprint_argument(parser)
     add_settings(parser)
 
 
@@ -40,49 +45,106 @@ def run(arguments: argparse.Namespace) -> int:
     for module in _NEEDED:  # now, and not when the run is half done
         optional(module)
     keep_big_buffers()
-    from pyvae.training import Interrupted, RunFolder, StopRequest, Trainer, build
-    from pyvae.training.folder import free_name
+    from pyvae.training import Interrupted, StopRequest
+    from pyvae.training.folder import writing
+
+    trainer = _new(arguments, given) if arguments.resume is None else _resumed(arguments, given)
+    try:
+        if not arguments.quiet:
+            for text in trainer.parts.notes:
+                note(text)
+        with StopRequest() as stop, writing(trainer.folder.path):
+            return _train(trainer, stop)
+    except Interrupted as stopped:
+        tell(
+            f"stopped after {stopped.step} steps; continue with: "
+            f"pyvae train --resume {trainer.folder.quoted}"
+        )
+        return 128 + stopped.number
+    finally:
+        trainer.folder.release()
+
+
+def _new(arguments: argparse.Namespace, given: dict[str, Any]) -> Trainer:
+    """A run whose folder has just been made, and is locked."""
+    from pyvae.training import RunFolder, Trainer, build
+    from pyvae.training.claim import TakenError, free_names
+    from pyvae.training.report import TILES
+
+    config = _new_config(given, arguments.preset)
+    if arguments.out is None:
+        names = free_names(str(Path("runs") / Path(config.dataset).stem))  # of a file, or a name
+    else:
+        names = iter([Path(arguments.out)])
+    folder = RunFolder(next(names))
+    folder.check_new(arguments.overwrite)
+    parts = build(config)
+    trainer = Trainer(config, parts, folder, quiet=arguments.quiet)
+    facts = {**_versions(), "data": parts.data}
+    side = parts.view.data.test[:TILES].side(parts.model.likelihood.side_inputs)
+    while True:
+        try:
+            trainer.folder.create(
+                config,
+                parts.model,
+                facts,
+                state=trainer.state.capture(),
+                side=side,
+                overwrite=arguments.overwrite,
+            )
+        except TakenError:
+            if arguments.out is not None:
+                raise
+            trainer.folder = RunFolder(next(names))  # another run was faster
+        else:
+            return trainer
+
+
+def _resumed(arguments: argparse.Namespace, given: dict[str, Any]) -> Trainer:
+    """A run that goes on from its checkpoint, with its folder locked."""
+    from pyvae.training import RunFolder, Trainer, build
+    from pyvae.training.loggers import read_rows
+
+    if arguments.out is not None or arguments.overwrite or arguments.preset is not None:
+        raise UserError(
+            "--resume continues a run as it is; --out, --overwrite and --preset do not fit"
+        )
+    folder = RunFolder(arguments.resume)
+    before = folder.config()
+    config = before.resumed_with(given)
+    folder.check_resumable()
+    folder.lock()
+    try:
+        parts = build(config)
+        check_data(folder, parts.data, ignore=arguments.ignore_fingerprints)
+        trainer = Trainer(config, parts, folder, quiet=arguments.quiet)
+        trainer.resume(verify=not arguments.ignore_fingerprints)
+        results = folder.path / "results.json"
+        if trainer.step >= trainer.total and results.is_file():
+            raise UserError(
+                f"the run {folder.path} is complete ({trainer.step} steps); give a larger --steps "
+                f"or --epochs to train it further, or draw its pictures with "
+                f"pyvae plot {folder.quoted}"
+            )
+        read_rows(folder.metrics)  # damaged ones are said before anything changes
+        if config != before:
+            folder.set_config(config, trainer.step)
+        results.unlink(missing_ok=True)
+    except BaseException:
+        folder.release()
+        raise
+    return trainer
+
+
+def _train(trainer: Trainer, stop: StopRequest) -> int:
     from pyvae.training.report import final_figures, pictures, results
 
-    if arguments.resume is not None:
-        if arguments.out is not None or arguments.overwrite or arguments.preset is not None:
-            raise UserError(
-                "--resume continues a run as it is; --out, --overwrite and --preset do not fit"
-            )
-        folder = RunFolder(arguments.resume)
-        before = folder.config()
-        config = before.resumed_with(given)
-        parts = build(config)
-        _check_unfinished(folder, config, parts)
-    else:
-        config = _new_config(given, arguments.preset)
-        name = Path(config.dataset).stem  # of a file, or the data set's own
-        folder = RunFolder(arguments.out or free_name(str(Path("runs") / name)))
-        folder.check_new(arguments.overwrite)
-        parts = build(config)
-        before = config
-        folder.create(config, parts.model, _versions())
-    with StopRequest() as stop:
-        try:
-            trainer = Trainer(config, parts, folder, quiet=arguments.quiet)
-            if config != before:
-                folder.set_config(config)
-            (folder.path / "results.json").unlink(missing_ok=True)  # of a run that goes on
-            trainer.fit(stop)
-            figures = final_figures(
-                config, parts.model, parts.view, tick=lambda: trainer.check(stop)
-            )
-            folder.write_json("results.json", results(config, figures, trainer.step))
-            drawn = pictures(folder, parts.model, parts.view, config.seed)
-        except Interrupted as stopped:
-            print(
-                f"pyvae: stopped after {stopped.step} steps; continue with: "
-                f"pyvae train --resume {folder.path}",
-                file=sys.stderr,
-            )
-            return 128 + stopped.number
-        except OSError as error:
-            raise RunError(f"cannot write the run folder {folder.path}: {error}") from error
+    config, parts, folder = trainer.config, trainer.parts, trainer.folder
+    trainer.fit(stop)
+    tick = trainer.ticker(stop)
+    figures = final_figures(config, parts.model, parts.view, tick=tick)
+    folder.write_json("results.json", results(config, figures, trainer.step))
+    drawn, _ = pictures(folder, parts.model, parts.view, config.seed, tick=tick)
     print(table(figures, config.dataset))
     print(f"run folder: {folder.path} ({', '.join(drawn)})")
     return 0
@@ -99,21 +161,6 @@ def _new_config(given: dict[str, Any], preset: str | None) -> TrainConfig:
     if "latent_dim" not in given and (config.dataset, config.model) == ("digits", "vae"):
         return dataclasses.replace(config, latent_dim=2)  # a plane, which can be drawn
     return config
-
-
-def _check_unfinished(folder: Any, config: TrainConfig, parts: Any) -> None:
-    from pyvae.data import Batches
-    from pyvae.training import checkpoint
-
-    if not (folder.path / "results.json").is_file() or not folder.checkpoint.is_file():
-        return
-    step = checkpoint.load(folder.checkpoint)[1]["step"]
-    per_epoch = Batches(parts.view.data.train, config.batch_size, 0).steps_per_epoch
-    if step >= config.total_steps(per_epoch):
-        raise UserError(
-            f"the run {folder.path} is complete ({step} steps); "
-            f"give a larger --steps or --epochs to train it further"
-        )
 
 
 def _versions() -> dict[str, str]:

@@ -16,17 +16,33 @@ class Batches:
     """Endless minibatches of a split; each epoch visits every row once.
 
     A batch is one ``index_select`` by a slice of the epoch's permutation, on the split's device:
-    no work per item. The last batch of an epoch is smaller where the sizes do not divide.
+    no work per item. The last batch of an epoch is smaller where the sizes do not divide; one with
+    fewer rows than ``smallest`` joins the batch before it.
 
     Args:
         split: the data
         batch_size: rows per batch
         seed: determines the order, alone
+        smallest: the least number of rows of a batch
+
+    Raises:
+        ValueError: fewer rows than a batch must have.
+
+    >>> import torch
+    >>> batches = Batches(Batch(torch.arange(9)), 4, seed=0, smallest=2)
+    >>> [len(batches.next()) for _ in range(batches.steps_per_epoch)]
+    [4, 5]
     """
 
-    def __init__(self, split: Batch, batch_size: int, seed: int) -> None:
+    def __init__(self, split: Batch, batch_size: int, seed: int, smallest: int = 1) -> None:
         if len(split) == 0:
             raise ValueError("Batches: the split is empty")
+        if min(len(split), batch_size) < smallest:
+            raise ValueError(
+                f"Batches: a batch must have at least {smallest} rows, got {len(split)} rows in "
+                f"batches of {batch_size}"
+            )
+        self.smallest = smallest
         self.split = split
         self.batch_size = batch_size
         self.epoch = -1  #: the epoch of the next batch, from 0
@@ -37,11 +53,15 @@ class Batches:
     @property
     def steps_per_epoch(self) -> int:
         """Batches per epoch."""
-        return -(-len(self.split) // self.batch_size)
+        whole, rest = divmod(len(self.split), self.batch_size)
+        return whole + (rest >= self.smallest)
 
     def next(self) -> Batch:
         """The next batch, with values as stored."""
-        index = self._order[self.position : self.position + self.batch_size]
+        end = self.position + self.batch_size
+        if len(self.split) - end < self.smallest:
+            end = len(self.split)
+        index = self._order[self.position : end]
         self.position += len(index)
         batch = self.split.take(index)
         if self.position >= len(self.split):

@@ -66,6 +66,12 @@ class Likelihood(nn.Module, ABC):
         """Data as the encoder sees them: in its dtype, and on a scale fit for a network."""
         return x.to(dtype)
 
+    def init_from_statistics(self, mean: Tensor, std: Tensor) -> None:
+        """Take note of the training data's mean and standard deviation (*data_shape) each.
+
+        Called once before training. The default does nothing.
+        """
+
     def init_from_mean(self, data_mean: Tensor) -> Tensor | None:
         """Parameters (*param_shape) whose distribution has this mean (*data_shape), or None.
 

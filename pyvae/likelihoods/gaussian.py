@@ -29,6 +29,10 @@ class GaussianLikelihood(LocationScaleLikelihood):
         sigma: standard deviation, in the units of the data; default 1; not for "per_pixel"
         mean: "linear" (the decoder's output) or "sigmoid" (of it: means of data in [0, 1], as in
             the paper)
+        standardize: let the networks see each variable with mean 0 and standard deviation 1, of
+            the training rows, which the model keeps; sigma is then in units of that standard
+            deviation. Densities, means and samples stay those of the data as they are. Outside of
+            ``pyvae train``, :meth:`init_from_statistics` takes mean and standard deviation
 
     Raises:
         ValueError: an unknown kind of variance or mean, or a sigma that is not positive or has no
@@ -47,8 +51,14 @@ class GaussianLikelihood(LocationScaleLikelihood):
         variance: str = "fixed",
         sigma: float | None = None,
         mean: str = "linear",
+        standardize: bool = False,
     ) -> None:
-        super().__init__(data_shape)
+        super().__init__(data_shape, standardize)
+        if standardize and mean == "sigmoid":
+            raise ValueError(
+                "gaussian likelihood: standardize=true is for data of any scale, mean='sigmoid' "
+                "for data in [0, 1]; give one of them"
+            )
         if mean not in ("linear", "sigmoid"):
             raise ValueError(
                 f"gaussian likelihood: mean must be 'linear' or 'sigmoid', got {mean!r}"

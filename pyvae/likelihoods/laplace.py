@@ -24,6 +24,8 @@ class LaplaceLikelihood(LocationScaleLikelihood):
             "per_pixel" (the decoder gives means, then log-scales, along the first dimension of
             ``param_shape``)
         b: the scale, in the units of the data; default 1; not for "per_pixel"
+        standardize: let the networks see each variable with mean 0 and standard deviation 1, as
+            with the likelihood ``gaussian``; b is then in units of that standard deviation
 
     Raises:
         ValueError: an unknown kind of scale, or a b that is not positive or has no place.
@@ -34,9 +36,13 @@ class LaplaceLikelihood(LocationScaleLikelihood):
     """
 
     def __init__(
-        self, data_shape: Sequence[int], scale: str = "fixed", b: float | None = None
+        self,
+        data_shape: Sequence[int],
+        scale: str = "fixed",
+        b: float | None = None,
+        standardize: bool = False,
     ) -> None:
-        super().__init__(data_shape)
+        super().__init__(data_shape, standardize)
         if b is not None and b <= 0:
             raise ValueError(f"laplace likelihood: b must be positive, got {b}")
         start = math.log(1.0 if b is None else b)

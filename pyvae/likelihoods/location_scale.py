@@ -18,10 +18,23 @@ class LocationScaleLikelihood(Likelihood, ABC):
     """A location from the decoder, and a spread that is fixed, learned, or the decoder's too.
 
     A subclass calls :meth:`_set_spread` in its constructor.
+
+    Args:
+        data_shape: the shape of one datum
+        standardize: let the networks see each variable with mean 0 and standard deviation 1. The
+            statistics are stored with the model; p(x|z) stays one of the data as they are
     """
+
+    shift: Tensor | None
+    unit: Tensor | None
 
     #: What the spread is: the name of its parameter or buffer.
     spread: ClassVar[str] = "log_scale"
+
+    def __init__(self, data_shape: Sequence[int], standardize: bool = False) -> None:
+        super().__init__(data_shape)
+        self.register_buffer("shift", torch.zeros(self.data_shape) if standardize else None)
+        self.register_buffer("unit", torch.ones(self.data_shape) if standardize else None)
 
     def _set_spread(self, kind: str, start: float, *, what: str, option: str, given: bool) -> None:
         """Keep the spread, with ``start`` as its value, of a part and an option for messages."""
@@ -42,6 +55,17 @@ class LocationScaleLikelihood(Likelihood, ABC):
         elif kind == "fixed":
             self.register_buffer(self.spread, value, persistent=False)
 
+    @torch.no_grad()
+    def init_from_statistics(self, mean: Tensor, std: Tensor) -> None:
+        if self.shift is not None and self.unit is not None:
+            self.shift.copy_(mean)
+            self.unit.copy_(torch.where(std > 0, std, torch.ones_like(std)))
+
+    def as_input(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        """Data as they are, or standardized."""
+        x = x.to(dtype)
+        return x if self.shift is None or self.unit is None else (x - self.shift) / self.unit
+
     @property
     def param_shape(self) -> tuple[int, ...]:
         first, *rest = self.data_shape
@@ -50,11 +74,17 @@ class LocationScaleLikelihood(Likelihood, ABC):
     def _parts(self, params: Tensor) -> Sequence[Tensor]:
         """Location (*batch, *data_shape) and spread, which broadcasts with it."""
         if self.kind == "per_pixel":
-            parts: tuple[Tensor, ...] = params.chunk(2, dim=-len(self.data_shape))
-            return parts
-        return params, getattr(self, self.spread)
+            location, spread = params.chunk(2, dim=-len(self.data_shape))
+        else:
+            location, spread = params, getattr(self, self.spread)
+        if self.shift is None or self.unit is None:
+            return location, spread
+        powers = 2 if self.spread == "logvar" else 1
+        return self.shift + self.unit * location, spread + powers * self.unit.log()
 
     def init_from_mean(self, data_mean: Tensor) -> Tensor | None:
+        if self.shift is not None and self.unit is not None:
+            data_mean = (data_mean - self.shift) / self.unit
         if self.kind == "per_pixel":
             return torch.cat([data_mean, torch.zeros_like(data_mean)])
         return data_mean

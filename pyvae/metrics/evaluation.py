@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -95,6 +95,7 @@ def evaluate(
     num_samples: int = 0,
     discrete: bool = False,
     aggregate: int = 0,
+    tick: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Evaluate a model on data, which it takes a batch at a time.
 
@@ -107,6 +108,7 @@ def evaluate(
         discrete: whether the data are discrete, so that bits per dimension mean something
         aggregate: at how many samples to look at the aggregated posterior, which all the data's
             posteriors are kept for (3 D numbers for each datum); 0: not at all
+        tick: called between small pieces of the work; what it raises ends the evaluation
 
     Raises:
         ValueError: there are no data.
@@ -114,6 +116,7 @@ def evaluate(
     bound, kls, marginal, means, each = (Moments() for _ in range(5))
     posteriors = Posteriors()
     for x, side in batches:
+        tick()
         q, p = model.encode(x), model.prior()
         z = q.sample()
         kl = _kl(q, p, z)
@@ -127,7 +130,7 @@ def evaluate(
         if aggregate:
             posteriors.add(q, z)
         if num_samples:
-            marginal.add(log_marginal(model, x, num_samples, chunk=None, **side))
+            marginal.add(log_marginal(model, x, num_samples, side, tick=tick))
     if not bound.count:
         raise ValueError("evaluate: there are no data")
     elbo, kl_mean = float(bound.mean), float(kls.mean)

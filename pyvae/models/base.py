@@ -92,7 +92,7 @@ class Model(nn.Module, ABC):
             num_samples: K, samples of z for each datum
             chunk: how many of them to hold at a time; default: what fits in some 100 MB
         """
-        return log_marginal(self, x, num_samples, chunk=chunk, **side)
+        return log_marginal(self, x, num_samples, side, chunk=chunk)
 
     def init_output(self, data_mean: Tensor) -> None:
         """Start the decoder at the mean of the data (*data_shape), where the model knows how to."""

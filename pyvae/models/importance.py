@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import torch
@@ -50,9 +50,10 @@ def log_marginal(
     model: LatentVariableModel,
     x: Tensor,
     num_samples: int,
+    side: Mapping[str, Tensor],
     *,
     chunk: int | None = None,
-    **side: Tensor,
+    tick: Callable[[], None] = lambda: None,
 ) -> Tensor:
     r"""log p(x) (B,) in nats, by importance sampling from q(z|x).
 
@@ -66,8 +67,9 @@ def log_marginal(
         model: any model with encode, decode and prior
         x: data (B, *data_shape)
         num_samples: K, samples of z for each datum
-        chunk: how many samples to hold at a time; default: what fits in some 100 MB
         side: side inputs of the likelihood, (B, ...) each
+        chunk: how many samples to hold at a time; default: what fits in some 100 MB
+        tick: called before each of these pieces; what it raises ends the work
 
     Raises:
         ValueError: num_samples or chunk is less than 1.
@@ -85,6 +87,7 @@ def log_marginal(
             size = chunk or max(1, rows // max(1, len(x[part])))
             total: Tensor | None = None
             for done in range(0, num_samples, size):
+                tick()
                 k = min(size, num_samples - done)
                 new = log_weights(model, x[part], k, **few).logsumexp(0)
                 total = new if total is None else torch.logaddexp(total, new)

@@ -37,23 +37,15 @@ def save_config(model: nn.Module, config: dict[str, Any], folder: str | os.PathL
     write_whole(folder / CONFIG, (text + "\n").encode())
 
 
-def save(
-    model: nn.Module, config: dict[str, Any], folder: str | os.PathLike[str], **facts: Any
-) -> None:
+def save(model: nn.Module, config: dict[str, Any], folder: str | os.PathLike[str]) -> None:
     """Write the model's config and weights; each file appears whole or not at all.
-
-    Args:
-        model: whose weights are written
-        config: what builds it again, fit for JSON
-        folder: where to; made if need be
-        facts: about the weights, fit for JSON
 
     Raises:
         ImportError: safetensors is not installed.
         OSError: the folder cannot be made or written.
     """
     folder = Path(folder)
-    save_tensors(folder / WEIGHTS, model.state_dict(), facts)
+    save_tensors(folder / WEIGHTS, model.state_dict(), {})
     save_config(model, config, folder)
 
 

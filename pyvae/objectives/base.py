@@ -51,6 +51,7 @@ class Objective(nn.Module, ABC):
     """
 
     data_size: int | None = None  #: rows of training data, set before ``bind`` by who trains
+    min_rows: int = 1  #: rows that a minibatch must have: 2 where they are compared with each other
 
     def __init__(self) -> None:  # nn.Module's own takes anything, and options are checked by it
         super().__init__()
@@ -74,6 +75,10 @@ class Objective(nn.Module, ABC):
                 f"{type(self).__name__} needs the number of training data: set data_size"
             )
         return self.data_size
+
+    def notes(self, steps: int, epochs: int) -> list[str]:
+        """What a person should know before a run of so many steps, in so many epochs, begins."""
+        return []
 
     def step_begin(self, step: int, epoch: int) -> None:
         """Called before each training step, both counted from 0: the place for schedules."""

@@ -101,6 +101,9 @@ class ELBO(Objective):
         self.weight_prior = weight_prior
         self.weight_scale = weight_scale
 
+    def notes(self, steps: int, epochs: int) -> list[str]:
+        return self.kl_weight.notes(steps, epochs)
+
     def step_begin(self, step: int, epoch: int) -> None:
         self.kl_weight.begin(step, epoch)
 

@@ -61,6 +61,8 @@ class FactorVAE(Objective):
     ['accuracy']
     """
 
+    min_rows = 2
+
     discriminator: Discriminator
 
     def __init__(

@@ -58,6 +58,8 @@ class InfoVAE(Objective):
     ['elbo', 'kl', 'log_likelihood', 'mmd']
     """
 
+    min_rows = 2
+
     name: ClassVar[str] = "infovae"  # in messages
 
     def __init__(

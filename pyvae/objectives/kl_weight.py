@@ -57,12 +57,26 @@ class KLWeight:
 
     def begin(self, step: int, epoch: int) -> None:
         """Where training is, both counted from 0."""
-        part = 1.0
+        self.progress = self._progress(step, epoch)
+
+    def notes(self, steps: int, epochs: int) -> list[str]:
+        """That a run of so many steps and epochs ends before the warm-up does."""
+        reached = self._progress(steps - 1, epochs - 1)
+        if reached == 1:
+            return []
+        unit, whole, run = "step", self.steps, steps
+        if not self.steps:
+            unit, whole, run = "epoch", self.epochs, epochs
+        name, end = ("beta", self.beta) if self.capacity is None else ("capacity", self.capacity)
+        return [
+            f"the warm-up takes {whole} {unit}s and the run has {run} {unit}{'s' * (run != 1)}: "
+            f"{name} will reach {reached * end:.3g}, not {end:g}"
+        ]
+
+    def _progress(self, step: int, epoch: int) -> float:
         if self.steps:
-            part = step / self.steps
-        elif self.epochs:
-            part = epoch / self.epochs
-        self.progress = min(1.0, part)
+            return min(1.0, step / self.steps)
+        return min(1.0, epoch / self.epochs) if self.epochs else 1.0
 
     def cost(self, kl: Tensor) -> Tensor:
         """What a mean KL (a scalar) adds to the loss."""

@@ -61,6 +61,8 @@ class TCVAE(Objective):
     True
     """
 
+    min_rows = 2
+
     def __init__(
         self,
         alpha: float = 1.0,

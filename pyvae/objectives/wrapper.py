@@ -34,6 +34,10 @@ class Wrapper(Objective):
         if isinstance(objective, type(self)) or not isinstance(objective, Objective):
             raise TypeError(f"{name}: the inner objective cannot be {objective!r}")
         self.inner = objective
+        self.min_rows = objective.min_rows
+
+    def notes(self, steps: int, epochs: int) -> list[str]:
+        return self.inner.notes(steps, epochs)
 
     def bind(self, model: Model) -> None:
         self.inner.data_size = self.data_size

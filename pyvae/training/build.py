@@ -14,7 +14,7 @@ import torch
 
 from pyvae import registry
 from pyvae.config import TrainConfig
-from pyvae.data import DataSplits, View, load, view
+from pyvae.data import Batches, DataSplits, View, load, view
 from pyvae.data.binarize import Binarize
 from pyvae.data.h5 import is_h5_path
 from pyvae.errors import UserError
@@ -23,6 +23,7 @@ from pyvae.likelihoods import Likelihood
 from pyvae.models.base import Model
 from pyvae.networks import init_weights
 from pyvae.objectives import Objective
+from pyvae.training.describe import check_size, describe, moments, scale_advice
 from pyvae.training.evaluation import default_device
 from pyvae.training.fit import check_fit
 from pyvae.training.optimizers import build_optimizer
@@ -40,12 +41,30 @@ _SAID = (registry.UnknownPartError, TypeError, ValueError, NotImplementedError, 
 
 @dataclass(frozen=True)
 class Parts:
-    """What training needs, on its device."""
+    """What training needs, on its device.
+
+    Args:
+        view: the data as the likelihood sees them
+        model, objective: what is trained
+        device: where all of it is
+        data: what is known of the data, for ``train.json``
+        advice: what to do if training diverges, where the data say it
+        notes: what to say before training begins
+    """
 
     view: View
     model: Model
     objective: Objective
     device: torch.device
+    data: dict[str, Any]
+    advice: str
+    notes: list[str]
+
+    def batches(self, config: TrainConfig) -> Batches:
+        """The minibatches of a run."""
+        return Batches(
+            self.view.data.train, config.batch_size, config.seed, self.objective.min_rows
+        )
 
 
 @contextmanager
@@ -95,13 +114,16 @@ def build(config: TrainConfig) -> Parts:
         _check_names(config)
         data = build_data(config)
         check_fit(data, config.likelihood, _options(config, "likelihood"), config.binarize)
+        check_size(lambda: _model(config, data))
         torch.manual_seed(config.seed)
         model = _model(config, data)
         init_weights(model, config.init, config.init_std)
         shown = build_view(config, data, model.likelihood)
         _check_values(model, shown)
+        mean, std = moments(shown)
+        model.likelihood.init_from_statistics(mean, std)
         if config.init_output:
-            model.init_output(_mean(shown))
+            model.init_output(mean)
         some = shown.data.train.subset(_ROWS, seed=config.seed).x
         model.init_prior(shown.train_values(some, torch.Generator().manual_seed(config.seed)))
         objective: Objective = registry.objectives.create(
@@ -112,9 +134,21 @@ def build(config: TrainConfig) -> Parts:
         for phase in objective.phases(model):
             build_optimizer(config.optimizer, phase.parameters, config.lr, config.optimizer_args)
         _try(model, objective, shown)
+        batches = Batches(shown.data.train, config.batch_size, config.seed, objective.min_rows)
+    advice = scale_advice(config, model.likelihood, mean, std)
+    steps = config.total_steps(batches.steps_per_epoch)
+    notes = objective.notes(steps, -(-steps // batches.steps_per_epoch))
     model.to(device)
     objective.to(device)
-    return Parts(shown.to(device), model, objective, device)
+    return Parts(
+        shown.to(device),
+        model,
+        objective,
+        device,
+        data=describe(data, shown),
+        advice=advice,
+        notes=[*notes, *([advice] if advice else [])],
+    )
 
 
 def _model(config: TrainConfig, data: DataSplits) -> Model:
@@ -158,7 +192,26 @@ def _options(config: TrainConfig, kind: str) -> dict[str, Any]:
 def _check_names(config: TrainConfig) -> None:
     kinds = ("dataset", "model", *MODEL_PARTS, "objective")
     for kind in kinds[is_h5_path(config.dataset) :]:  # the path of a file stands for itself
-        registry.registries[f"{kind}s"].get(getattr(config, kind))
+        try:
+            registry.registries[f"{kind}s"].get(getattr(config, kind))
+        except registry.UnknownPartError as error:
+            preset = _preset_called(getattr(config, kind)) if kind == "objective" else None
+            if preset is None:
+                raise
+            raise UserError(
+                f"there is no objective {config.objective!r}, but a preset, which is a whole "
+                f"system: --preset {preset}"
+            ) from error
+
+
+def _preset_called(name: str) -> str | None:
+    """The preset of this name, in any way of writing it."""
+    import pyvae.presets  # noqa: F401  registers them
+
+    def plain(text: str) -> str:
+        return text.lower().replace("-", "").replace("_", "")
+
+    return next((one for one in registry.presets.names() if plain(one) == plain(name)), None)
 
 
 def _check_values(model: Model, shown: View) -> None:
@@ -172,15 +225,9 @@ def _check_values(model: Model, shown: View) -> None:
             check(shown.held_out_values(part))
 
 
-def _mean(shown: View) -> torch.Tensor:
-    """The mean of the training data (*data_shape) as the likelihood sees them."""
-    mean = shown.data.train.x.double().mean(0)
-    return (mean / (1 if shown.train_mode == "stored" else shown.data.levels or 1)).float()
-
-
 def _try(model: Model, objective: Objective, shown: View) -> None:
     """One forward pass of each phase on a few data, of copies: nothing is changed or drawn."""
-    few = shown.data.train[:4]
+    few = shown.data.train[: max(4, objective.min_rows)]
     batch = replace(few, x=shown.train_values(few.x, torch.Generator().manual_seed(0)))
     model, objective = copy.deepcopy((model, objective))
     with torch.random.fork_rng(devices=[]):

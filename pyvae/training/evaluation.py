@@ -57,14 +57,13 @@ def evaluate_split(
         num_samples: importance samples for log p(x); 0: none
         rows: a random subset of so many rows; 0: all
         aggregate: at how many samples to look at the aggregated posterior; 0: not at all
-        tick: called before each batch; what it raises ends the evaluation
+        tick: called between small pieces of the work; what it raises ends the evaluation
     """
     split = split.subset(rows) if rows else split
     training = model.training
 
     def batches() -> Iterator[tuple[Tensor, Mapping[str, Tensor]]]:
         for start in range(0, len(split), ROWS):
-            tick()
             part = split[start : start + ROWS]
             yield view.held_out_values(part.x), part.extras
 
@@ -78,6 +77,7 @@ def evaluate_split(
                 num_samples=num_samples,
                 discrete=discrete,
                 aggregate=aggregate,
+                tick=tick,
             )
     finally:
         model.train(training)

@@ -1,39 +1,46 @@
-"""The folder of a run: it appears complete and is never overwritten by accident.
+"""The folder of a run: it appears complete, has one writer, and is never overwritten by accident.
 
 ``config.json`` and ``model.safetensors`` hold the model (``pyvae.VAE.from_pretrained(folder)``),
-``train.json`` the settings, ``metrics.csv`` and TensorBoard's events the curves,
-``checkpoint.safetensors`` what ``--resume`` needs, ``results.json`` the final figures.
+``train.json`` the settings and what is known of the data, ``metrics.csv`` and TensorBoard's events
+the curves, ``checkpoint.safetensors`` what ``--resume`` needs, ``results.json`` the final figures.
+The model appears with the first training step that is saved: initial weights are not a result.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import shutil
-import tempfile
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import torch
+from torch import Tensor
 
 from pyvae.config import TrainConfig
 from pyvae.errors import RunError
 from pyvae.models.base import Model
+from pyvae.models.pretrained import WEIGHTS, save_config
 from pyvae.registry import models
+from pyvae.storage import DamagedError, load_tensors, save_tensors, write_whole
+from pyvae.training import checkpoint
+from pyvae.training.claim import TakenError, claim
+from pyvae.training.lock import FolderLock
 
-__all__ = ["RunFolder", "free_name"]
+__all__ = ["RunFolder", "writing"]
 
-SETTINGS = "train.json"
+SETTINGS, SIDE = "train.json", "side_inputs.safetensors"
 
 
-def free_name(stem: str) -> Path:
-    """``stem``, or the first of ``stem-2``, ``stem-3``, ... that does not exist yet."""
-    path, number = Path(stem), 1
-    while path.exists():
-        number += 1
-        path = Path(f"{stem}-{number}")
-    return path
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Within, a disk that is full or a place that cannot be written is said in one sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"cannot write the run folder {path}: {error.strerror or error}") from error
 
 
 class RunFolder:
@@ -47,57 +54,117 @@ class RunFolder:
         self.path = Path(path)
         self.checkpoint = self.path / "checkpoint.safetensors"
         self.metrics = self.path / "metrics.csv"
+        self._lock: FolderLock | None = None
 
-    def check_new(self, overwrite: bool) -> None:
+    @property
+    def quoted(self) -> str:
+        """The path as a word of a command line."""
+        return shlex.quote(str(self.path))
+
+    # Making it
+
+    def check_new(self, overwrite: bool = True) -> None:
         """Look, without writing, whether the folder can be made.
 
         Raises:
             RunError: something is in the way, or the place cannot be written.
         """
         path = self.path
-        try:
+        with writing(path):
             if path.is_dir() and any(path.iterdir()):
                 if not (path / SETTINGS).is_file():
                     raise RunError(f"{path} exists and is not a run folder; choose another --out")
                 if not overwrite:
-                    raise RunError(
-                        f"{path} holds a run already; choose another --out, continue it with "
-                        f"--resume {path}, or replace it with --overwrite"
+                    raise TakenError.of(
+                        path,
+                        "holds a run already",
+                        f", continue it with --resume {self.quoted}, "
+                        f"or replace it with --overwrite",
                     )
             elif path.exists() and not path.is_dir():
                 raise RunError(f"{path} exists and is not a folder; choose another --out")
             parent = path.absolute().parent
             while not parent.exists():
                 parent = parent.parent
-        except OSError as error:
-            raise RunError(f"cannot write the run folder {path}: {error.strerror}") from error
         if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
             raise RunError(f"cannot write the run folder {path}: {parent} is no writable folder")
 
-    def create(self, config: TrainConfig, model: Model, facts: Mapping[str, Any]) -> None:
-        """Make the folder, with settings and initial weights, in one step; a run there is replaced.
+    def create(
+        self,
+        config: TrainConfig,
+        model: Model,
+        facts: Mapping[str, Any],
+        *,
+        state: tuple[Mapping[str, Tensor], Mapping[str, Any]] | None = None,
+        side: Mapping[str, Tensor] | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        """Make the folder in one step, and lock it until :meth:`release`.
+
+        Args:
+            config: the settings
+            model: what is trained; its weights are not written
+            facts: what else ``train.json`` holds
+            state: the first checkpoint
+            side: some side inputs of the likelihood, for samples without the data
+            overwrite: take the place of a run that is there
 
         Raises:
-            RunError: it cannot be written.
+            TakenError: there is something under the name.
+            RunError: a process writes the run that is there, or the folder cannot be written.
         """
-        temporary = None
+
+        def fill(folder: Path) -> None:
+            save_config(model, model.config, folder)
+            if state is not None:
+                checkpoint.save(folder / self.checkpoint.name, *state)
+            if side:
+                save_tensors(folder / SIDE, side, {})
+            record = {**facts, "settings": config.to_dict()}
+            write_whole(folder / SETTINGS, (json.dumps(record, indent=2) + "\n").encode())
+
+        with writing(self.path):
+            self._lock = claim(self.path, fill, self.check_new if overwrite else None)
+
+    # Its one writer
+
+    def lock(self) -> None:
+        """Be the only one that writes here, until :meth:`release`.
+
+        Raises:
+            RunError: another process writes here, or it cannot be written.
+        """
+        if self._lock is None:
+            with writing(self.path):
+                lock = FolderLock(Path(os.path.realpath(self.path)))
+                lock.acquire()
+                self._lock = lock
+
+    def release(self) -> None:
+        """Let others write."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    # What is in it
+
+    def record(self) -> dict[str, Any]:
+        """All of ``train.json``: settings, versions, what is known of the data.
+
+        Raises:
+            RunError: there is no run here, or the file is damaged.
+        """
+        file = self.path / SETTINGS
+        if not file.is_file():
+            what = "has no train.json" if self.path.is_dir() else "does not exist"
+            raise RunError(f"{self.path} is not a run folder: it {what}")
         try:
-            self.path.absolute().parent.mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(prefix=".pyvae-", dir=self.path.absolute().parent))
-            temporary.chmod(0o755)
-            model.save_pretrained(temporary)
-            text = json.dumps({**facts, "settings": config.to_dict()}, indent=2)
-            (temporary / SETTINGS).write_text(text + "\n", encoding="utf-8")
-            if self.path.exists():
-                shutil.rmtree(self.path)
-            os.replace(temporary, self.path)
-        except OSError as error:
-            raise RunError(
-                f"cannot write the run folder {self.path}: {error.strerror or error}"
-            ) from error
-        finally:
-            if temporary is not None:
-                shutil.rmtree(temporary, ignore_errors=True)
+            record = json.loads(file.read_text(encoding="utf-8"))
+            if not isinstance(record, dict) or not isinstance(record.get("settings"), dict):
+                raise ValueError("it holds no settings")
+        except (OSError, ValueError, RecursionError) as error:
+            raise RunError(f"{file} is cut short or damaged: {error}") from error
+        return record
 
     def config(self) -> TrainConfig:
         """The settings of the run.
@@ -105,36 +172,86 @@ class RunFolder:
         Raises:
             RunError: there is no run here, or its settings are damaged.
         """
-        file = self.path / SETTINGS
-        if not file.is_file():
-            what = "has no train.json" if self.path.is_dir() else "does not exist"
-            raise RunError(f"{self.path} is not a run folder: it {what}")
         try:
-            return TrainConfig.from_dict(json.loads(file.read_text(encoding="utf-8"))["settings"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise RunError(f"{file} is cut short or damaged: {error}") from error
+            return TrainConfig.from_dict(self.record()["settings"])
+        except RunError:
+            raise
+        except ValueError as error:
+            raise RunError(f"{self.path / SETTINGS} is cut short or damaged: {error}") from error
 
-    def set_config(self, config: TrainConfig) -> None:
-        """Write settings that changed; what else the file holds stays."""
-        file = self.path / SETTINGS
-        record = json.loads(file.read_text(encoding="utf-8"))
-        self.write_json(SETTINGS, {**record, "settings": config.to_dict()})
+    def set_config(self, config: TrainConfig, step: int) -> None:
+        """Write settings that changed at a step; the file remembers what they were before."""
+        record, settings = self.record(), config.to_dict()
+        before = record["settings"]
+        changed = {
+            name: [before.get(name), value]
+            for name, value in settings.items()
+            if before.get(name) != value
+        }
+        changes = [*record.get("changes", []), {"step": step, **changed}]
+        self.write_json(SETTINGS, {**record, "settings": settings, "changes": changes})
 
-    def model(self, device: torch.device | str = "cpu") -> Model:
+    def model(self, device: torch.device | str = "cpu", *, verify: bool = True) -> Model:
         """The model with the weights of the last checkpoint, in eval mode.
 
+        Args:
+            device: where it shall be
+            verify: compare the weights with their checksum
+
         Raises:
-            RunError: there is no run here, or it is cut short.
+            RunError: there is no run here, it is cut short, or nothing has been trained yet.
         """
         name = self.config().model
+        if self.checkpoint.is_file() and not (self.path / WEIGHTS).is_file():
+            raise RunError(
+                f"{self.path} has no trained model yet: {WEIGHTS} comes with the first training "
+                f"steps that are saved; go on with pyvae train --resume {self.quoted}"
+            )
         try:
-            model: Model = cast(Any, models.get(name)).from_pretrained(self.path, device=device)
+            kind = cast(Any, models.get(name))
+            model: Model = kind.from_pretrained(self.path, device=device, verify=verify)
         except (OSError, ValueError, LookupError, ImportError) as error:
             raise RunError(f"the run in {self.path} cannot be read: {error}") from error
         return model.eval()
 
+    def check_resumable(self) -> None:
+        """Raises: RunError: there is no checkpoint to go on from."""
+        if not self.checkpoint.is_file():
+            raise RunError(
+                f"{self.path} cannot be continued: {self.checkpoint.name} is missing; bring it "
+                f"back, or train anew in its place with --out {self.quoted} --overwrite"
+            )
+
+    def test_side(self, model: Model) -> dict[str, Tensor]:
+        """The side inputs of the likelihood of some test data (B, ...), to draw samples with.
+
+        Raises:
+            RunError: the file is missing or damaged.
+        """
+        wanted = model.likelihood.side_inputs
+        if not wanted:
+            return {}
+        try:
+            tensors = load_tensors(self.path / SIDE)[0]
+        except DamagedError as error:
+            raise RunError(f"samples need {', '.join(wanted)}, but {error}") from error
+        missing = [name for name in wanted if name not in tensors]
+        if missing:
+            raise RunError(f"samples need {missing[0]}, which {self.path / SIDE} does not hold")
+        return {name: tensors[name] for name in wanted}
+
+    def white(self) -> float:
+        """The value of the data that is drawn as white.
+
+        Raises:
+            RunError: ``train.json`` is damaged.
+        """
+        data = self.record().get("data", {})
+        white = data.get("white", 1.0) if isinstance(data, dict) else None
+        if not isinstance(white, (int, float)) or not white > 0:
+            raise RunError(f"{self.path / SETTINGS} is damaged: its white is {white!r}")
+        return float(white)
+
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file; it appears whole or not at all."""
-        temporary = self.path / f".{name}.tmp"
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        os.replace(temporary, self.path / name)
+        write_whole(self.path / name, (json.dumps(content, indent=2) + "\n").encode())

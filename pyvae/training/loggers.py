@@ -1,20 +1,48 @@
-"""Where the numbers go: a CSV file, TensorBoard, a progress bar."""
+"""Where the numbers go: a CSV file, TensorBoard."""
 
 from __future__ import annotations
 
 import csv
-import os
-import sys
-import time
+import io
+import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from pyvae.errors import optional
+from pyvae.errors import RunError, optional
+from pyvae.storage import write_whole
 
-__all__ = ["CsvLog", "Progress", "TensorBoardLog"]
+__all__ = ["CsvLog", "TensorBoardLog", "read_rows"]
 
 Row = Mapping[str, float]
+
+
+def read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """Columns and rows of a file of metrics; none where there is no file.
+
+    Raises:
+        RunError: it holds something else.
+    """
+    if not path.is_file():
+        return [], []
+    try:
+        text = path.read_bytes().decode()
+        whole, newline, _ = text.rpartition("\n")  # a last line may have been cut short
+        if text and not newline:
+            raise ValueError("it has no line that is whole")
+        reader = csv.DictReader(io.StringIO(whole + newline, newline=""))
+        columns = list(reader.fieldnames or [])
+        rows = [{name: row[name] or "" for name in columns} for row in reader]
+        if columns and "step" not in columns:
+            raise ValueError("it has no column 'step'")
+        for number, row in enumerate(rows, start=2):
+            if not row["step"].isdecimal():
+                raise ValueError(f"its line {number} has the step {row['step'][:20]!r}")
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
+        raise RunError(
+            f"{path} is damaged: {error}; move it away to go on without the curves so far"
+        ) from error
+    return columns, rows
 
 
 class CsvLog:
@@ -23,39 +51,33 @@ class CsvLog:
     Args:
         path: the file; rows that it holds are kept
         last_step: rows after this step are dropped (a run resumed from an earlier checkpoint)
+
+    Raises:
+        RunError: the file holds something else.
     """
 
     def __init__(self, path: Path, last_step: int) -> None:
         self.path = path
-        self.columns: list[str] = []
-        old: list[dict[str, str]] = []
-        if path.is_file():
-            with path.open(newline="", encoding="utf-8") as file:
-                reader = csv.DictReader(file)
-                old = [row for row in reader if row["step"] and int(row["step"]) <= last_step]
-                self.columns = list(reader.fieldnames or [])
-            self._rewrite(old)
+        self.columns, old = read_rows(path)
+        if self.columns:
+            self._rewrite([row for row in old if int(row["step"]) <= last_step])
 
     def write(self, row: Row) -> None:
         """Append one row, at once."""
         new = [name for name in row if name not in self.columns]
         if new:
-            old: list[dict[str, str]] = []
-            if self.path.is_file():
-                with self.path.open(newline="", encoding="utf-8") as file:
-                    old = list(csv.DictReader(file))
+            _, old = read_rows(self.path)
             self.columns += new
             self._rewrite(old)
         with self.path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, self.columns, restval="").writerow(row)
 
     def _rewrite(self, rows: list[dict[str, str]]) -> None:
-        temporary = self.path.with_name(f".{self.path.name}.tmp")
-        with temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, self.columns, restval="", extrasaction="ignore")
-            writer.writeheader()
-            writer.writerows(rows)
-        os.replace(temporary, self.path)
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, self.columns, restval="", extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_whole(self.path, text.getvalue().encode())
 
 
 class TensorBoardLog:
@@ -70,6 +92,8 @@ class TensorBoardLog:
         optional("tensorboard")
         writer = optional("torch.utils.tensorboard").SummaryWriter
         self._writer: Any = writer(str(folder), purge_step=last_step + 1, flush_secs=30)
+        self._hook = threading.excepthook
+        threading.excepthook = self._thread_failed
 
     def write(self, row: Row) -> None:
         """Add one row of scalars at its step."""
@@ -79,49 +103,13 @@ class TensorBoardLog:
 
     def close(self) -> None:
         """Write out what is pending."""
-        self._writer.close()
+        try:
+            self._writer.close()
+        finally:
+            threading.excepthook = self._hook
 
-
-class Progress:
-    """A bar on a terminal; elsewhere a line now and then.
-
-    Args:
-        total: steps in all
-        done: steps done already
-        stream: where it goes; default: standard error
-        quiet: show nothing
-    """
-
-    def __init__(
-        self, total: int, done: int = 0, *, stream: TextIO | None = None, quiet: bool = False
-    ) -> None:
-        stream = stream or sys.stderr
-        self._terminal = stream.isatty() and not quiet
-        self._stream = None if quiet else stream
-        self._total = total
-        self._next_line = time.monotonic() + 5.0
-        self._bar: Any = optional("tqdm").tqdm(
-            total=total,
-            initial=done,
-            unit="step",
-            file=stream,
-            mininterval=0.1,
-            dynamic_ncols=True,
-            disable=not self._terminal,
-        )
-        self.step = self._bar.update  #: called once for each step; draws at most 10 times a second
-
-    def show(self, row: Row) -> None:
-        """Tell the numbers of a row."""
-        text = ", ".join(
-            f"{n} {v:.4g}" for n, v in row.items() if n.endswith(("elbo", "likelihood"))
-        )
-        if self._terminal:
-            self._bar.set_postfix_str(text, refresh=False)
-        elif self._stream is not None and time.monotonic() >= self._next_line:
-            self._next_line = time.monotonic() + 5.0
-            print(f"step {int(row['step'])}/{self._total}: {text}", file=self._stream, flush=True)
-
-    def close(self) -> None:
-        """Leave the bar as it is."""
-        self._bar.close()
+    def _thread_failed(self, failed: threading.ExceptHookArgs) -> None:
+        """An error of the writer's thread is raised by the next ``write``: once is enough."""
+        tensorboards = type(failed.thread).__module__.startswith("tensorboard")
+        if not (tensorboards and issubclass(failed.exc_type, OSError)):
+            self._hook(failed)

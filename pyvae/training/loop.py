@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from pyvae.batch import Batch
 from pyvae.config import TrainConfig
-from pyvae.data import Batches
 from pyvae.errors import UserError, optional
 from pyvae.models.base import Model
 from pyvae.objectives import Objective
@@ -19,14 +17,15 @@ from pyvae.training import checkpoint
 from pyvae.training.build import Parts
 from pyvae.training.evaluation import evaluate_split
 from pyvae.training.folder import RunFolder
-from pyvae.training.loggers import CsvLog, Progress, TensorBoardLog
+from pyvae.training.guard import FiniteGuard, NotFiniteError, divergence, first_not_finite
+from pyvae.training.loggers import CsvLog, TensorBoardLog
 from pyvae.training.optimizers import build_optimizer
+from pyvae.training.progress import Progress
+from pyvae.training.saving import SaveClock
 from pyvae.training.signals import Interrupted, StopRequest
 from pyvae.training.state import TrainingState
 
 __all__ = ["Trainer"]
-
-SAVE_SECONDS = 30.0  # between two checkpoints, at least
 
 
 class _Losses(nn.Module):
@@ -49,12 +48,12 @@ class Trainer:
 
     The numbers depend on the settings alone: not on when the run was interrupted, how often it was
     evaluated, or what is shown. Terms stay on the device between two records, so that no step waits
-    for it.
+    for it. Only a state whose terms and weights are finite is saved.
 
     Args:
         config: the settings
         parts: what :func:`pyvae.training.build.build` made of them
-        folder: an existing run folder; a checkpoint in it is taken up
+        folder: the run folder, which exists when :meth:`fit` is called
         quiet: show no progress
     """
 
@@ -63,30 +62,42 @@ class Trainer:
     ) -> None:
         self.config, self.parts, self.folder, self.quiet = config, parts, folder, quiet
         self.model, self.objective, self.view = parts.model, parts.objective, parts.view
-        self.batches = Batches(parts.view.data.train, config.batch_size, config.seed)
+        self.batches = parts.batches(config)
         self.total = config.total_steps(self.batches.steps_per_epoch)
         self._set_up()
         binarization = torch.Generator(parts.device).manual_seed(config.seed)
         self.state = TrainingState(
             self.losses, self.optimizers, self.batches, binarization, parts.device
         )
-        if folder.checkpoint.is_file():
-            self.state.restore(*checkpoint.load(folder.checkpoint))
+        self.guard = FiniteGuard()
+        self._clock = SaveClock()
+        self.saved_step = 0  #: training steps of the state that is on disk
 
     @property
     def step(self) -> int:
         """Training steps done."""
         return self.state.counters.step
 
+    def resume(self, *, verify: bool = True) -> None:
+        """Take up the folder's checkpoint.
+
+        Raises:
+            UserError: it is missing, damaged, or of another run.
+        """
+        self.folder.check_resumable()
+        self.state.restore(*checkpoint.load(self.folder.checkpoint, verify=verify))
+        self.saved_step = self.step
+
     def fit(self, stop: StopRequest) -> None:
         """Train to the end.
 
         Raises:
             Interrupted: a stop was requested; the state is saved.
-            UserError: the loss is no longer finite.
+            UserError: a term of the loss or a weight is no longer finite; the last finite state
+                that was saved is still there.
         """
-        begun = time.monotonic() - self.state.counters.seconds
-        saved = time.monotonic()
+        counters = self.state.counters
+        begun = time.monotonic() - counters.seconds
         self._csv = CsvLog(self.folder.metrics, self.step)
         self._board = TensorBoardLog(self.folder.path, self.step)
         self._bar = Progress(self.total, self.step, quiet=self.quiet)
@@ -95,32 +106,59 @@ class Trainer:
             while True:
                 if self._evaluation_due():
                     self._record(self._evaluate(stop), time.monotonic() - begun)
-                    self.state.counters.evaluated = self.step
-                    if time.monotonic() - saved > SAVE_SECONDS:
-                        self.save()
-                        saved = time.monotonic()
+                    counters.evaluated = self.step
                 elif self.state.means.count >= self.config.log_every:
                     self._record({}, time.monotonic() - begun)
                 if self.step >= self.total:
                     break
                 self.check(stop)
+                if self._clock.due():
+                    counters.seconds = time.monotonic() - begun
+                    self.save()
                 self._train_step()
+                self.guard.look()
                 self._bar.step()
             self._record({}, time.monotonic() - begun)
-            self.state.counters.seconds = time.monotonic() - begun
+            counters.seconds = time.monotonic() - begun
             self.save()
         except Interrupted:
-            self.state.counters.seconds = time.monotonic() - begun
+            counters.seconds = time.monotonic() - begun
             self.save()
             raise
+        except NotFiniteError as error:
+            raise UserError(self._diverged(error)) from error
         finally:
             self._bar.close()
             self._board.close()
 
     def save(self) -> None:
-        """Save weights and the whole state of training; each file appears whole or not at all."""
-        self.model.save_pretrained(self.folder.path)
-        checkpoint.save(self.folder.checkpoint, *self.state.capture())
+        """Save weights and the whole state of training; each file appears whole or not at all.
+
+        Raises:
+            UserError: the state is not finite, and what was saved before stays.
+        """
+        with self._clock.saving():
+            try:
+                self.guard.look(wait=True)
+                tensors, facts = self.state.capture()
+                bad = first_not_finite(dict(self.losses.named_parameters()))
+                if bad is not None:
+                    raise NotFiniteError(bad.partition(".")[2], self.step)
+            except NotFiniteError as error:
+                raise UserError(self._diverged(error)) from error
+            if self.step:
+                self.model.save_pretrained(self.folder.path)
+            checkpoint.save(self.folder.checkpoint, tensors, facts)
+        self.saved_step = self.step
+
+    def check(self, stop: StopRequest) -> None:
+        """Raises: Interrupted: if a stop was requested."""
+        if stop.signal is not None:
+            raise Interrupted(stop.signal, self.step)
+
+    def ticker(self, stop: StopRequest) -> Callable[[], None]:
+        """What raises Interrupted, when it is called, if a stop was requested."""
+        return lambda: self.check(stop)
 
     def _set_up(self) -> None:
         device, config = self.parts.device, self.config
@@ -157,9 +195,10 @@ class Trainer:
             optimizer.step()
             terms["loss" if len(self.phases) == 1 else f"loss_{phase.name}"] = loss.detach()
             terms |= named
-        self.state.means.add(terms)
+        values = self.state.means.add(terms)
         self.state.counters.step += 1
         self.state.counters.samples += len(x)
+        self.guard.add(self.step, tuple(terms), values)
 
     def _set_lr(self, lr: float) -> None:
         for phase in self.phases:
@@ -181,29 +220,23 @@ class Trainer:
             self.view.held_out(config.eval_split),
             num_samples=0 if config.eval_every is None else config.eval_samples,
             rows=config.eval_subset,
-            tick=lambda: self.check(stop),
+            tick=self.ticker(stop),
         )
         names = ("elbo", "reconstruction", "kl", "log_likelihood", "active_units")
         values = {name: getattr(figures, name) for name in names}
         return {f"{config.eval_split}/{n}": v for n, v in values.items() if v is not None}
 
     def _record(self, figures: Mapping[str, float], seconds: float) -> None:
+        self.guard.look(wait=True)  # the means are read now, which waits anyway
         terms = self.state.means.pop()
         if not terms and not figures:
             return
-        if not all(
-            math.isfinite(value) for name, value in terms.items() if name.startswith("loss")
-        ):
-            raise UserError(
-                f"the loss is no longer finite at step {self.step}; try a smaller --lr "
-                f"({self.config.lr} now)"
-            )
         row = {
             "step": self.step,
             "epoch": self.step / self.batches.steps_per_epoch,
             "samples": self.state.counters.samples,
             "seconds": round(seconds, 3),
-            "lr": self.config.lr_at(max(self._epoch, 0)),
+            "lr": self._lr(),
             **{f"train/{name}": value for name, value in terms.items()},
             **figures,
         }
@@ -211,7 +244,15 @@ class Trainer:
         self._board.write(row)
         self._bar.show(row)
 
-    def check(self, stop: StopRequest) -> None:
-        """Raises: Interrupted: if a stop was requested."""
-        if stop.signal is not None:
-            raise Interrupted(stop.signal, self.step)
+    def _lr(self) -> float:
+        """The learning rate in force."""
+        return self.config.lr_at(max(self._epoch, 0))
+
+    def _diverged(self, error: NotFiniteError) -> str:
+        return divergence(
+            error,
+            rate=self._lr(),
+            advice=self.parts.advice,
+            saved_step=self.saved_step,
+            go_on=f"pyvae train --resume {self.folder.quoted} --lr {self.config.lr / 10:g}",
+        )

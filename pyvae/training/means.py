@@ -18,14 +18,15 @@ class Means:
         self._names: tuple[str, ...] = ()
         self._sums: Tensor | None = None
 
-    def add(self, terms: Mapping[str, Tensor]) -> None:
-        """Take in the scalars of one step, always of the same names."""
+    def add(self, terms: Mapping[str, Tensor]) -> Tensor:
+        """Take in the scalars of one step, always of the same names; returns them as one tensor."""
         values = torch.stack([value.detach().float() for value in terms.values()])
         if self._sums is None:
-            self._names, self._sums = tuple(terms), values
+            self._names, self._sums = tuple(terms), values.clone()
         else:
             self._sums += values
         self.count += 1
+        return values
 
     def pop(self) -> dict[str, float]:
         """The means since the last call, and start anew; empty if nothing was added."""

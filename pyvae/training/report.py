@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -10,10 +10,12 @@ from torch import Tensor
 from pyvae import plots
 from pyvae.config import TrainConfig
 from pyvae.data import Split, View
+from pyvae.errors import RunError
 from pyvae.metrics import Evaluation, seeded
 from pyvae.models.base import Model, posterior_mean
 from pyvae.training.evaluation import AGGREGATE, evaluate_split
 from pyvae.training.folder import RunFolder
+from pyvae.training.loggers import read_rows
 
 __all__ = ["final_figures", "pictures", "reconstructions", "results", "samples"]
 
@@ -21,15 +23,21 @@ TILES = 100  # images in a picture
 
 
 @torch.no_grad()
-def samples(model: Model, split: Split, n: int, *, draw: bool = False) -> Tensor:
+def samples(model: Model, side: Mapping[str, Tensor], n: int, *, draw: bool = False) -> Tensor:
     """The means of p(x|z), or draws from it, at n samples z of the prior: (n, *data_shape).
 
-    Side inputs are those of the split's first data, over and over.
+    Args:
+        model: whose samples
+        side: side inputs of the likelihood (B, ...) each, taken over and over
+        n: how many
+        draw: draws instead of means
     """
-    rows = torch.arange(n) % max(len(split), 1)
-    side = split.side(model.likelihood.side_inputs)
-    side = {name: value[rows.to(value.device)] for name, value in side.items()}
-    p = model.decode(model.prior().sample(torch.Size((n,))), **side)
+    device = next(model.parameters()).device
+    each = {
+        name: value.to(device)[torch.arange(n, device=device) % len(value)]
+        for name, value in side.items()
+    }
+    p = model.decode(model.prior().sample(torch.Size((n,))), **each)
     return p.sample() if draw else p.mean
 
 
@@ -64,34 +72,59 @@ def results(config: TrainConfig, figures: Evaluation, step: int | None = None) -
     return {"dataset": config.dataset, "split": "test", **steps, **figures.to_dict()}
 
 
-def pictures(folder: RunFolder, model: Model, view: View, seed: int) -> list[str]:
-    """Draw what can be drawn; returns the names of the files.
+def pictures(
+    folder: RunFolder,
+    model: Model,
+    view: View | None,
+    seed: int,
+    tick: Callable[[], None] = lambda: None,
+) -> tuple[list[str], list[str]]:
+    """Draw what can be drawn; returns the names of the files, and why others are missing.
 
     ``samples.png``: decoder means of samples of the prior; ``reconstructions.png``: test data, as
-    grey levels, above their reconstructions; ``manifold.png``: the plane of two latents;
-    ``curve.png``: the bounds.
+    grey levels, above their reconstructions, where there are data; ``manifold.png``: the plane of
+    two latents; ``curve.png``: the bounds.
+
+    Raises:
+        RunError: a file of the run is damaged.
     """
-    names = []
+    drawn, missing = [], []
     model.eval()
     if folder.metrics.is_file():
-        plots.curve(folder.path / "curve.png", folder.metrics)
-        names.append("curve.png")
+        try:
+            read_rows(folder.metrics)
+            plots.curve(folder.path / "curve.png", folder.metrics)
+        except RunError:
+            raise
+        except (ValueError, LookupError, TypeError) as error:
+            raise RunError(f"{folder.metrics} is damaged: {error}") from error
+        drawn.append("curve.png")
+    else:
+        missing.append(f"curve.png: {folder.metrics.name} is missing")
     if not plots.is_image(model.data_shape):
-        return names
-    test = view.data.test.subset(TILES // 2, seed=seed)
-    x = view.held_out_values(test.x)
-    scale = view.white
-    with seeded(seed, x.device):
-        drawn = {
-            "samples.png": plots.image_grid(samples(model, test, TILES) / scale, columns=10),
-            "reconstructions.png": plots.pairs(
-                view.pictured("test", len(test), seed),
-                reconstructions(model, x, test) / scale,
-            ),
-        }
+        return drawn, missing
+    white = folder.white()
+    device = next(model.parameters()).device
+    sheets: dict[str, Callable[[], Tensor]] = {
+        "samples.png": lambda: plots.image_grid(
+            samples(model, folder.test_side(model), TILES) / white, columns=10
+        )
+    }
+    if view is not None:
+        test = view.data.test.subset(TILES // 2, seed=seed)
+        x = view.held_out_values(test.x)
+        sheets["reconstructions.png"] = lambda: plots.pairs(
+            view.pictured("test", len(test), seed), reconstructions(model, x, test) / white
+        )
     if model.latent_dim == 2 and not model.likelihood.side_inputs:
         gap = int(model.data_shape[-1] < 16)  # tiny images need a line between them
-        drawn["manifold.png"] = plots.image_grid(plots.manifold(model) / scale, 20, gap=gap)
-    for name, image in drawn.items():
+        sheets["manifold.png"] = lambda: plots.image_grid(
+            plots.manifold(model) / white, 20, gap=gap
+        )
+    for name, sheet in sheets.items():
+        tick()
+        with seeded(seed, device):
+            image = sheet()
         plots.save_image(folder.path / name, image)
-    return names + list(drawn)
+        drawn.append(name)
+    return drawn, missing

@@ -14,7 +14,7 @@ CSRC = Path(__file__).parents[2] / "csrc"
 PARTS = {"encoders", "decoders", "priors", "posteriors", "likelihoods"}
 # each layer may import those before it; layers that import nothing of ours come first
 LAYERS = [
-    {"_C", "_build", "_build_check", "_source_tree", "hints", "storage"},
+    {"_C", "_build", "_build_check", "_command", "_source_tree", "hints", "storage"},
     {"batch", "reference", "registry", "networks", "flows"},
     {"_vmap"},
     {"_library"},
@@ -25,7 +25,7 @@ LAYERS = [
     {"objectives"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-ALONE = {"batch", "hints", "reference", "networks", "flows", "storage"}
+ALONE = {"_command", "batch", "hints", "reference", "networks", "flows", "storage"}
 TOP = len(LAYERS)  # training, cli, data, ...: whatever is not listed
 
 

@@ -322,7 +322,7 @@ def test_no_cuda(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "invalid choice: 'trian'" in refused(capsys, "trian")
+    assert "unknown command 'trian'; did you mean 'train'? Commands" in refused(capsys, "trian")
     assert "the following arguments are required: RUN" in refused(capsys, "evaluate")
 
 

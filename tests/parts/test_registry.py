@@ -103,7 +103,7 @@ def test_an_unknown_option_names_part_option_and_choices(shapes):
     with pytest.raises(TypeError) as error:
         shapes.create("square", side=2, colour="blue")
     message = str(error.value)
-    for expected in ("'square'", "'colour'", "did you mean 'color'?", "Choices: side, color"):
+    for expected in ("'square'", "'colour'", "did you mean 'color'?", "Choices: color"):
         assert expected in message
     with pytest.raises(TypeError, match="'square' needs the option"):
         shapes.create("square")

@@ -1,0 +1,100 @@
+"""What is known of data and model before training: scale, statistics, fingerprint, size."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pyvae import registry
+from pyvae.config import TrainConfig
+from pyvae.data import DataSplits, View
+from pyvae.errors import UserError
+from pyvae.likelihoods import REAL, Likelihood
+from pyvae.metrics import Moments
+from pyvae.storage import digest
+
+__all__ = ["check_size", "describe", "fingerprint", "moments", "scale_advice"]
+
+ROWS = 10_000  # looked at at a time
+SMALL, LARGE = 0.01, 30.0  # beyond, root mean squares are far from what networks start at
+
+
+def fingerprint(data: DataSplits) -> str:
+    """A checksum of all splits: values, labels, side inputs."""
+    tensors = {}
+    for name, split in (("train", data.train), ("valid", data.valid), ("test", data.test)):
+        tensors[f"{name}/x"] = split.x
+        if split.y is not None:
+            tensors[f"{name}/y"] = split.y
+        tensors |= {f"{name}/extras/{key}": value for key, value in split.extras.items()}
+    return digest(tensors)
+
+
+def describe(data: DataSplits, shown: View) -> dict[str, Any]:
+    """What ``train.json`` keeps of the data, fit for JSON."""
+    return {
+        "name": data.name,
+        "rows": [len(data.train), len(data.valid), len(data.test)],
+        "shape": list(data.data_shape),
+        "levels": data.levels,
+        "white": shown.white,
+        "fingerprint": fingerprint(data),
+    }
+
+
+def moments(shown: View) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of the training data (*data_shape) as the likelihood sees them.
+
+    Of data that are drawn anew for each minibatch, those of the grey levels.
+    """
+    found = Moments()
+    for part in torch.split(shown.data.train.x, ROWS):
+        found.add(part)
+    unit = 1 if shown.train_mode == "stored" else shown.data.levels or 1
+    mean, std = torch.as_tensor(found.mean) / unit, found.variance.sqrt() / unit
+    return mean.float(), std.float()
+
+
+def scale_advice(config: TrainConfig, likelihood: Likelihood, mean: Tensor, std: Tensor) -> str:
+    """What to do about real data on a scale far from that of networks; empty where it is near."""
+    if likelihood.data_range != REAL:
+        return ""
+    if config.likelihood_args.get("standardize"):
+        return ""
+    size = float((mean.double().square() + std.double().square()).mean().sqrt())
+    if size == 0 or SMALL <= size <= LARGE:
+        return ""
+    part = registry.likelihoods.get(config.likelihood)
+    offered = "standardize" in inspect.signature(part).parameters
+    return (
+        f"the training data have a mean of {float(mean.double().mean()):.3g} and a root mean "
+        f"square of {size:.3g}, far from the scale of 1 that networks start at; "
+        + ("--likelihood-args standardize=true" if offered else "standardized data")
+        + " would suit them"
+    )
+
+
+def check_size(build: Callable[[], nn.Module]) -> None:
+    """Whether a model, with its gradients and the optimizer's state, can fit into memory.
+
+    Raises:
+        UserError: it has more parameters than that.
+    """
+    try:
+        with torch.device("meta"), torch.random.fork_rng(devices=[]):
+            number = sum(parameter.numel() for parameter in build().parameters())
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except Exception:  # parts that cannot be built without memory, or another system
+        return
+    needed = 4 * 4 * number  # float32 weights, gradients, and two moments
+    if needed > memory:
+        raise UserError(
+            f"the model would have {number:,} parameters, which take {needed / 2**30:,.0f} GiB "
+            f"with gradients and the optimizer's state; this machine has "
+            f"{memory / 2**30:,.0f} GiB of memory"
+        )

@@ -1,0 +1,107 @@
+"""How far training is, for people."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TextIO
+
+from pyvae.errors import optional
+
+__all__ = ["Progress"]
+
+Row = Mapping[str, float]
+
+
+class Progress:
+    """A bar on a terminal, figures first; elsewhere a line every so often.
+
+    Args:
+        total: steps in all
+        done: steps done already
+        stream: where it goes; default: standard error
+        quiet: show nothing
+        every: seconds between two lines where there is no terminal
+    """
+
+    def __init__(
+        self,
+        total: int,
+        done: int = 0,
+        *,
+        stream: TextIO | None = None,
+        quiet: bool = False,
+        every: float = 30.0,
+    ) -> None:
+        self._stream = None if quiet else stream or sys.stderr
+        self._total, self._done, self._now = total, done, done
+        self._every, self._figures = every, ""
+        self._held_out: dict[str, float] = {}
+        self._begun = time.monotonic()
+        self._next_line = self._begun + every / 6  # the first one sooner
+        self._bar: Any = None
+        if self._stream is not None and self._stream.isatty():
+            self._bar = optional("tqdm").tqdm(
+                total=total,
+                initial=done,
+                file=self._stream,
+                mininterval=0.1,
+                dynamic_ncols=True,
+                bar_format="{n_fmt}/{total_fmt}{postfix}, {remaining} left |{bar}|",
+            )
+
+    def step(self) -> None:
+        """A step is done; draws at most 10 times a second."""
+        self._now += 1
+        if self._bar is not None:
+            self._safely(self._bar.update)
+        elif self._stream is not None and time.monotonic() >= self._next_line:
+            self._next_line = time.monotonic() + self._every
+            self._safely(self._line)
+
+    def show(self, row: Row) -> None:
+        """Tell the numbers of a row: bounds in training, and on held-out data where they are."""
+        told = {
+            name.replace("/", " ").replace("_", "-"): value
+            for name, value in row.items()
+            if name.endswith(("/elbo", "/bound", "/log_likelihood"))
+        }
+        if not any(name.startswith("train") for name in told):
+            told |= {n.replace("/", " "): v for n, v in row.items() if n.startswith("train/loss")}
+        held_out = {name: value for name, value in told.items() if not name.startswith("train")}
+        figures = {**self._held_out, **held_out}
+        self._held_out = figures
+        shown = {**{n: v for n, v in told.items() if n not in held_out}, **figures}
+        self._figures = ", ".join(f"{name} {value:.4g}" for name, value in shown.items())
+        if self._bar is not None:
+            short = [f"{name} {value:.4g}" for name, value in reversed(list(shown.items()))]
+            self._bar.set_postfix_str(", ".join(short[:2]), refresh=False)
+
+    def close(self) -> None:
+        """Leave the bar as it is; without a terminal, say once more where training is."""
+        if self._bar is not None:
+            self._safely(self._bar.close)
+        elif self._stream is not None and self._next_line > self._begun + self._every:
+            self._safely(self._line)
+
+    def _line(self) -> None:
+        spent = time.monotonic() - self._begun
+        left = spent / max(self._now - self._done, 1) * (self._total - self._now)
+        text = f"step {self._now}/{self._total}"
+        if self._figures:
+            text += f": {self._figures}"
+        print(f"{text}; {_clock(spent)} so far, {_clock(left)} left", file=self._stream, flush=True)
+
+    def _safely(self, draw: Callable[[], object]) -> None:
+        """A terminal that was closed, or a reader that has gone, does not end training."""
+        try:
+            draw()
+        except (OSError, ValueError):
+            self._bar = self._stream = None
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
