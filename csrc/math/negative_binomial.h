@@ -15,23 +15,32 @@ struct NegativeBinomial {
 
 // In the form of Loader ("Fast and accurate computation of binomial probabilities", 2000), where
 // all terms are as small as their sum, from t -> 0 to the Poisson limit t -> infinity. With
-//   v = (x - m) / (t + m), 1 + v = (t + x) / (t + m); u = t v / x, 1 - u = m (t + x) / (x (t + m));
+//   v = (x - m) / (t + m), 1 + v = (t + x) / (t + m); u = t v / x, 1 - u = (1 + v) m / x;
 //   h(s) = s - log(1 + s), and e the error of Stirling's formula
 // it is, for x > 0,
 //   1/2 log(t / (t + x)) + e(t + x) - e(t) - t h(v) - x h(-u) - log(e^x x! / x^x);
 // the derivatives in v and u cancel, so that the one in t is
-//   x / (2 t (t + x)) + e'(t + x) - e'(t) - h(v).
+//   x / (2 t (t + x)) + e'(t + x) - e'(t) - h(v),
+// and the one in x, by digamma(z) = log z - 1 / (2 z) + e'(z),
+//   log(1 - u) - 1 / (2 (t + x)) + e'(t + x) - 1 / (2 x) - e'(x),
+// or log(m / (t + m)) + digamma(t + x) - digamma(x + 1) for x < 1.
 template <bool kData, class V>
 PYVAE_FN NegativeBinomial<V> negative_binomial(V x, V mean, V dispersion) {
   const V t = dispersion;
   const V away = x - mean, sum = x + t;
   const V scale = V(1) / (t + mean), r_sum = V(1) / sum, r_x = V(1) / x;
   const V p = t * scale, v = away * scale, u = p * away * r_x;
-  const V h_v = log1p_residual(v, sum * scale);
-  const V h_u = log1p_residual(-u, mean * scale * (sum * r_x));
-  const V log_t = log(t), log_x = log_positive(x), log_share = log_positive(t * r_sum);
+  const V h_v = log1p_residual(v, sum, scale);
+  const V ratio = sum * scale * r_x;  // times m: 1 - u
+  const V h_u = log1p_residual(-u, ratio, mean);
+  // t / (t + x) may be smaller than any number, and its logarithm near 0: one of the two logarithms
+  // comes from the other.
+  const V log_t = log_subnormal(t), log_x = log_positive(x);
+  const auto less = t < x;
+  const V either = log_positive(select(less, sum, t * r_sum));
+  const V log_share = select(less, log_t - either, either);
+  const V log_sum = select(less, either, log_t - either);
   const auto certain = t == V(0);
-  const V log_sum = select(certain, log_x, log_t - log_share);
   const Stirling<V> of_t = stirling(t, log_t), of_sum = stirling(sum, log_sum);
   const auto zero = is_zero_count(x);
 
@@ -45,7 +54,10 @@ PYVAE_FN NegativeBinomial<V> negative_binomial(V x, V mean, V dispersion) {
   r.d_x = V(0);
   if constexpr (kData) {
     const V x_1 = x + V(1);
-    r.d_x = log(mean * scale) + digamma(sum, log_sum) - digamma(x_1, log_positive(x_1));
+    const V few = log_product(mean, scale) + log_sum - digamma(x_1, log_positive(x_1));
+    const V log_1_u = select(abs(u) < V(0.5), -(u + h_u), log_product(ratio, mean));
+    const V many = log_1_u - V(0.5) * r_x - stirling(x, log_x).slope;
+    r.d_x = select(x < V(1), few, many) - V(0.5) * r_sum + of_sum.slope;
   }
   return r;
 }

@@ -9,7 +9,8 @@ inline namespace PYVAE_ISA {
 // For x > 0 by the deviance, whose terms do not cancel (Loader, "Fast and accurate computation of
 // binomial probabilities", 2000): with s = r - log x it is
 //   -x [exp(s) - 1 - s] - log(e^x x! / x^x).
-// kData: with the derivative in x, r - digamma(x + 1).
+// kData: with the derivative in x, r - digamma(x + 1), which is s - 1 / (2 x) - slope(x) in the
+// terms of Stirling's formula.
 template <bool kData>
 struct PoissonLogProb : Density {
   static constexpr int kIn = 2;  // x, log-rate
@@ -18,15 +19,19 @@ struct PoissonLogProb : Density {
   PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
     const V x = count_of(c.in[0]), rate = exp(c.in[1]);
     const V log_x = log_positive(x);
-    const V deviance = x * expm1_residual(minus_log(c.in[1], x), rate / x);
+    const V s = minus_log(c.in[1], x), ratio = rate / x;
+    const V residual = expm1_residual(s, ratio);
+    const auto zero = is_zero_count(x);
     c.grad[0] = V(0);
     if constexpr (kData) {
       const V x_1 = x + V(1);
-      c.grad[0] = c.in[1] - digamma(x_1, log_positive(x_1));
+      const V few = c.in[1] - digamma(x_1, log_positive(x_1));
+      const V many = s - V(0.5) / x - stirling(x, log_x).slope;
+      c.grad[0] = select(x < V(1), few, many);
     }
-    c.grad[1] = x - rate;
-    const V value = -deviance - log_factorial_residual(x, log_x);
-    return {select(is_zero_count(x), -rate, value), V(1)};
+    c.grad[1] = select(zero, -rate, -(x * expm1_of(s, ratio, residual)));  // x - rate
+    const V value = -(x * residual) - log_factorial_residual(x, log_x);
+    return {select(zero, -rate, value), V(1)};
   }
 };
 

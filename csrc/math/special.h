@@ -11,6 +11,10 @@ inline namespace PYVAE_ISA {
 PYVAE_FN float log_positive(float x) { return ::logf(x); }
 PYVAE_FN double log_positive(double x) { return ::log(x); }
 
+// log of any number, of subnormal ones too, which `log` need not know.
+PYVAE_FN float log_subnormal(float x) { return ::logf(x); }
+PYVAE_FN double log_subnormal(double x) { return ::log(x); }
+
 // a - log x, in which the large parts of the two are subtracted first; positive normal x.
 constexpr float kLog2High = 0.693359375f, kLog2Low = -2.12194440e-4f;  // their sum is ln 2
 PYVAE_FN float minus_log(float a, float x) {
@@ -20,8 +24,16 @@ PYVAE_FN float minus_log(float a, float x) {
 }
 PYVAE_FN double minus_log(double a, double x) { return a - ::log(x); }
 
-// s - log(1 + s) without cancellation near 0, for one who has y = 1 + s with all its digits, which
-// the sum has not near s = -1. With r = s / (2 + s) it is s r - 2 (r^3 / 3 + r^5 / 5 + ...).
+// log(a b), where the product may be smaller than any number.
+PYVAE_FN float log_product(float a, float b) {
+  return a * b < __FLT_MIN__ ? ::logf(a) + ::logf(b) : ::logf(a * b);
+}
+PYVAE_FN double log_product(double a, double b) {
+  return a * b < __DBL_MIN__ ? ::log(a) + ::log(b) : ::log(a * b);
+}
+
+// s - log(1 + s) without cancellation near 0, for one who has 1 + s = a b with all its digits,
+// which the sum has not near s = -1. With r = s / (2 + s) it is s r - 2 (r^3 / 3 + r^5 / 5 + ...).
 template <int kTerms, class T>
 PYVAE_FN T log1p_residual_by_series(T s) {
   const T r = s / (T(2) + s), square = r * r;
@@ -29,11 +41,11 @@ PYVAE_FN T log1p_residual_by_series(T s) {
   for (int k = kTerms; k > 0; --k) p = p * square + T(2) / T(2 * k + 1);
   return s * r - p * square * r;
 }
-PYVAE_FN float log1p_residual(float s, float y) {
-  return ::fabsf(s) < 0.3f ? log1p_residual_by_series<4>(s) : s - ::logf(y);
+PYVAE_FN float log1p_residual(float s, float a, float b) {
+  return ::fabsf(s) < 0.3f ? log1p_residual_by_series<4>(s) : s - log_product(a, b);
 }
-PYVAE_FN double log1p_residual(double s, double y) {
-  return ::fabs(s) < 0.3 ? log1p_residual_by_series<11>(s) : s - ::log(y);
+PYVAE_FN double log1p_residual(double s, double a, double b) {
+  return ::fabs(s) < 0.3 ? log1p_residual_by_series<11>(s) : s - log_product(a, b);
 }
 
 // How far Stirling's formula is off:

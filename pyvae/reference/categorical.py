@@ -16,9 +16,8 @@ def categorical_log_prob(x: Tensor, logits: Tensor, batch_ndim: int = 1) -> Tens
     (logits,) = compute(logits)
     log_probs = torch.log_softmax(logits, -1)
     x = x.long()  # 256 wraps among bytes
-    x = x.long()  # 256 wraps among bytes
     exists = (x >= 0) & (x < logits.shape[-1])
-    index = torch.where(exists, x, 0).long()
+    index = torch.where(exists, x, 0)
     shape = torch.broadcast_shapes(x.shape, logits.shape[:-1])
     log_probs = log_probs.expand(*shape, -1)
     picked = log_probs.gather(-1, index.expand(shape).unsqueeze(-1)).squeeze(-1)

@@ -8,7 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from .base import compute, sum_event
+from .base import compute, log_ratio, sum_event
+
+#: 1/2 log 2 pi; and B_2k / (2k (2k - 1)), of Stirling's series.
+HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
 
 
 def _counts(x: Tensor) -> Tensor:
@@ -25,26 +29,45 @@ def poisson_log_prob(x: Tensor, log_rate: Tensor, batch_ndim: int = 1) -> Tensor
     return sum_event(product - torch.exp(log_rate) - torch.lgamma(x + 1), batch_ndim)
 
 
-def _negative_binomial(x: Tensor, mean: Tensor, theta: Tensor) -> Tensor:
-    share = (mean / (theta + mean)).masked_fill((x == 0) & (mean == 0), 1.0)  # 0 log 0 = 0
-    ways = torch.lgamma(x + theta) - torch.lgamma(theta) - torch.lgamma(x + 1)
-    return ways - theta * torch.log1p(mean / theta) + x * torch.log(share)
+def _stirling_error(z: Tensor) -> Tensor:
+    """log G(z) - [(z - 1/2) log z - z + 1/2 log 2 pi], from 10 on by its series."""
+    small = z < 10
+    near, far = torch.where(small, z, 1.0), torch.where(small, 10.0, z)
+    exact = torch.lgamma(near) - (near - 0.5) * torch.log(near) + near - HALF_LOG_2PI
+    series = torch.zeros_like(far)
+    for c in reversed(STIRLING):
+        series = series / far.square() + c
+    return torch.where(small, exact, series / far)
+
+
+def _negative_binomial(x: Tensor, mean: Tensor, t: Tensor) -> Tensor:
+    """By Stirling's formula: for large t nothing would be left of log G(x + t) - log G(t).
+
+    With z = t + 1 these are log G(x + z) - log G(z) + log(t / (x + t)), finite however small t is.
+    """
+    z = t + 1
+    total = x + z
+    ways = _stirling_error(total) - _stirling_error(z) + (z - 0.5) * log_ratio(total, z, x)
+    ways = ways - x - log_ratio(x + t, t, x) - torch.lgamma(x + 1)
+    log_mean = torch.log(mean.masked_fill((x == 0) & (mean == 0), 1.0))  # 0 log 0 = 0
+    share = log_mean + log_ratio(total, t + mean, x + 1 - mean)
+    return ways - t * log_ratio(t + mean, t, mean) + x * share
 
 
 def negative_binomial_log_prob(
     x: Tensor, mean: Tensor, inverse_dispersion: Tensor, batch_ndim: int = 1
 ) -> Tensor:
     """log [G(x + t) / (G(t) x!)] + t log(t / (t + m)) + x log(m / (t + m)), summed."""
-    x, mean, theta = compute(x, mean, inverse_dispersion)
-    return sum_event(_negative_binomial(_counts(x), mean, theta), batch_ndim)
+    x, mean, t = compute(x, mean, inverse_dispersion)
+    return sum_event(_negative_binomial(_counts(x), mean, t), batch_ndim)
 
 
 def zero_inflated_negative_binomial_log_prob(
     x: Tensor, mean: Tensor, inverse_dispersion: Tensor, zi_logits: Tensor, batch_ndim: int = 1
 ) -> Tensor:
     """x = 0: log(sigmoid(l) + sigmoid(-l) NB(0)); x > 0: log sigmoid(-l) + log NB(x)."""
-    x, mean, theta, zi_logits = compute(x, mean, inverse_dispersion, zi_logits)
+    x, mean, t, zi_logits = compute(x, mean, inverse_dispersion, zi_logits)
     x = _counts(x)
-    counted = logsigmoid(-zi_logits) + _negative_binomial(x, mean, theta)
+    counted = logsigmoid(-zi_logits) + _negative_binomial(x, mean, t)
     zero = torch.logaddexp(logsigmoid(zi_logits), counted)
     return sum_event(torch.where(x == 0, zero, counted), batch_ndim)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
@@ -22,7 +24,11 @@ def discretized_logistic_log_mass(x: Tensor, mean: Tensor, log_scale: Tensor) ->
     precision = torch.exp(-log_scale)
     below = logsigmoid((x - mean + HALF_BIN) * precision)
     above = logsigmoid((mean - x + HALF_BIN) * precision)
-    inside = below + above + torch.log(-torch.expm1(-2 * HALF_BIN * precision))
+    width = 2 * HALF_BIN * precision
+    broad = width < torch.finfo(width.dtype).eps ** 0.5  # where log(1 - exp(-w)) is log w - w / 2
+    gap = torch.log(-torch.expm1(-torch.where(broad, 1.0, width)))
+    log_width = math.log(2 * HALF_BIN) - log_scale
+    inside = below + above + torch.where(broad, log_width - width / 2, gap)
     first, last = HALF_BIN - 1, 1 - HALF_BIN  # the innermost bounds of the edge bins
     return torch.where(x < first, below, torch.where(x > last, above, inside))
 

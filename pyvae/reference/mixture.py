@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from .base import compute
+from .base import compute, whiten
 from .gaussian import LOG_2PI
 
 
@@ -22,8 +22,8 @@ def gaussian_mixture_log_prob(
     if log_weights is None:
         log_weights = means.new_full(means.shape[:1], -math.log(means.shape[0]))
     z, means, logvars, log_weights = compute(z, means, logvars, log_weights)
-    away = z.unsqueeze(-2) - means  # (*batch, K, d)
-    terms = -0.5 * (LOG_2PI + logvars + (away * torch.exp(-logvars / 2)).square())
+    away = whiten(z.unsqueeze(-2) - means, logvars / 2)  # (*batch, K, d)
+    terms = -0.5 * (LOG_2PI + logvars + away.square())
     if per_dimension:
         return torch.logsumexp(log_weights.unsqueeze(-1) + terms, -2)
     return torch.logsumexp(log_weights + terms.sum(-1), -1)

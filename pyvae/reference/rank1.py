@@ -27,19 +27,24 @@ def rank1_gaussian_rsample_kl(
     mean, log_precision, u = (t.reshape(row) for t in compute(mean, log_precision, u))
     eps = philox_normal(seed, shape, mean.dtype).reshape(row)
     w = torch.exp(-log_precision / 2)
-    s = (w * u).square().sum(-1, keepdim=True)
-    root = torch.sqrt(1 + s)
-    h = w * u / root
+    r = w * u
+    size = r.detach().abs().sum(-1, keepdim=True)
+    unit = torch.where(size > 1e8, size, 1.0)  # whose square may overflow
+    s = (r / unit).square().sum(-1, keepdim=True)
+    one = (1 / unit).square()
+    root = unit * torch.sqrt(one + s)  # of 1 + s, which is one + s in these units
+    h = r / root
     outweighs = h.square() > 2 / 3  # no more than one element
 
     def others(x: Tensor) -> Tensor:
         rest = torch.where(outweighs, 0, x).sum(-1, keepdim=True)
         return torch.where(outweighs, rest, x.sum(-1, keepdim=True) - x)
 
-    rho = 1 / (1 + s) + others(h.square())  # 1 - h^2
+    rho = (1 / root).square() + others(h.square())  # 1 - h^2
     mu = 1 / (1 + root)
     kappa = root * mu  # 1 - mu
     z = mean + w * ((mu + kappa * rho) * eps - kappa * h * others(h * eps))
     terms = torch.expm1(-log_precision) * rho + log_precision + mean.square()
-    kl = 0.5 * (terms.sum(-1) + (torch.log1p(s) - s / (1 + s)).squeeze(-1))
+    log_total = 2 * torch.log(unit) + torch.log1p(s + (one - 1))
+    kl = 0.5 * (terms.sum(-1) + (log_total - s / (one + s)).squeeze(-1))
     return z.reshape(shape).to(dtype), kl
