@@ -326,3 +326,12 @@ def test_the_mean_of_a_clipped_logistic_of_any_spread():
         ]
         assert_close(found.double(), torch.stack(truth), rtol=1e-5, atol=3e-7)
         planes[:, 1] *= sign
+
+
+def test_levels_of_an_infinite_scale_are_levels(monkeypatch):
+    """Where the noise is 0, a scale that overflowed must not make it NaN."""
+    monkeypatch.setattr(torch, "logit", torch.zeros_like)
+    p = d.DiscretizedLogistic(torch.zeros(4), 100.0)
+    assert (p.sample() == 128).all()
+    planes = torch.tensor([0.0, 0.0, 100.0])[:, None, None]
+    assert (d.DiscretizedLogisticMixture(planes, 1).sample() == 128).all()
