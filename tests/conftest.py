@@ -12,6 +12,10 @@ import torch
 from pyvae import VAE
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fuzz", type=float, default=0, help="seconds for each op and dtype")
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder of real data sets; a test that needs it is skipped where there is none."""

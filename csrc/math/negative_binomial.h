@@ -23,7 +23,7 @@ struct NegativeBinomial {
 //   x / (2 t (t + x)) + e'(t + x) - e'(t) - h(v),
 // and the one in x, by digamma(z) = log z - 1 / (2 z) + e'(z),
 //   log(1 - u) - 1 / (2 (t + x)) + e'(t + x) - 1 / (2 x) - e'(x),
-// or log(m / (t + m)) + digamma(t + x) - digamma(x + 1) for x < 1.
+// or log(m (t + x) / (t + m)) - 1 / (2 (t + x)) + e'(t + x) - digamma(x + 1) for x < 1.
 template <bool kData, class V>
 PYVAE_FN NegativeBinomial<V> negative_binomial(V x, V mean, V dispersion) {
   const V t = dispersion;
@@ -54,7 +54,10 @@ PYVAE_FN NegativeBinomial<V> negative_binomial(V x, V mean, V dispersion) {
   r.d_x = V(0);
   if constexpr (kData) {
     const V x_1 = x + V(1);
-    const V few = log_product(mean, scale) + log_sum - digamma(x_1, log_positive(x_1));
+    const auto broad = t < mean;
+    const V mean_share = select(broad, mean * scale, mean);
+    const V few =
+        log_product(mean_share, select(broad, sum, sum * scale)) - digamma(x_1, log_positive(x_1));
     const V log_1_u = select(abs(u) < V(0.5), -(u + h_u), log_product(ratio, mean));
     const V many = log_1_u - V(0.5) * r_x - stirling(x, log_x).slope;
     r.d_x = select(x < V(1), few, many) - V(0.5) * r_sum + of_sum.slope;

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-__all__ = ["OpDistribution", "broadcast"]
+__all__ = ["OpDistribution", "broadcast", "precise", "root"]
 
 Self = TypeVar("Self", bound="OpDistribution")
 
@@ -21,8 +21,23 @@ def broadcast(first: torch.Size, second: torch.Size) -> torch.Size:
     return shape
 
 
+def precise(t: Tensor) -> Tensor:
+    """In float32 at least, which 16-bit types compute in."""
+    return t.to(torch.promote_types(t.dtype, torch.float32))
+
+
+def root(variance: Tensor) -> Tensor:
+    """The square root, with a gradient of 0 where the variance is 0."""
+    none = variance == 0
+    return torch.where(none, 0.0, torch.where(none, 1.0, variance).sqrt())
+
+
 class OpDistribution(Distribution):
     """A distribution over tensors whose trailing ``event_ndim`` dimensions are one event."""
+
+    @property
+    def stddev(self) -> Tensor:
+        return root(self.variance)
 
     def _split(self, shape: torch.Size, event_ndim: int | None, validate_args: bool | None) -> None:
         """Set the shapes, of parameters that broadcast to ``shape``, and validate."""

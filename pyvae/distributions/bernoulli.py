@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import constraints, register_kl
 
-from pyvae.distributions.base import OpDistribution, broadcast
+from pyvae.distributions.base import OpDistribution, broadcast, precise
 from pyvae.functional import bernoulli_log_prob
 
 __all__ = ["Bernoulli"]
@@ -87,6 +88,11 @@ class Bernoulli(OpDistribution):
         return torch.sigmoid(self._logits) * torch.sigmoid(-self._logits)
 
     @property
+    def stddev(self) -> Tensor:
+        """exp(1/2 [log p + log(1 - p)]), whose gradient is finite where the variance is 0."""
+        return torch.exp((F.logsigmoid(self._logits) + F.logsigmoid(-self._logits)) / 2)
+
+    @property
     def has_enumerate_support(self) -> bool:  # type: ignore[override]
         return self._event_ndim == 0
 
@@ -114,10 +120,15 @@ class Bernoulli(OpDistribution):
         return log_prob
 
     def entropy(self) -> Tensor:
-        """H = -sum_i p_i log p_i + (1 - p_i) log(1 - p_i); log p(x) is linear in x: at x = p."""
-        n = len(self._batch_shape)
-        log_prob: Tensor = bernoulli_log_prob(self.probs, self._logits, batch_ndim=n)
-        return -log_prob
+        """H = -sum_i p_i log p_i + (1 - p_i) log(1 - p_i), in float32 at least.
+
+        By the smaller probability, as log(1 + e^-|l|) + |l| sigmoid(-|l|): the larger one has not
+        its digits.
+        """
+        logits = precise(self._logits)
+        size = logits.abs().clamp(max=torch.finfo(logits.dtype).max)
+        each = F.softplus(-size) + size * torch.sigmoid(-size)
+        return each.flatten(len(self._batch_shape)).sum(-1) if self._event_ndim else each
 
     def expand(self: Self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
         new = self._expanded(batch_shape, _instance)

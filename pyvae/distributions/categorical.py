@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.distributions import constraints
 
+from pyvae.distributions.base import precise, root
 from pyvae.distributions.checked import Checked
 from pyvae.functional import categorical_log_prob
 
@@ -71,15 +72,17 @@ class Categorical(Checked):
         """(*batch, *event, C)."""
         return self.logits.softmax(-1)
 
-    def _levels(self) -> Tensor:
-        return torch.arange(
-            self.logits.shape[-1], dtype=self.logits.dtype, device=self.logits.device
-        )
+    def _moments(self) -> tuple[Tensor, Tensor]:
+        """Mean and variance of the classes as numbers, in float32 at least."""
+        probs = precise(self.logits).softmax(-1)
+        classes = torch.arange(probs.shape[-1], dtype=probs.dtype, device=probs.device)
+        mean = probs @ classes
+        return mean, (probs * (classes - mean.unsqueeze(-1)).square()).sum(-1)
 
     @property
     def mean(self) -> Tensor:
         """The mean of the classes as numbers."""
-        return self.probs @ self._levels()
+        return self._moments()[0].to(self.logits.dtype)
 
     @property
     def mode(self) -> Tensor:
@@ -87,12 +90,15 @@ class Categorical(Checked):
 
     @property
     def variance(self) -> Tensor:
-        gap = self._levels() - self.mean.unsqueeze(-1)
-        return (self.probs * gap.square()).sum(-1)
+        return self._moments()[1].to(self.logits.dtype)
+
+    @property
+    def stddev(self) -> Tensor:
+        return root(self._moments()[1]).to(self.logits.dtype)
 
     def entropy(self) -> Tensor:
         """H = -sum_i sum_c p_ic log p_ic."""
-        log_probs = self.logits.log_softmax(-1)
+        log_probs = precise(self.logits).log_softmax(-1)
         each = -(log_probs.exp() * log_probs.clamp(min=torch.finfo(log_probs.dtype).min)).sum(-1)
         return each.flatten(len(self._batch_shape)).sum(-1) if self._event_ndim else each
 
@@ -109,7 +115,7 @@ class Categorical(Checked):
         repeats = shape[: len(shape) - self.logits.ndim + 1].numel()
         if flat.shape[0] == 0 or repeats == 0:
             return self.logits.new_empty(shape)
-        classes = torch.multinomial(flat.float().softmax(-1), repeats, replacement=True)
+        classes = torch.multinomial(precise(flat).softmax(-1), repeats, replacement=True)
         return classes.T.reshape(shape).to(self.logits.dtype)
 
     def expand(self: Self, batch_shape: Sequence[int], _instance: Any = None) -> Self:

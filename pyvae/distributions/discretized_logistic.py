@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.distributions import constraints
 
+from pyvae.distributions.base import precise, root
 from pyvae.distributions.elementwise import Elementwise
-from pyvae.distributions.reparameterize.base import at_least_float, uniform_noise
+from pyvae.distributions.reparameterize.base import uniform_noise
 from pyvae.functional import discretized_logistic_log_prob
 
 __all__ = ["DiscretizedLogistic", "as_scaled"]
@@ -80,21 +81,37 @@ class DiscretizedLogistic(Elementwise):
     @property
     def mean(self) -> Tensor:
         """The mean level: the sum over k of P(x >= k)."""
-        return self._moments()[0]
+        return self._about(torch.zeros_like(self.location))[0].to(self.location.dtype)
 
     @property
     def variance(self) -> Tensor:
-        mean, square = self._moments()
-        return square - mean.square()
+        return self._variance().to(self.location.dtype)
 
-    def _moments(self) -> tuple[Tensor, Tensor]:
-        """E x and E x^2, the sums over k >= 1 of P(x >= k) and of (2 k - 1) P(x >= k)."""
-        m, precision = self.location, (-self.log_scale.clamp(min=LOG_SCALE_MIN)).exp()
+    @property
+    def stddev(self) -> Tensor:
+        return root(self._variance()).to(self.location.dtype)
+
+    def _variance(self) -> Tensor:
+        """About the level next to the mean, so that no large squares are subtracted."""
+        with torch.no_grad():
+            level = self.mean.round()
+        first, second = self._about(level)
+        return second - first.square()
+
+    def _about(self, level: Tensor) -> tuple[Tensor, Tensor]:
+        """E (x - c) and E (x - c)^2 for a level c, in float32 at least.
+
+        These are sums of P(x >= k) and (2 (k - c) - 1) P(x >= k) over k > c, and of -P(x < k) and
+        (2 (c - k) + 1) P(x < k) over k <= c.
+        """
+        m, s, c = precise(self.location), precise(self.log_scale), precise(level)
+        precision = (-s.clamp(min=LOG_SCALE_MIN)).exp()
         first = second = torch.zeros_like(m)
         for k in range(1, LEVELS):
-            above = torch.sigmoid((m - ((2 * k - 1) / 255 - 1)) * precision)
-            first = first + above
-            second = second + (2 * k - 1) * above
+            side = torch.where(k > c, 1.0, -1.0)
+            beyond = torch.sigmoid(side * ((m - ((2 * k - 1) / 255 - 1)) * precision))
+            first = first + side * beyond
+            second = second + side * (2 * (k - c) - 1) * beyond
         return first, second
 
     def _log_prob(self, value: Tensor, batch_ndim: int) -> Tensor:
@@ -105,7 +122,7 @@ class DiscretizedLogistic(Elementwise):
         return log_prob
 
     def _draw(self, shape: torch.Size) -> Tensor:
-        scale = self.log_scale.clamp(min=LOG_SCALE_MIN).exp()
-        u = uniform_noise(shape, scale.new_empty((), dtype=at_least_float(scale.dtype)))
-        z = self.location + scale * torch.logit(u)
+        scale = precise(self.log_scale).clamp(min=LOG_SCALE_MIN).exp()
+        scale = scale.clamp(max=torch.finfo(scale.dtype).max)  # which 0 can be multiplied by
+        z = self.location + scale * torch.logit(uniform_noise(shape, scale))
         return ((z + 1) * 127.5).round().clamp(0, LEVELS - 1).to(self.location.dtype)

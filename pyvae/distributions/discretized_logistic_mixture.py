@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import constraints
 
+from pyvae.distributions.base import precise
 from pyvae.distributions.checked import Checked
 from pyvae.distributions.discretized_logistic import LEVELS, LOG_SCALE_MIN, as_scaled
 from pyvae.functional import (
@@ -84,8 +85,9 @@ class DiscretizedLogisticMixture(Checked):
         their means. Differentiable.
         """
         k = self.num_mixtures
-        weights = self.params[..., :k, :, :].softmax(-3)
-        each = self.params[..., k:, :, :].unflatten(-3, (self._channels, -1))
+        params = precise(self.params)
+        weights = params[..., :k, :, :].softmax(-3)
+        each = params[..., k:, :, :].unflatten(-3, (self._channels, -1))
         means: list[Tensor] = []
         for channel in each.unbind(-4):
             m, s = channel[..., :k, :, :], channel[..., k : 2 * k, :, :]
@@ -94,8 +96,9 @@ class DiscretizedLogisticMixture(Checked):
                 m = m + moves[0] * means[0]
             elif len(means) == 2:
                 m = m + moves[1] * means[0] + moves[2] * means[1]
-            means.append(_clipped_mean(m, s.clamp(min=LOG_SCALE_MIN)))
-        return ((torch.stack(means, -4) * weights.unsqueeze(-4)).sum(-3) + 1) * 127.5
+            means.append(_clipped_mean(m, s))
+        mean = (torch.stack(means, -4) * weights.unsqueeze(-4)).sum(-3)
+        return ((mean + 1) * 127.5).to(self.params.dtype)
 
     def _draw(self, shape: torch.Size) -> Tensor:
         params = self.params.expand(*shape[:-3], *self.params.shape[-3:])
@@ -116,6 +119,31 @@ class DiscretizedLogisticMixture(Checked):
 
 
 def _clipped_mean(mean: Tensor, log_scale: Tensor) -> Tensor:
-    """The mean of a logistic variable clipped to [-1, 1]: -1 + the integral of P(z > t)."""
-    scale = log_scale.exp()
-    return scale * (F.softplus((mean + 1) / scale) - F.softplus((mean - 1) / scale)) - 1
+    """The mean of a logistic variable clipped to [-1, 1]: -1 + the integral of P(z > t).
+
+    For precision r and m >= 0 it is m + [softplus(-(m + 1) r) - softplus((m - 1) r)] / r, of which
+    a broad variable would leave no digits: there (2 / r) atanh(tanh(m r / 2) tanh(r / 2)).
+    """
+    sign = torch.where(mean < 0, -1.0, 1.0)
+    m, rate = mean * sign, torch.exp(-log_scale.clamp(min=LOG_SCALE_MIN))
+    broad = log_scale > 0
+    r = torch.where(broad, rate, 1.0)
+    slope = torch.tanh(r.clamp(min=1e-6) / 2) / r.clamp(min=1e-6)  # 1/2 for the broadest
+    t = torch.tanh(torch.where(broad, m * rate, 0.0) / 2) * slope
+    loose = 2 * t * _atanhc(t * r)
+    r = torch.where(broad, 1.0, rate)
+    inside = m.clamp(max=2) - _softplus((m.clamp(max=2) - 1) * r) / r
+    outside = 1 - _softplus((1 - m.clamp(min=1)) * r) / r
+    tight = torch.where(m < 2, inside, outside) + _softplus(-(m + 1) * r) / r
+    return torch.where(broad, loose, tight) * sign
+
+
+def _softplus(x: Tensor) -> Tensor:
+    return F.softplus(x, threshold=40)
+
+
+def _atanhc(x: Tensor) -> Tensor:
+    """atanh(x) / x."""
+    small = x.abs() < 1e-4
+    safe = torch.where(small, 0.5, x)
+    return torch.where(small, 1 + x.square() / 3, torch.atanh(safe) / safe)

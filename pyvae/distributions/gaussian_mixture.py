@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
+from pyvae.distributions.base import precise, root
 from pyvae.distributions.mixture_path import mixture_path
 from pyvae.functional import gaussian_log_prob, gaussian_mixture_log_prob
 
@@ -84,9 +85,24 @@ class GaussianMixture(Distribution):
     @property
     def variance(self) -> Tensor:
         """The mean of the variances and the variance of the means."""
-        weights = self.log_weights.exp().unsqueeze(-1)
-        spread = (self.means - self.mean.unsqueeze(-2)).square()
-        return (weights * (self.logvars.exp() + spread)).sum(-2)
+        return self._deviations().square().sum(-2).to(self.means.dtype)
+
+    @property
+    def stddev(self) -> Tensor:
+        each = self._deviations()
+        unit = each.detach().abs().amax(-2, keepdim=True)
+        unit = torch.where(unit > 0, unit, 1.0)  # in which no square overflows
+        return (unit.squeeze(-2) * root((each / unit).square().sum(-2))).to(self.means.dtype)
+
+    def _deviations(self) -> Tensor:
+        """What the components add to the variance, as roots (*batch, 2 K, D), in float32 at least.
+
+        A component without weight adds nothing, however broad or far.
+        """
+        log_weights, means = precise(self.log_weights).unsqueeze(-1), precise(self.means)
+        share = (log_weights / 2).exp()
+        spread = share * means - share * (log_weights.exp() * means).sum(-2, keepdim=True)
+        return torch.cat([((log_weights + precise(self.logvars)) / 2).exp(), spread], -2)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """log p(value), with the batch dimensions of value and parameters broadcast."""
@@ -106,9 +122,10 @@ class GaussianMixture(Distribution):
         """Draws (*sample_shape, *batch, D)."""
         with torch.no_grad():
             shape = torch.Size(sample_shape) + self._batch_shape
-            scores = self.log_weights.expand(*shape, -1)
+            scores = precise(self.log_weights).expand(*shape, -1)
             exponential = torch.empty(scores.shape, dtype=scores.dtype, device=scores.device)
-            chosen = (scores - exponential.exponential_().log()).argmax(-1)[..., None, None]
+            exponential.exponential_().clamp_(min=torch.finfo(scores.dtype).tiny)
+            chosen = (scores - exponential.log()).argmax(-1)[..., None, None]
             index = chosen.expand(*shape, 1, self._event_shape[0])
             mean, logvar = (
                 t.expand(*shape, *t.shape[-2:]).gather(-2, index).squeeze(-2)

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.distributions import constraints
 
 from pyvae.distributions import reparameterize
+from pyvae.distributions.base import precise
 from pyvae.distributions.elementwise import Elementwise
 from pyvae.functional import laplace_log_prob
 
@@ -69,9 +70,13 @@ class Laplace(Elementwise):
     def variance(self) -> Tensor:
         return 2 * (2 * self.log_scale).exp()
 
+    @property
+    def stddev(self) -> Tensor:
+        return math.sqrt(2) * self.log_scale.exp()
+
     def entropy(self) -> Tensor:
         """H = sum_i 1 + log 2 b_i."""
-        each = 1 + math.log(2) + self.log_scale
+        each = 1 + math.log(2) + precise(self.log_scale)
         n = len(self._batch_shape)
         return each.flatten(n).sum(-1) if self._event_ndim else each
 
@@ -84,9 +89,10 @@ class Laplace(Elementwise):
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """z = m + b eps (*sample_shape, *batch, *event), differentiable."""
-        return reparameterize.laplace(
-            self.mean, self.log_scale.exp(), sample_shape=tuple(sample_shape)
+        z = reparameterize.laplace(
+            self.mean, precise(self.log_scale).exp(), sample_shape=tuple(sample_shape)
         )
+        return z.to(torch.promote_types(self.mean.dtype, self.log_scale.dtype))
 
     def _draw(self, shape: torch.Size) -> Tensor:
         return self.rsample(shape[: len(shape) - len(self._batch_shape) - self._event_ndim])

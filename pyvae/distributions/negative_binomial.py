@@ -7,7 +7,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 from torch.distributions import constraints
+from torch.nn.functional import logsigmoid
 
+from pyvae.distributions.base import precise, root
+from pyvae.distributions.counts import negative_binomial_counts
 from pyvae.distributions.elementwise import Elementwise
 from pyvae.functional import (
     negative_binomial_log_prob,
@@ -69,7 +72,11 @@ class NegativeBinomial(Elementwise):
 
     @property
     def variance(self) -> Tensor:
-        return self.mean + self.mean.square() / self.inverse_dispersion
+        return self.mean * (1 + self.mean / self.inverse_dispersion)
+
+    @property
+    def stddev(self) -> Tensor:
+        return root(self.mean) * (1 + self.mean / self.inverse_dispersion).sqrt()
 
     def _log_prob(self, value: Tensor, batch_ndim: int) -> Tensor:
         given = self._given
@@ -79,7 +86,8 @@ class NegativeBinomial(Elementwise):
         return log_prob
 
     def _draw(self, shape: torch.Size) -> Tensor:
-        return _counts(self.mean, self.inverse_dispersion, shape)
+        drawn = negative_binomial_counts(self.mean, self.inverse_dispersion, shape)
+        return drawn.to(self.mean.dtype)
 
 
 class ZeroInflatedNegativeBinomial(Elementwise):
@@ -150,10 +158,17 @@ class ZeroInflatedNegativeBinomial(Elementwise):
 
     @property
     def variance(self) -> Tensor:
-        """(1 - pi) (m + m^2 / t + pi m^2)."""
-        kept, m = torch.sigmoid(-self.zi_logits), self.count_mean
-        more = 1 / self.inverse_dispersion + torch.sigmoid(self.zi_logits)
-        return kept * (m + m.square() * more)
+        """(1 - pi) m (1 + m / t + pi m)."""
+        m = self.count_mean
+        more = m / self.inverse_dispersion + torch.sigmoid(self.zi_logits) * m
+        return self.mean * (1 + more)
+
+    @property
+    def stddev(self) -> Tensor:
+        m = self.count_mean
+        more = m / self.inverse_dispersion + torch.sigmoid(self.zi_logits) * m
+        kept = (logsigmoid(-self.zi_logits) / 2).exp()
+        return kept * root(m) * (1 + more).sqrt()
 
     def _log_prob(self, value: Tensor, batch_ndim: int) -> Tensor:
         log_prob: Tensor = zero_inflated_negative_binomial_log_prob(
@@ -162,12 +177,6 @@ class ZeroInflatedNegativeBinomial(Elementwise):
         return log_prob
 
     def _draw(self, shape: torch.Size) -> Tensor:
-        counts = _counts(self.count_mean, self.inverse_dispersion, shape)
-        return counts * torch.bernoulli(torch.sigmoid(-self.zi_logits).expand(shape))
-
-
-def _counts(mean: Tensor, inverse_dispersion: Tensor, shape: torch.Size) -> Tensor:
-    """Poisson counts of gamma rates."""
-    t = inverse_dispersion.to(mean.dtype).expand(shape)
-    rates: Tensor = torch._standard_gamma(t) * (mean / t)
-    return torch.poisson(rates)
+        counts = negative_binomial_counts(self.count_mean, self.inverse_dispersion, shape)
+        kept = torch.bernoulli(torch.sigmoid(-precise(self.zi_logits)).expand(shape)) == 1
+        return torch.where(kept, counts, 0.0).to(self.count_mean.dtype)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints, register_kl
 
+from pyvae.distributions.base import precise, root
 from pyvae.distributions.bernoulli import Bernoulli
 from pyvae.distributions.reparameterize.base import uniform_noise
 
@@ -64,7 +65,18 @@ class OneHot(Distribution):
 
     @property
     def variance(self) -> Tensor:
-        return self.mean * (1 - self.mean)
+        return self._variance().to(self.logits.dtype)
+
+    @property
+    def stddev(self) -> Tensor:
+        return root(self._variance()).to(self.logits.dtype)
+
+    def _variance(self) -> Tensor:
+        """p (1 - p), where 1 - p is the sum of the other probabilities."""
+        probs = precise(self.logits).softmax(-1)
+        largest = torch.arange(probs.shape[-1], device=probs.device) == probs.argmax(-1, True)
+        others = torch.where(largest, 0.0, probs).sum(-1, keepdim=True)
+        return (probs * torch.where(largest, others, 1 - probs)).flatten(-2)
 
     def _gumbels(self, sample_shape: Sequence[int]) -> Tensor:
         shape = torch.Size(sample_shape) + self.logits.shape
@@ -77,19 +89,22 @@ class OneHot(Distribution):
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Relaxed codes (*sample_shape, *batch, groups * classes), differentiable."""
-        soft = (self._gumbels(sample_shape) / self.temperature).softmax(-1)
+        scores = self._gumbels(sample_shape)
+        below = scores - scores.detach().amax(-1, keepdim=True)  # no infinity less another
+        soft = (below / self.temperature).softmax(-1)
         if self.straight_through:
             soft = _codes(soft.detach()) + soft - soft.detach()
         return soft.flatten(-2)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-probability of codes (*sample, *batch, groups * classes)."""
-        log_probs = self.logits.log_softmax(-1).flatten(-2)
-        return (value * log_probs).sum(-1)
+        log_probs = precise(self.logits).log_softmax(-1).flatten(-2)
+        lowest = torch.finfo(log_probs.dtype).min  # times 0 it is 0
+        return (value * log_probs.clamp(min=lowest)).sum(-1)
 
     def entropy(self) -> Tensor:
         """H = -E log p(z); log p is linear in z."""
-        return -self.log_prob(self.mean)
+        return -self.log_prob(precise(self.logits).softmax(-1).flatten(-2))
 
     def expand(self: Self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
         new: Self = self._get_checked_instance(OneHot, _instance)  # type: ignore[no-untyped-call]

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.distributions import constraints
 
+from pyvae.distributions.base import precise
+from pyvae.distributions.counts import poisson_counts
 from pyvae.distributions.elementwise import Elementwise
 from pyvae.functional import poisson_log_prob
 
@@ -58,9 +60,14 @@ class Poisson(Elementwise):
     def variance(self) -> Tensor:
         return self.log_rate.exp()
 
+    @property
+    def stddev(self) -> Tensor:
+        return (self.log_rate / 2).exp()
+
     def _log_prob(self, value: Tensor, batch_ndim: int) -> Tensor:
         log_prob: Tensor = poisson_log_prob(value, self._given["log_rate"], batch_ndim=batch_ndim)
         return log_prob
 
     def _draw(self, shape: torch.Size) -> Tensor:
-        return torch.poisson(self.mean.expand(shape))
+        rate = precise(self.log_rate).exp()
+        return poisson_counts(rate.expand(shape)).to(self.log_rate.dtype)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.distributions import constraints, register_kl
 
-from pyvae.distributions.base import OpDistribution, broadcast
+from pyvae.distributions.base import OpDistribution, broadcast, precise
 from pyvae.distributions.gaussian import DiagonalGaussian, StandardNormal
 from pyvae.functional import rank1_gaussian_rsample_kl
 
@@ -104,14 +104,31 @@ class Rank1Gaussian(OpDistribution):
 
     @property
     def variance(self) -> Tensor:
-        """C_ii = 1 / (D_i + u_i^2 / (1 + s_i)), s_i the sum of the other u_j^2 / D_j."""
-        diagonal, square = self._log_precision.exp(), self._u.square()
-        ratio = square / diagonal
+        return self._deviation().square().to(self._mean.dtype)
+
+    @property
+    def stddev(self) -> Tensor:
+        return self._deviation().to(self._mean.dtype)
+
+    def _deviation(self) -> Tensor:
+        """The root of C_ii = w_i^2 (1 + s_i) / (1 + s), s_i the sum of the r_j^2 with j != i."""
+        square, unit = self._ratios()
         # Sums from either side: nothing is subtracted, so that no large ratio hides the others.
-        zero = torch.zeros_like(ratio[..., :1])
-        before = torch.cat([zero, ratio[..., :-1]], -1).cumsum(-1)
-        after = torch.cat([ratio[..., 1:], zero], -1).flip(-1).cumsum(-1).flip(-1)
-        return 1 / (diagonal + square / (1 + before + after))
+        zero = torch.zeros_like(square[..., :1])
+        before = torch.cat([zero, square[..., :-1]], -1).cumsum(-1)
+        after = torch.cat([square[..., 1:], zero], -1).flip(-1).cumsum(-1).flip(-1)
+        others = (1 / unit).square() + before + after
+        others = others.clamp(min=torch.finfo(others.dtype).tiny)
+        share = torch.log(others) - torch.log(others + square)
+        return torch.exp((share - precise(self._log_precision)) / 2)
+
+    def _ratios(self) -> tuple[Tensor, Tensor]:
+        """r_i^2 = u_i^2 / D_i in units of a square, 1 where none may overflow, and the unit."""
+        r = precise(self._u) * torch.exp(-precise(self._log_precision) / 2)
+        size = r.detach().abs().sum(-1, keepdim=True)
+        limit = torch.finfo(r.dtype).max ** 0.47
+        unit = torch.where(size > limit, size / limit, 1.0)
+        return (r / unit).square(), unit
 
     @property
     def covariance_matrix(self) -> Tensor:
@@ -157,8 +174,8 @@ class Rank1Gaussian(OpDistribution):
             value: (*sample, *batch, d), batch dimensions missing or 1 where they broadcast
         """
         self._batch_ndim(value)  # validates
-        x = _precise(value) - self._mean
-        diagonal = ((_precise(self._log_precision) / 2).exp() * x).square().sum(-1)
+        x = precise(value) - self._mean
+        diagonal = ((precise(self._log_precision) / 2).exp() * x).square().sum(-1)
         square = diagonal + (self._u * x).sum(-1).square()
         return -0.5 * (self._event_shape.numel() * LOG_2PI - self._log_det() + square)
 
@@ -175,14 +192,10 @@ class Rank1Gaussian(OpDistribution):
 
     def _log_det(self) -> Tensor:
         """The logarithm of the precision's determinant: sum l + log(1 + s)."""
-        log_precision = _precise(self._log_precision)
-        s = (_precise(self._u).square() * torch.exp(-log_precision)).sum(-1)
-        return log_precision.sum(-1) + torch.log1p(s)
-
-
-def _precise(t: Tensor) -> Tensor:
-    """In float32 at least."""
-    return t.to(torch.promote_types(t.dtype, torch.float32))
+        square, unit = self._ratios()
+        s = square.sum(-1, keepdim=True) + ((1 / unit).square() - 1)
+        log_total = 2 * torch.log(unit) + torch.log1p(s)
+        return precise(self._log_precision).sum(-1) + log_total.squeeze(-1)
 
 
 def _kl_rank1_gaussian(q: Rank1Gaussian, p: DiagonalGaussian) -> Tensor:

@@ -106,7 +106,8 @@ def discretized_logistic_mixture_sample(
         if c == 2:
             mean = mean + torch.tanh(rest[..., 1, 2, :, :]) * x[0]
             mean = mean + torch.tanh(rest[..., 2, 2, :, :]) * x[1]
-        y = mean + log_scale.clamp(min=LOWEST_LOG_SCALE).exp() * torch.logit(uniform(mean))
+        scale = log_scale.clamp(min=LOWEST_LOG_SCALE).exp().clamp(max=torch.finfo(p.dtype).max)
+        y = mean + scale * torch.logit(uniform(mean))
         levels.append(((y + 1) * 127.5).round().clamp(0, 255))
         x.append(levels[-1] * (2 / 255) - 1)
     return torch.stack(levels, -3).to(torch.uint8)

@@ -47,10 +47,12 @@ def _negative_binomial(x: Tensor, mean: Tensor, t: Tensor) -> Tensor:
     """
     z = t + 1
     total = x + z
+    mean = mean + torch.where(mean == math.inf, math.nan, 0.0)  # a mean that overflowed is none
     ways = _stirling_error(total) - _stirling_error(z) + (z - 0.5) * log_ratio(total, z, x)
     ways = ways - x - log_ratio(x + t, t, x) - torch.lgamma(x + 1)
-    log_mean = torch.log(mean.masked_fill((x == 0) & (mean == 0), 1.0))  # 0 log 0 = 0
-    share = log_mean + log_ratio(total, t + mean, x + 1 - mean)
+    safe = mean.masked_fill((x == 0) & (mean == 0), 1.0)  # 0 log 0 = 0
+    close = torch.log(safe) + log_ratio(total, t + mean, x + 1 - mean)
+    share = torch.where(t < mean, torch.log(total) - log_ratio(t + safe, safe, t), close)
     return ways - t * log_ratio(t + mean, t, mean) + x * share
 
 

@@ -29,7 +29,8 @@ def rank1_gaussian_rsample_kl(
     w = torch.exp(-log_precision / 2)
     r = w * u
     size = r.detach().abs().sum(-1, keepdim=True)
-    unit = torch.where(size > 1e8, size, 1.0)  # whose square may overflow
+    limit = torch.finfo(r.dtype).max ** 0.47
+    unit = torch.where(size > limit, size / limit, 1.0)  # of which no square overflows
     s = (r / unit).square().sum(-1, keepdim=True)
     one = (1 / unit).square()
     root = unit * torch.sqrt(one + s)  # of 1 + s, which is one + s in these units
