@@ -10,7 +10,6 @@ give_way(sys.modules[__name__])
 
 from importlib import metadata  # noqa: E402
 
-
 from pyvae import (  # noqa: E402
     decoders,
     distributions,

@@ -217,9 +217,7 @@ def _rank1_rules(space: str, name: str) -> None:
         front_z = s.merge(_front(grad_z, all_dims[0], s.ndim, info.batch_size))
         front_kl = s.merge(_front(grad_kl, all_dims[1], batch_ndim, info.batch_size))
         operands = [s.front(args[i], dims[i]) for i in range(n)]
-        found = backward(
-            front_z, front_kl, *operands, s.seed, *s.batch_ndim((batch_ndim,)), mask
-        )
+        found = backward(front_z, front_kl, *operands, s.seed, *s.batch_ndim((batch_ndim,)), mask)
         out = (*(s.grad(found[i], args[i], dims[i]) for i in range(n)), None)
         return out, tuple(None if g is None else 0 for g in out)
 

@@ -17,13 +17,13 @@ __all__ = ["density_function"]
 def density_function(
     namespace: str, name: str, reference: Callable[..., Any]
 ) -> Callable[..., Any]:
-    """``torch.ops.<namespace>.<name>`` with keywords, numbers as operands, and the doc of the reference."""
+    """An op with keywords, numbers as operands, and the documentation of its reference."""
     ops = getattr(torch.ops, namespace)
     op = getattr(ops, name).default
     names = [argument.name for argument in op._schema.arguments]
-    make = _sample if "seed" in names else _log_prob
+    make: Callable[..., Any] = _sample if "seed" in names else _log_prob
     operands = names[: names.index("seed" if "seed" in names else "batch_ndim")]
-    function = make(ops, name, operands)
+    function: Any = make(ops, name, operands)
     function.__name__ = function.__qualname__ = name
     function.__module__ = reference.__module__
     function.__doc__ = reference.__doc__
@@ -34,8 +34,8 @@ def density_function(
         for parameter in inspect.signature(function).parameters.values()
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     ]
-    function.__signature__ = inspect.Signature([*given, *options])  # type: ignore[attr-defined]
-    return function
+    function.__signature__ = inspect.Signature([*given, *options])
+    return function  # type: ignore[no-any-return]
 
 
 def _operands(
@@ -58,7 +58,9 @@ def _operands(
 
 def _log_prob(ops: Any, name: str, names: Sequence[str]) -> Callable[..., Tensor]:
     plain = getattr(ops, name).default
-    overwriting = getattr(ops, f"{name}_inplace").default if hasattr(ops, f"{name}_inplace") else plain
+    overwriting = (
+        getattr(ops, f"{name}_inplace").default if hasattr(ops, f"{name}_inplace") else plain
+    )
 
     def log_prob(
         *args: Tensor | float, batch_ndim: int = 1, inplace: bool = False, **keywords: Any

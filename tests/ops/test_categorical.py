@@ -239,7 +239,12 @@ def test_any_layout_of_both():
 
 X, LOGITS = torch.zeros(4, 5, dtype=torch.int64), torch.zeros(4, 5, 3)
 BAD = {
-    "float data": (X.float(), LOGITS, TypeError, "x must be int64, int32, int16 or uint8, got Float"),
+    "float data": (
+        X.float(),
+        LOGITS,
+        TypeError,
+        "x must be int64, int32, int16 or uint8, got Float",
+    ),
     "bool data": (X.bool(), LOGITS, TypeError, "x must be int64, int32, int16 or uint8, got Bool"),
     "integer logits": (X, LOGITS.long(), TypeError, "logits must be float32.* got Long"),
     "a number": (X, LOGITS[0, 0, 0], ValueError, r"classes, at least one, got shape \[\]"),

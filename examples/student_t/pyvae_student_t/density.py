@@ -6,8 +6,9 @@ import math
 from pathlib import Path
 
 import torch
-from pyvae.extension import load_library
 from torch import Tensor
+
+from pyvae.extension import load_library
 
 
 def reference(

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
-from pyvae.distributions.elementwise import Elementwise
 from torch import Tensor
 from torch.distributions import constraints
+
+from pyvae.distributions.elementwise import Elementwise
 
 from .density import student_t_log_prob
 
@@ -65,9 +66,7 @@ class StudentT(Elementwise):
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Samples (*sample_shape, *batch, *event), differentiable in mean, log-scale and df."""
         own = [self._full(name) for name in self.parameters]
-        student = torch.distributions.StudentT(
-            own[2], own[0], own[1].exp(), validate_args=False
-        )
+        student = torch.distributions.StudentT(own[2], own[0], own[1].exp(), validate_args=False)
         return student.rsample(torch.Size(sample_shape))
 
     def _draw(self, shape: torch.Size) -> Tensor:

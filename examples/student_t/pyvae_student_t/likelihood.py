@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor, nn
+
 from pyvae.likelihoods import Likelihood
 from pyvae.registry import likelihoods
-from torch import Tensor, nn
 
 from .distribution import StudentT
 
