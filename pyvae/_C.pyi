@@ -1,3 +1,4 @@
+__file__: str
 ops: list[str]
 interface: int
 

@@ -14,6 +14,7 @@ from pyvae import (  # noqa: E402
     decoders,
     distributions,
     encoders,
+    extension,
     functional,
     likelihoods,
     models,
@@ -22,6 +23,7 @@ from pyvae import (  # noqa: E402
     priors,
     registry,
 )
+from pyvae.extension import cmake_dir, get_include  # noqa: E402
 from pyvae.models import VAE  # noqa: E402
 
 try:
@@ -32,10 +34,13 @@ except metadata.PackageNotFoundError:  # a source tree that is on the path but n
 __all__ = [
     "VAE",
     "__version__",
+    "cmake_dir",
     "decoders",
     "distributions",
     "encoders",
+    "extension",
     "functional",
+    "get_include",
     "likelihoods",
     "models",
     "objectives",

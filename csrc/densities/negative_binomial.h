@@ -7,8 +7,8 @@
 namespace pyvae {
 inline namespace PYVAE_ISA {
 
-// kData: with the derivative in x.
-template <bool kData>
+// kDataGrad: with the derivative in x.
+template <bool kDataGrad>
 struct NegativeBinomialWith : Density {
   static constexpr const char* kName = "negative_binomial_log_prob";
   static constexpr int kIn = 3;
@@ -18,7 +18,7 @@ struct NegativeBinomialWith : Density {
 
   template <class V>
   PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
-    const auto r = negative_binomial<kData>(count_of(c.in[0]), c.in[1], c.in[2]);
+    const auto r = negative_binomial<kDataGrad>(count_of(c.in[0]), c.in[1], c.in[2]);
     c.grad[0] = r.d_x;
     c.grad[1] = r.d_mean;
     c.grad[2] = r.d_dispersion;

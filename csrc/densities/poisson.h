@@ -10,9 +10,9 @@ inline namespace PYVAE_ISA {
 // For x > 0 by the deviance, whose terms do not cancel (Loader, "Fast and accurate computation of
 // binomial probabilities", 2000): with s = r - log x it is
 //   -x [exp(s) - 1 - s] - log(e^x x! / x^x).
-// kData: with the derivative in x, r - digamma(x + 1), which is s - 1 / (2 x) - slope(x) in the
+// kDataGrad: with the derivative in x, r - digamma(x + 1), which is s - 1 / (2 x) - slope(x) in the
 // terms of Stirling's formula.
-template <bool kData>
+template <bool kDataGrad>
 struct PoissonWith : Density {
   static constexpr const char* kName = "poisson_log_prob";
   static constexpr int kIn = 2;
@@ -28,7 +28,7 @@ struct PoissonWith : Density {
     const V residual = expm1_residual(s, ratio);
     const auto zero = is_zero_count(x);
     c.grad[0] = V(0);
-    if constexpr (kData) {
+    if constexpr (kDataGrad) {
       const V x_1 = x + V(1);
       const V few = c.in[1] - digamma(x_1, log_positive(x_1));
       const V many = s - V(0.5) / x - stirling(x, log_x).slope;

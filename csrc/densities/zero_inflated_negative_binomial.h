@@ -11,7 +11,7 @@ inline namespace PYVAE_ISA {
 
 // With a = log NB(x) and zero-inflation logits l:
 //   x = 0: log(sigmoid(l) + sigmoid(-l) exp(a)); x > 0: log sigmoid(-l) + a.
-template <bool kData>
+template <bool kDataGrad>
 struct ZeroInflatedNegativeBinomialWith : Density {
   static constexpr const char* kName = "zero_inflated_negative_binomial_log_prob";
   static constexpr int kIn = 4;
@@ -25,7 +25,7 @@ struct ZeroInflatedNegativeBinomialWith : Density {
   template <class V>
   PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
     const V x = count_of(c.in[0]), l = c.in[3];
-    const auto r = negative_binomial<kData>(x, c.in[1], c.in[2]);
+    const auto r = negative_binomial<kDataGrad>(x, c.in[1], c.in[2]);
     const V a = r.log_prob, away = l - a;
     const auto zero = is_zero_count(x), rare = l < V(0);
     const V e = exp_nonpositive(negative_abs(l)), e_1 = e + V(1);

@@ -98,20 +98,30 @@ def includes(path):
     return re.findall(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', path.read_text(), re.MULTILINE)
 
 
-def test_the_maths_knows_no_torch():
-    paths = cpp_sources("math")
-    assert paths, f"no sources in {CSRC / 'math'}"
+@pytest.mark.parametrize("folder", ["math", "densities"])
+def test_the_maths_knows_no_torch(folder):
+    paths = cpp_sources(folder)
+    assert paths, f"no sources in {CSRC / folder}"
     for path in paths:
         for header in includes(path):
             assert not re.match(r"(torch|ATen|c10|caffe2)/", header), f"{path}: {header}"
-            assert not re.search(r"(loops|ops|cpu|cuda)/", header), f"{path}: {header}"
+            assert not re.search(r"(loops|ops|cpu|cuda|units)/", header), f"{path}: {header}"
+
+
+def test_what_is_installed_for_other_packages_knows_no_torch():
+    paths = [*cpp_sources("units"), *(CSRC / name for name in ("density.h", "plugin.h", "task.h"))]
+    for path in paths:
+        for header in includes(path):
+            assert not re.match(r"(torch|ATen|c10|caffe2)/", header), f"{path}: {header}"
+            assert not re.search(r"(^|/)(ops|cpu|cuda|autograd|densities)/", header), path
 
 
 def test_the_loops_know_no_density_and_no_op():
-    densities = {p.name for p in cpp_sources("math")} - {"numeric.h", "philox.h", "special.h"}
+    general = {"numeric.h", "philox.h", "special.h"}
     for path in cpp_sources("loops"):
         for header in includes(path):
-            assert Path(header).name not in densities or "math/" not in header, f"{path}: {header}"
+            assert "math/" not in header or Path(header).name in general, f"{path}: {header}"
+            assert "densities/" not in header, f"{path}: {header}"
             assert not re.search(r"(^|/)ops/", header) or header.startswith("ATen"), path
 
 
@@ -122,6 +132,6 @@ def test_the_ops_know_no_device():
 
 
 def test_the_kernels_are_compiled_without_torch():
-    for path in [*cpp_sources("loops"), CSRC / "cpu" / "kernels.h", CSRC / "cpu" / "kernels.cpp"]:
+    for path in cpp_sources("loops"):
         for header in includes(path):
             assert not re.match(r"(torch|ATen|c10|caffe2)/", header), f"{path}: {header}"

@@ -116,7 +116,9 @@ def test_a_right_call_is_what_autograd_gives():
     results, expected = differentiate(case, inputs, case.differentiable)
     generator = torch.Generator().manual_seed(1000)
     grad = torch.randn(results[0].shape, generator=generator)
-    found = backward_of(case)(grad, inputs["x"].detach(), inputs["logits"].detach(), 1, [True, True])
+    found = backward_of(case)(
+        grad, inputs["x"].detach(), inputs["logits"].detach(), 1, [True, True]
+    )
     for name, gradient in zip(("x", "logits"), found, strict=True):
         if name in expected:
             assert torch.equal(gradient, expected[name])

@@ -1,0 +1,105 @@
+// Looks at schedules without running them: shapes, strides and limits in, passes out.
+#include "ops/schedule.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+using namespace pyvae;
+
+namespace {
+
+double memory[1 << 12];  // what views point at; nothing reads or writes it
+
+void expect(bool true_, const char* what) {
+  if (true_) return;
+  std::printf("not so: %s\n", what);
+  std::exit(1);
+}
+
+// Rows of a density with one operand (kInput) and its gradient, whose strides are given: those of
+// the dimensions, then the step between columns.
+Rows rows_of(std::initializer_list<int64_t> sizes, int64_t cols, std::initializer_list<int64_t> grad) {
+  Rows r;
+  r.cols = cols;
+  for (const int64_t size : sizes) r.sizes[r.ndim++] = size, r.rows *= size;
+  for (const int slot : {static_cast<int>(kInput), static_cast<int>(kGrad)}) {
+    View& v = r.view[slot];
+    v.data = memory;
+    int d = 0;
+    for (const int64_t stride : grad) (d < r.ndim ? v.strides[d++] : v.step) = stride;
+  }
+  return r;
+}
+
+const Limits kHost{true, false, true, 256, 4096, 8}, kDevice{false, true, false, 64, 128, 512};
+
+template <class Pass>
+const Pass& pass(const Schedule& s, size_t i) {
+  expect(i < s.steps.size(), "there are as many passes");
+  const Pass* found = std::get_if<Pass>(&s.steps[i].pass);
+  expect(found != nullptr, "the pass is of this kind");
+  return *found;
+}
+
+void values_alone() {
+  Rows r = rows_of({5}, 100, {100, 1});
+  r.view[kGrad].data = nullptr;
+  const Schedule one = schedule(r, {memory, 5, false}, kHost, 512);
+  expect(one.steps.size() == 1 && one.scratch == 0, "a value for each row is one pass");
+  expect(pass<Map>(one, 0).value == memory && !pass<Map>(one, 0).partial, "written in place");
+
+  const Schedule all = schedule(r, {memory, 1, false}, kHost, 512);
+  expect(all.steps.size() == 2 && all.scratch == 5, "a value of all rows has parts");
+  const Combine& c = pass<Combine>(all, 1);
+  expect(c.kept == 1 && c.ndim == 2 && c.sizes[0] == 1 && c.sizes[1] == 5, "which are summed");
+
+  Rows longer = rows_of({2}, 3 * kChunk + 1, {3 * kChunk + 1, 1});
+  longer.view[kGrad].data = nullptr;
+  const Schedule chunks = schedule(longer, {memory, 2, true}, kDevice, 0);
+  expect(chunks.scratch == 2 * 4, "a long row has a part for each chunk");
+  expect(pass<Combine>(chunks, 1).dtype == Dtype::f64, "in the compute type");
+}
+
+void gradients_of_full_operands() {
+  const Rows r = rows_of({5}, 100, {100, 1});
+  const Schedule both = schedule(r, {memory, 5, false}, kDevice, 0);
+  expect(both.steps.size() == 1 && pass<Map>(both, 0).want == Want::both, "come with the value");
+  const Schedule alone = schedule(r, {}, kDevice, 0);
+  expect(alone.steps.size() == 1 && pass<Map>(alone, 0).want == Want::grad, "or by themselves");
+}
+
+void gradients_of_operands_shared_by_rows() {
+  const Rows r = rows_of({2000}, 100, {0, 1});
+  for (const Limits& limits : {kHost, kDevice}) {
+    const Schedule s = schedule(r, {}, limits, 512);
+    const ReduceColumns& sums = pass<ReduceColumns>(s, 0);
+    expect(sums.kept == 0, "are summed over all rows");
+    expect(sums.splits == (limits.host ? 8 : 32), "in parts that the device states");
+    const Combine& c = pass<Combine>(s, 1);
+    expect(c.kept == 1 && c.sizes[0] == 100 && c.sizes[1] == sums.splits, "which are added up");
+    expect(s.steps.size() == 2 && s.scratch == sums.splits * 100, "once");
+  }
+  const Schedule one = schedule(r, {memory, 2000, false}, kHost, 64);
+  expect(one.steps.size() == 3 && one.steps[0].values != kNowhere, "with the values, in one pass");
+  const Schedule two = schedule(r, {memory, 2000, false}, kDevice, 0);
+  expect(pass<Map>(two, 0).want == Want::value, "or after them");
+}
+
+void gradients_of_operands_shared_by_columns() {
+  const Rows r = rows_of({4, 30}, 100, {1, 0, 0});
+  const Schedule s = schedule(r, {}, kHost, 512);
+  expect(pass<ReduceRows>(s, 0).target == 0, "are summed along their rows");
+  const Combine& c = pass<Combine>(s, 1);
+  expect(c.kept == 1 && c.sizes[0] == 4 && c.out_strides[0] == 1, "and over rows that share them");
+  expect(c.sizes[1] == 30 && c.sizes[2] == 1 && s.scratch == 120, "in the order of rows");
+}
+
+}  // namespace
+
+int main() {
+  values_alone();
+  gradients_of_full_operands();
+  gradients_of_operands_shared_by_rows();
+  gradients_of_operands_shared_by_columns();
+  std::printf("as scheduled\n");
+}
