@@ -63,7 +63,8 @@ function(pyvae_add_densities target)
        "#include \"${PYVAE_INCLUDE_PREFIX}units/library.h\"\n\n${includes}\nPYVAE_LIBRARY\n" @ONLY)
   target_sources(${target} PRIVATE "${library}")
   set_source_files_properties("${library}" PROPERTIES
-                              INCLUDE_DIRECTORIES "${PYVAE_INCLUDE_DIR}")
+                              INCLUDE_DIRECTORIES "${PYVAE_INCLUDE_DIR}"
+                              COMPILE_OPTIONS "-fvisibility=hidden;-fvisibility-inlines-hidden")
   target_compile_features(${target} PRIVATE cxx_std_20)
   if("avx2" IN_LIST PYVAE_ISAS)
     target_compile_definitions(${target} PRIVATE PYVAE_X86)

@@ -56,7 +56,7 @@ class Scheduler {
     if (!goal_.value) {
       if (full + sums)
         gradients();
-      else
+      else if (rows_.view[kSample].data)
         map(rows_, Want::value);
     } else if (sums == 0) {
       map(rows_, full ? Want::both : Want::value);

@@ -12,11 +12,13 @@
 
 namespace pyvae {
 
-inline std::vector<DensityInfo>& declared_densities() {
+// Of this unit alone: libraries that share a process must not share it.
+static std::vector<DensityInfo>& declared_densities() {
   static std::vector<DensityInfo> all;
   return all;
 }
 
+namespace {
 template <class F>
 struct DeclareDensity {
   DeclareDensity(std::initializer_list<const CpuKernels*> cpu, const CudaKernels* cuda) {
@@ -27,6 +29,7 @@ struct DeclareDensity {
     declared_densities().push_back(info);
   }
 };
+}  // namespace
 
 }  // namespace pyvae
 

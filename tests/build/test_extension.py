@@ -91,7 +91,7 @@ def test_the_function_is_one_of_python(log_prob):
             call()
     with pytest.raises(TypeError, match="one operand at least must be a tensor"):
         log_prob(1.0, 2.0)
-    with pytest.raises(ValueError, match="exponential_log_prob: x of shape"):
+    with pytest.raises(ValueError, match="exponential_log_prob: log_rate of shape"):
         log_prob(x, torch.zeros(4))
 
 

@@ -60,6 +60,12 @@ void values_alone() {
   expect(pass<Combine>(chunks, 1).dtype == Dtype::f64, "in the compute type");
 }
 
+void nothing_wanted() {
+  Rows r = rows_of({5}, 100, {100, 1});
+  r.view[kGrad].data = nullptr;
+  expect(schedule(r, {}, kHost, 512).steps.empty(), "nothing is done");
+}
+
 void gradients_of_full_operands() {
   const Rows r = rows_of({5}, 100, {100, 1});
   const Schedule both = schedule(r, {memory, 5, false}, kDevice, 0);
@@ -98,6 +104,7 @@ void gradients_of_operands_shared_by_columns() {
 
 int main() {
   values_alone();
+  nothing_wanted();
   gradients_of_full_operands();
   gradients_of_operands_shared_by_rows();
   gradients_of_operands_shared_by_columns();
