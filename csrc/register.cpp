@@ -90,7 +90,7 @@ OpInfo& define(Namespace& space, const OpSchema& op, const Implement& implement,
   const auto find = [&](const std::string& name) {
     return c10::Dispatcher::singleton().findSchemaOrThrow((space.name + "::" + name).c_str(), "");
   };
-  OpInfo& info = infos().emplace_back(OpInfo{op.name, forward.arguments().size(),
+  OpInfo& info = infos().emplace_back(OpInfo{op.name, forward.arguments().size(), count,
                                              forward.returns().size(), find(op.name),
                                              find(op.name + "_backward"),
                                              find(op.name + "_reference")});

@@ -1,8 +1,9 @@
 // The densities of the row loop as ops: boxed kernels that know a density by its record.
 //
 //   name(operands, int batch_ndim=1) -> value
-//   name(operands, Tensor seed, SymInt[] shape) -> z                             with noise, or
-//   name(operands, Tensor seed, SymInt[] shape, int batch_ndim=1) -> (z, value)
+//   name(operands, Tensor seed, SymInt[]? shape=None) -> z                       with noise, or
+//   name(operands, Tensor seed, SymInt[]? shape=None, int batch_ndim=1) -> (z, value)
+// where no shape is that of the first operand.
 #include <c10/core/DeviceGuard.h>
 
 #include "ops/densities.h"
@@ -83,7 +84,10 @@ class SampleKernel final : public c10::OperatorKernel {
     const Frame call(stack, grads + n + 2 + value + backward);
     const Operands in = call.operands(density_.op, grads);
     const Tensor seed = call.tensor(grads + n);
-    const auto shape = call[grads + n + 1].toSymIntVector();
+    std::vector<c10::SymInt> given;
+    if (!call[grads + n + 1].isNone()) given = call[grads + n + 1].toSymIntVector();
+    const c10::SymIntArrayRef shape =
+        call[grads + n + 1].isNone() ? in[0].sym_sizes() : c10::SymIntArrayRef(given);
     const int64_t batch_ndim = value ? call[grads + n + 2].toInt() : 0;
     const auto guard = guard_for(in);
     if (!backward) {
@@ -136,7 +140,7 @@ void register_density(Namespace& space, const DensityInfo& density) {
   OpSchema op{density.op.name, "", noise && density.sums ? 2 : 1, log_likelihood, log_likelihood};
   for (int32_t i = 0; i < density.op.count; ++i)
     op.arguments += c10::str(i ? ", " : "", "Tensor ", density.op.operands[i]);
-  if (noise) op.arguments += ", Tensor seed, SymInt[] shape";
+  if (noise) op.arguments += ", Tensor seed, SymInt[]? shape=None";
   if (density.sums) op.arguments += ", int batch_ndim=1";
 
   const auto implement = [&](Namespace& where, c10::DispatchKey key) {

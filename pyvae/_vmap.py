@@ -41,6 +41,14 @@ def _front(t: Tensor | None, dim: Dims, ndim: int, size: int | None = None) -> T
     return t.expand(size, *t.shape[1:]) if dim is None and size is not None else t
 
 
+def _own_shape(t: Tensor, dim: Dims) -> list[int]:
+    """The shape without the mapped dimension."""
+    shape = list(t.shape)
+    if dim is not None:
+        shape.pop(dim)
+    return shape
+
+
 def _logical_ndim(
     tensors: Sequence[Tensor | None], dims: Sequence[Dims], inner: Sequence[int] = ()
 ) -> int:
@@ -101,10 +109,7 @@ def _own_shapes(
         if g is None or t is None:
             out.append(None)
             continue
-        shape = list(t.shape)
-        if d is not None:
-            shape.pop(d)
-        out.append(g.reshape(size, *shape))
+        out.append(g.reshape(size, *_own_shape(t, d)))
     return tuple(out), tuple(None if g is None else 0 for g in out)
 
 
@@ -150,9 +155,7 @@ class _Streams:
         """The gradient of an operand, summed over what it was broadcast along."""
         if g is None:
             return None
-        shape = list(t.shape)
-        if dim is not None:
-            shape.pop(dim)
+        shape = _own_shape(t, dim)
         g = self.back(g)
         return g.sum_to_size(self.size, *[1] * (self.ndim - len(shape)), *shape).reshape(
             self.size, *shape
@@ -160,14 +163,16 @@ class _Streams:
 
 
 def _sample_rules(space: str, name: str, n: int) -> None:
-    """Ops of the form op(*operands, seed, shape[, batch_ndim]) -> z[, value]."""
+    """Ops of the form op(*operands, seed, shape=None[, batch_ndim=1]) -> z[, value]."""
     op, backward = _ops(space, name)
 
     def streams(info: Any, dims: Sequence[Dims], args: Sequence[Any]) -> _Streams:
-        return _Streams(info.batch_size, args[n], dims[n], args[n + 1])
+        shape = _own_shape(args[0], dims[0]) if args[n + 1] is None else args[n + 1]
+        return _Streams(info.batch_size, args[n], dims[n], shape)
 
     def forward(info: Any, dims: tuple[Dims, ...], *args: Any) -> tuple[Any, Any]:
-        args = (*args, 1)[: n + 3] if _has_batch_ndim(op) else args
+        args = (*args, *(None, 1)[len(args) - n - 1 :])  # left out where they are at their defaults
+        args = args if _has_batch_ndim(op) else args[: n + 2]
         s = streams(info, dims, args)
         operands = [s.front(args[i], dims[i]) for i in range(n)]
         out = op(*operands, s.seed, s.full, *s.batch_ndim(args[n + 2 :]))
@@ -199,10 +204,7 @@ def _rank1_rules(space: str, name: str) -> None:
     n = 3
 
     def streams(info: Any, dims: Sequence[Dims], args: Sequence[Any]) -> _Streams:
-        shape = list(args[0].shape)
-        if dims[0] is not None:
-            shape.pop(dims[0])
-        return _Streams(info.batch_size, args[n], dims[n], shape)
+        return _Streams(info.batch_size, args[n], dims[n], _own_shape(args[0], dims[0]))
 
     def forward(info: Any, dims: tuple[Dims, ...], *args: Any) -> tuple[Any, Any]:
         s = streams(info, dims, args)

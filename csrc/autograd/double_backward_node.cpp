@@ -18,6 +18,7 @@ ag::variable_list reference_vjp(const OpInfo& op, const Values& grads, const Val
   std::vector<size_t> places;
   size_t tensor = 0;
   for (const auto& v : args) {
+    if (tensor == op.tensors) break;
     if (!v.isTensor() && !v.isNone()) continue;
     if (has_tensor(v) && wanted[tensor] && is_float(v.toTensor())) {
       inputs.push_back(v.toTensor());

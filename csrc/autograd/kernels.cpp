@@ -27,9 +27,10 @@ N* make_node(Ptr& owner) {
 }
 
 // Which tensor arguments want a gradient; records in the node which arguments are None.
-Mask wanted(const Values& args, BackwardNode* node) {
+Mask wanted(const OpInfo& info, const Values& args, BackwardNode* node) {
   Mask mask;
-  for (const auto& v : args) {
+  for (size_t i = 0; mask.size() < info.tensors; ++i) {
+    const auto& v = args[i];
     if (!v.isTensor() && !v.isNone()) continue;
     const bool defined = has_tensor(v);
     if (node) node->optional_none.push_back(!defined);
@@ -126,7 +127,7 @@ void autograd_forward(const OpInfo& info, const c10::OperatorHandle& op, c10::Di
   if (!any_requires_grad(args)) return redispatch(op, keys, stack);
   NodePtr owner;
   BackwardNode* node = backward_node(info, args, owner);
-  const Mask mask = wanted(args, node);
+  const Mask mask = wanted(info, args, node);
   const bool can = info.value_grad && all_plain(args) && backend(first_device(args));
   const OnePass pass = can ? info.one_pass(args, mask, true) : OnePass::none;
   node->sums = pass == OnePass::sums;
@@ -149,12 +150,12 @@ void autograd_inplace(const OpInfo& info, const c10::OperatorHandle& op, c10::Di
                                          op.schema().arguments()[1].name(),
                                          ", a leaf that requires grad or a view of one; pass the "
                                          "output of a layer, or drop inplace=True"));
-  Mask mask = wanted(args, nullptr);
+  Mask mask = wanted(info, args, nullptr);
   if (!wants || any_tangent(args) || !may_overwrite(info, args, t, mask))
     return info.forward.callBoxed(stack);
   NodePtr owner, history;
   BackwardNode* node = backward_node(info, args, owner);
-  wanted(args, node);
+  wanted(info, args, node);
   node->overwrote = true;
   run_one_pass(*info.value_grad_inplace, mask, node, stack);
   ag::impl::bump_version(t);

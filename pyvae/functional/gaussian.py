@@ -113,7 +113,7 @@ def gaussian_rsample_kl(
         (torch.Size([2, 3]), tensor([0., 0.]))
     """
     noise = draw_seed("gaussian_rsample_kl", mean, generator, seed)
-    return ops.gaussian_rsample_kl.default(mean, logvar, noise, mean.shape, batch_ndim)  # type: ignore[no-any-return]
+    return ops.gaussian_rsample_kl.default(mean, logvar, noise, None, batch_ndim)  # type: ignore[no-any-return]
 
 
 def gaussian_rsample_log_ratio(

@@ -14,8 +14,11 @@ from .noise import philox_normal
 LOG_2PI = math.log(2 * math.pi)
 
 
-def gaussian_rsample(mean: Tensor, logvar: Tensor, seed: Tensor, shape: Sequence[int]) -> Tensor:
-    """z = mean + exp(logvar / 2) eps, with ``shape`` the shape of z."""
+def gaussian_rsample(
+    mean: Tensor, logvar: Tensor, seed: Tensor, shape: Sequence[int] | None = None
+) -> Tensor:
+    """z = mean + exp(logvar / 2) eps, with ``shape`` the shape of z; none is that of the mean."""
+    shape = mean.shape if shape is None else shape
     dtype = torch.promote_types(mean.dtype, logvar.dtype)
     mean, logvar = compute(mean, logvar)
     eps = philox_normal(seed, shape, mean.dtype)
@@ -46,11 +49,15 @@ def _zero(like: Tensor) -> Tensor:
 
 
 def gaussian_rsample_kl(
-    mean: Tensor, logvar: Tensor, seed: Tensor, shape: Sequence[int], batch_ndim: int = 1
+    mean: Tensor,
+    logvar: Tensor,
+    seed: Tensor,
+    shape: Sequence[int] | None = None,
+    batch_ndim: int = 1,
 ) -> tuple[Tensor, Tensor]:
     """A reparameterized sample and the KL to N(0, I)."""
     z = gaussian_rsample(mean, logvar, seed, shape)
-    mean, logvar = torch.broadcast_to(mean, shape), torch.broadcast_to(logvar, shape)
+    mean, logvar = torch.broadcast_to(mean, z.shape), torch.broadcast_to(logvar, z.shape)
     return z, gaussian_kl_standard(mean, logvar, batch_ndim)
 
 
@@ -60,7 +67,7 @@ def gaussian_rsample_log_ratio(
     prior_mean: Tensor,
     prior_logvar: Tensor,
     seed: Tensor,
-    shape: Sequence[int],
+    shape: Sequence[int] | None = None,
     batch_ndim: int = 1,
     path_derivative: bool = False,
 ) -> tuple[Tensor, Tensor]:
@@ -71,6 +78,7 @@ def gaussian_rsample_log_ratio(
     """
     dtype = torch.promote_types(mean.dtype, logvar.dtype)
     mean, logvar, prior_mean, prior_logvar = compute(mean, logvar, prior_mean, prior_logvar)
+    shape = mean.shape if shape is None else shape
     eps, z = philox_normal(seed, shape, mean.dtype), gaussian_rsample(mean, logvar, seed, shape)
     log_scale = logvar
     if path_derivative:
@@ -90,7 +98,7 @@ def gaussian_rsample_log_ratio_path(
     prior_mean: Tensor,
     prior_logvar: Tensor,
     seed: Tensor,
-    shape: Sequence[int],
+    shape: Sequence[int] | None = None,
     batch_ndim: int = 1,
 ) -> tuple[Tensor, Tensor]:
     """The same with the path derivative."""
@@ -100,7 +108,11 @@ def gaussian_rsample_log_ratio_path(
 
 
 def gaussian_rsample_log_ratio_standard(
-    mean: Tensor, logvar: Tensor, seed: Tensor, shape: Sequence[int], batch_ndim: int = 1
+    mean: Tensor,
+    logvar: Tensor,
+    seed: Tensor,
+    shape: Sequence[int] | None = None,
+    batch_ndim: int = 1,
 ) -> tuple[Tensor, Tensor]:
     """The same for the prior N(0, I)."""
     zero = _zero(mean)
@@ -108,7 +120,11 @@ def gaussian_rsample_log_ratio_standard(
 
 
 def gaussian_rsample_log_ratio_standard_path(
-    mean: Tensor, logvar: Tensor, seed: Tensor, shape: Sequence[int], batch_ndim: int = 1
+    mean: Tensor,
+    logvar: Tensor,
+    seed: Tensor,
+    shape: Sequence[int] | None = None,
+    batch_ndim: int = 1,
 ) -> tuple[Tensor, Tensor]:
     """The same for the prior N(0, I), with the path derivative."""
     zero = _zero(mean)

@@ -85,7 +85,8 @@ def _torch_flags() -> tuple[list[str], list[str]]:
     base = Path(torch.__file__).parent
     return (
         ["-isystem", f"{base}/include", "-isystem", f"{base}/include/torch/csrc/api/include"],
-        [f"-L{base}/lib", "-ltorch_cpu", "-lc10"],
+        # The records of densities are this library's own, not those of pyvae's.
+        ["-Wl,-Bsymbolic", f"-L{base}/lib", "-ltorch_cpu", "-lc10"],
     )
 
 

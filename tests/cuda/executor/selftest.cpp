@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "../../csrc/loops/cuda/launch.cuh"
-#include "../../csrc/loops/cuda/team.cuh"
+#include "loops/cuda/launch.cuh"
+#include "loops/cuda/team.cuh"
 
 namespace {
 
