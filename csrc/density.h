@@ -1,4 +1,5 @@
-// What a density is written in: the arithmetic, the cell it works on, and what it may say of itself.
+// What a density is written in: the arithmetic, the cell it works on, and what it may say of
+// itself.
 //
 //   struct MyLogProb : Density {
 //     static constexpr const char* kName = "my_log_prob";

@@ -40,7 +40,8 @@ PYBIND11_MODULE(_C, m) {
         return in_python([&] { return pyvae::register_densities(space, *densities(), where); });
       },
       pybind11::arg("namespace"), pybind11::arg("exported"), pybind11::arg("where"),
-      "Makes ops of the densities of a loaded library, by the address of its pyvae_densities. Returns "
+      "Makes ops of the densities of a loaded library, by the address of its pyvae_densities. "
+      "Returns "
       "their names.");
   m.attr("interface") = pyvae::kInterface;
 }

@@ -47,9 +47,9 @@ struct Signature {
 
 struct DensityInfo {
   Signature op;
-  int32_t sampled;              // the first operands, of which a sample is made; 0: no noise
-  int32_t sums;                 // whether there is a value for each row
-  int32_t heavy;                // takes longer to compute than to read and write
+  int32_t sampled;               // the first operands, of which a sample is made; 0: no noise
+  int32_t sums;                  // whether there is a value for each row
+  int32_t heavy;                 // takes longer to compute than to read and write
   const CpuKernels* cpu[kIsas];  // kVariants for each instruction set; null: not built
   const CudaKernels* cuda;       // likewise
 };

@@ -49,8 +49,7 @@ std::string tensors(size_t count) {
 }  // namespace
 
 Namespace::Namespace(const std::string& given)
-    : name(given),
-      library(torch::Library::FRAGMENT, given, std::nullopt, __FILE__, __LINE__) {}
+    : name(given), library(torch::Library::FRAGMENT, given, std::nullopt, __FILE__, __LINE__) {}
 
 void Namespace::impl(const std::string& op, c10::DispatchKey key, torch::CppFunction&& kernel) {
   library.impl(op.c_str(), torch::dispatch(key, std::move(kernel)));
@@ -74,9 +73,9 @@ OpInfo& define(Namespace& space, const OpSchema& op, const Implement& implement,
   library.def(text(op.name, "_backward(", grads, ", ", plain, ", ", mask, ") -> ", tensors(count)),
               tags);
   if (op.one_pass)
-    library.def(text("_", op.name, "_value_grad(", plain, ", ", mask, ") -> ",
-                     tensors(op.results + count)),
-                tags);
+    library.def(
+        text("_", op.name, "_value_grad(", plain, ", ", mask, ") -> ", tensors(op.results + count)),
+        tags);
   if (op.inplace) {
     library.def(text(op.name, "_inplace(", mark_written(plain), ") -> ", results), tags);
     library.def(text("_", op.name, "_value_grad_(", mark_written(plain), ", ", mask, ") -> ",
@@ -90,10 +89,9 @@ OpInfo& define(Namespace& space, const OpSchema& op, const Implement& implement,
   const auto find = [&](const std::string& name) {
     return c10::Dispatcher::singleton().findSchemaOrThrow((space.name + "::" + name).c_str(), "");
   };
-  OpInfo& info = infos().emplace_back(OpInfo{op.name, forward.arguments().size(), count,
-                                             forward.returns().size(), find(op.name),
-                                             find(op.name + "_backward"),
-                                             find(op.name + "_reference")});
+  OpInfo& info = infos().emplace_back(
+      OpInfo{op.name, forward.arguments().size(), count, forward.returns().size(), find(op.name),
+             find(op.name + "_backward"), find(op.name + "_reference")});
   if (op.one_pass) info.value_grad = find("_" + op.name + "_value_grad");
   if (op.inplace) info.value_grad_inplace = find("_" + op.name + "_value_grad_");
   const auto join = [&](const std::string& name, AutogradKernel kernel) {

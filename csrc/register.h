@@ -3,9 +3,10 @@
 //   name_backward(incoming gradients, arguments, mask): a gradient for each tensor argument;
 //   name_reference(arguments): its differentiable specification, which Python supplies;
 //   _name_value_grad(arguments, mask), where one pass pays: value and gradients;
-//   name_inplace(arguments) and _name_value_grad_(arguments, mask), where the gradient of argument 1
-//     may take that argument's storage. It is a permission: where it cannot be honoured the former is
-//     `name`; the latter does it, and does not return that gradient.
+//   name_inplace(arguments) and _name_value_grad_(arguments, mask), where the gradient of argument
+//   1
+//     may take that argument's storage. It is a permission: where it cannot be honoured the former
+//     is `name`; the latter does it, and does not return that gradient.
 #pragma once
 
 #include <torch/library.h>
@@ -40,10 +41,9 @@ OpInfo& define(Namespace& space, const OpSchema& schema, const Implement& implem
 
 // The names of the densities of a library, checked as register_densities does.
 std::vector<std::string> density_names(const DensityLibrary& library, const std::string& where);
-// The densities of a library as ops of the namespace; raises ValueError, naming the library `where`,
-// if it cannot be used. Returns their names.
-std::vector<std::string> register_densities(const std::string& space,
-                                            const DensityLibrary& library,
+// The densities of a library as ops of the namespace; raises ValueError, naming the library
+// `where`, if it cannot be used. Returns their names.
+std::vector<std::string> register_densities(const std::string& space, const DensityLibrary& library,
                                             const std::string& where);
 // The ops whose loops are tasks, likewise.
 std::vector<std::string> register_task_ops();

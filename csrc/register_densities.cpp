@@ -196,8 +196,7 @@ std::vector<std::string> density_names(const DensityLibrary& library, const std:
   return names;
 }
 
-std::vector<std::string> register_densities(const std::string& space,
-                                            const DensityLibrary& library,
+std::vector<std::string> register_densities(const std::string& space, const DensityLibrary& library,
                                             const std::string& where) {
   for (const std::string& name : density_names(library, where)) {
     const std::string full = space + "::" + name;

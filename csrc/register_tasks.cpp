@@ -26,8 +26,7 @@ torch::CppFunction kernel(c10::DispatchKey key) {
 }
 
 // One function serves every device: on meta tensors it stops after the shapes.
-template <auto forward, auto backward, auto value_grad = nullptr,
-          auto value_grad_inplace = nullptr>
+template <auto forward, auto backward, auto value_grad = nullptr, auto value_grad_inplace = nullptr>
 OpInfo& add(Namespace& space, OpSchema op) {
   constexpr bool one_pass = !std::is_same_v<decltype(value_grad), std::nullptr_t>;
   constexpr bool inplace = !std::is_same_v<decltype(value_grad_inplace), std::nullptr_t>;
@@ -62,8 +61,7 @@ std::vector<std::string> register_task_ops() {
       *space, {"rank1_gaussian_rsample_kl",
                "Tensor mean, Tensor log_precision, Tensor u, Tensor seed, int batch_ndim=1", 2});
   add<mmd, mmd_backward>(
-      *space,
-      {"mmd", "Tensor x, Tensor y, Tensor scales, bool imq=False, bool unbiased=False"});
+      *space, {"mmd", "Tensor x, Tensor y, Tensor scales, bool imq=False, bool unbiased=False"});
 
   OpInfo& logistic =
       add<discretized_logistic_mixture_log_prob, discretized_logistic_mixture_log_prob_backward,
@@ -77,30 +75,30 @@ std::vector<std::string> register_task_ops() {
   });
 
   // The value comes with the gradient of the points, and serves that of the components.
-  one_pass_rows(
-      add<gaussian_mixture_log_prob, gaussian_mixture_log_prob_backward,
-          gaussian_mixture_log_prob_value_grad>(
-          *space, {"gaussian_mixture_log_prob",
-                   "Tensor z, Tensor means, Tensor logvars, Tensor? log_weights=None, "
-                   "bool per_dimension=False"}),
-      [](const Values& args, const Mask& mask, bool worth) {
-        const Optional weights = has_tensor(args[3]) ? Optional(args[3].toTensor()) : std::nullopt;
-        const Tensor z = args[0].toTensor();
-        const bool can = gaussian_mixture_one_pass(z, args[1].toTensor(), args[2].toTensor(),
-                                                   weights, args[4].toBool(),
-                                                   {mask[0], mask[1], mask[2], mask[3]});
-        return can && worth && on_host(z.device().type()) ? OnePass::sums : OnePass::none;
-      });
+  one_pass_rows(add<gaussian_mixture_log_prob, gaussian_mixture_log_prob_backward,
+                    gaussian_mixture_log_prob_value_grad>(
+                    *space, {"gaussian_mixture_log_prob",
+                             "Tensor z, Tensor means, Tensor logvars, Tensor? log_weights=None, "
+                             "bool per_dimension=False"}),
+                [](const Values& args, const Mask& mask, bool worth) {
+                  const Optional weights =
+                      has_tensor(args[3]) ? Optional(args[3].toTensor()) : std::nullopt;
+                  const Tensor z = args[0].toTensor();
+                  const bool can = gaussian_mixture_one_pass(
+                      z, args[1].toTensor(), args[2].toTensor(), weights, args[4].toBool(),
+                      {mask[0], mask[1], mask[2], mask[3]});
+                  return can && worth && on_host(z.device().type()) ? OnePass::sums : OnePass::none;
+                });
 
-  one_pass_rows(
-      add<categorical_log_prob, categorical_log_prob_backward,
-          categorical_log_prob_value_grad<false>, categorical_log_prob_value_grad<true>>(
-          *space, {"categorical_log_prob", "Tensor x, Tensor logits, int batch_ndim=1"}),
-      [](const Values& args, const Mask&, bool worth) {
-        const Tensor x = args[0].toTensor(), logits = args[1].toTensor();
-        if (worth && (args[2].toInt() != 1 || x.dim() + 1 != logits.dim())) return OnePass::none;
-        return rows_if(categorical_one_pass(x, logits, args[2].toInt()));
-      });
+  one_pass_rows(add<categorical_log_prob, categorical_log_prob_backward,
+                    categorical_log_prob_value_grad<false>, categorical_log_prob_value_grad<true>>(
+                    *space, {"categorical_log_prob", "Tensor x, Tensor logits, int batch_ndim=1"}),
+                [](const Values& args, const Mask&, bool worth) {
+                  const Tensor x = args[0].toTensor(), logits = args[1].toTensor();
+                  if (worth && (args[2].toInt() != 1 || x.dim() + 1 != logits.dim()))
+                    return OnePass::none;
+                  return rows_if(categorical_one_pass(x, logits, args[2].toInt()));
+                });
 
   // Operands of the likelihood, mean, logvar, beta, reduction.
   const auto elbo = [](const Values& args, const Mask& mask, bool) {

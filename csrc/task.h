@@ -18,12 +18,12 @@ struct CudaTask {
 }  // namespace pyvae
 
 // The kernels of the task `name`, in a file that is compiled for each instruction set or device.
-#define PYVAE_TASK_(Kind, name, A, ...)               \
-  namespace pyvae {                                   \
-  inline namespace PYVAE_ISA {                        \
-  extern const Kind<A> task_##name;                   \
-  constinit const Kind<A> task_##name{{__VA_ARGS__}}; \
-  }                                                   \
+#define PYVAE_TASK_(Kind, name, A, ...)                                                            \
+  namespace pyvae {                                                                                \
+  inline namespace PYVAE_ISA {                                                                     \
+  extern const Kind<A> task_##name;                                                                \
+  constinit const Kind<A> task_##name{{__VA_ARGS__}};                                              \
+  }                                                                                                \
   }
 #define PYVAE_CPU_TASK(name, A, ...) PYVAE_TASK_(CpuTask, name, A, __VA_ARGS__)
 #define PYVAE_CUDA_TASK(name, A, ...) PYVAE_TASK_(CudaTask, name, A, __VA_ARGS__)

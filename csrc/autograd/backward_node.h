@@ -11,7 +11,7 @@ namespace pyvae {
 struct BackwardNode : ag::Node {
   const OpInfo* op = nullptr;
   SavedArgs saved;
-  std::vector<bool> optional_none;  // by tensor-or-None argument: no edge
+  std::vector<bool> optional_none;                            // by tensor-or-None argument: no edge
   std::vector<std::optional<ag::SavedVariable>> saved_grads;  // those of the forward, or none
   int64_t saved_numel = 0;
   double folded = 1;       // what they were multiplied by

@@ -106,8 +106,7 @@ struct OverwrittenNode : ag::Node {
 };
 
 // A tensor of this call alone: its storage may become its gradient's.
-bool may_overwrite(const OpInfo& info, const Values& args, const Tensor& t,
-                   const Mask& mask) {
+bool may_overwrite(const OpInfo& info, const Values& args, const Tensor& t, const Mask& mask) {
   if (!all_plain(args) || !backend(t.device().type())) return false;
   for (size_t i = 0; i < args.size(); ++i)
     if (i != 1 && has_tensor(args[i]) && args[i].toTensor().is_alias_of(t)) return false;
@@ -169,7 +168,7 @@ void autograd_inplace(const OpInfo& info, const c10::OperatorHandle& op, c10::Di
 }
 
 void autograd_backward(const OpInfo& info, const c10::OperatorHandle& op, c10::DispatchKeySet keys,
-                      Stack* stack) {
+                       Stack* stack) {
   const size_t count = info.results + info.args + 1;
   const Values args(stack->end() - count, stack->end());
   if (any_tangent(args)) {

@@ -15,7 +15,7 @@ namespace pyvae {
 using OnePassRule = std::function<OnePass(const Values& args, const Mask& mask, bool worth)>;
 
 struct OpInfo {
-  std::string name;  // without its namespace
+  std::string name;               // without its namespace
   size_t args, tensors, results;  // tensors: the first arguments that are one, or None
   c10::OperatorHandle forward, backward, reference;
   std::optional<c10::OperatorHandle> value_grad, value_grad_inplace;

@@ -4,8 +4,8 @@
 #include "../loops/pairs_few.h"
 #include "../task.h"
 
-#define PYVAE_MIXTURE_TASK(name, loop, ...)                               \
-  PYVAE_CPU_TASK(name, Mixture, loop<GaussianMixture, float __VA_ARGS__>, \
+#define PYVAE_MIXTURE_TASK(name, loop, ...)                                                        \
+  PYVAE_CPU_TASK(name, Mixture, loop<GaussianMixture, float __VA_ARGS__>,                          \
                  loop<GaussianMixture, double __VA_ARGS__>)
 
 PYVAE_MIXTURE_TASK(mixture_value, mixture_points, , false)

@@ -3,7 +3,7 @@
 #include "../loops/pairs_discrepancy.h"
 #include "../task.h"
 
-#define PYVAE_MMD_TASK(name, K, loop) \
+#define PYVAE_MMD_TASK(name, K, loop)                                                              \
   PYVAE_CPU_TASK(name, Discrepancy, loop<K, Apart, float>, loop<K, Apart, double>)
 
 PYVAE_MMD_TASK(mmd_rbf, Rbf, discrepancy_value)

@@ -3,8 +3,8 @@
 #include "../loops/summary.h"
 #include "../task.h"
 
-#define PYVAE_RANK1_TASK(name, gradient)                                      \
-  PYVAE_CPU_TASK(name, Map, summary_rows<Rank1GaussianRsampleKl, float, gradient>, \
+#define PYVAE_RANK1_TASK(name, gradient)                                                           \
+  PYVAE_CPU_TASK(name, Map, summary_rows<Rank1GaussianRsampleKl, float, gradient>,                 \
                  summary_rows<Rank1GaussianRsampleKl, double, gradient>)
 
 PYVAE_RANK1_TASK(rank1_gaussian_rsample_kl, false)

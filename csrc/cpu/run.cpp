@@ -87,8 +87,7 @@ void reduce_columns(const Kernel& kernel, const ReduceColumns& given) {
   int64_t kept = 1;
   for (int d = 0; d < pass.kept; ++d) kept *= pass.sizes[d];
   // As many groups as there are threads, or a multiple; a group's size changes no result.
-  const int64_t most =
-      std::clamp<int64_t>(columns / std::max<int64_t>(pass.cols, 1), 1, kMaxGroup);
+  const int64_t most = std::clamp<int64_t>(columns / std::max<int64_t>(pass.cols, 1), 1, kMaxGroup);
   const int64_t threads = at::get_num_threads(), wave = most * threads;
   const int64_t groups = std::max<int64_t>((kept + wave - 1) / wave * threads, 1);
   pass.group = static_cast<int>(std::max<int64_t>((kept + groups - 1) / groups, 1));

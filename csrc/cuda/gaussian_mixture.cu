@@ -3,8 +3,8 @@
 #include "../loops/cuda/pairs_tasks.cuh"
 #include "../task.h"
 
-#define PYVAE_MIXTURE_TASK(name, task, ...)                                \
-  PYVAE_CUDA_TASK(name, Mixture, task<GaussianMixture, float __VA_ARGS__>, \
+#define PYVAE_MIXTURE_TASK(name, task, ...)                                                        \
+  PYVAE_CUDA_TASK(name, Mixture, task<GaussianMixture, float __VA_ARGS__>,                         \
                   task<GaussianMixture, double __VA_ARGS__>)
 
 PYVAE_MIXTURE_TASK(mixture_value, mixture_points_task, , false)

@@ -32,7 +32,7 @@ void gradient_task(const Discrepancy& a, int64_t, void* stream) {
 }  // namespace PYVAE_ISA
 }  // namespace pyvae
 
-#define PYVAE_MMD_TASK(name, K, task) \
+#define PYVAE_MMD_TASK(name, K, task)                                                              \
   PYVAE_CUDA_TASK(name, Discrepancy, task<K, float>, task<K, double>)
 
 PYVAE_MMD_TASK(mmd_rbf, Rbf, value_task)

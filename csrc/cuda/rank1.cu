@@ -3,8 +3,8 @@
 #include "../loops/cuda/summary.cuh"
 #include "../task.h"
 
-#define PYVAE_RANK1_TASK(name, gradient)                                            \
-  PYVAE_CUDA_TASK(name, Map, summary_task<Rank1GaussianRsampleKl, float, gradient>, \
+#define PYVAE_RANK1_TASK(name, gradient)                                                           \
+  PYVAE_CUDA_TASK(name, Map, summary_task<Rank1GaussianRsampleKl, float, gradient>,                \
                   summary_task<Rank1GaussianRsampleKl, double, gradient>)
 
 PYVAE_RANK1_TASK(rank1_gaussian_rsample_kl, false)

@@ -37,8 +37,7 @@ void reduce_columns(const Kernel& kernel, const ReduceColumns& pass) {
     kernels(kernel).reduce_columns[kernel.is_double][false](pass, current_stream());
 }
 void reduce_rows(const Kernel& kernel, const ReduceRows& pass) {
-  if (pass.rows && pass.cols)
-    kernels(kernel).reduce_rows[kernel.is_double](pass, current_stream());
+  if (pass.rows && pass.cols) kernels(kernel).reduce_rows[kernel.is_double](pass, current_stream());
 }
 void run_combine(const Combine& pass) { combine(pass, current_stream()); }
 

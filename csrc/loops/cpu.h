@@ -51,8 +51,7 @@ void map_rows(const Map& a, int64_t begin, int64_t end) {
   s.slope = work.slope, s.term = work.term;
   Cursor at(a, begin / chunks);
   const int last_dim = a.ndim - 1;
-  const int64_t together =
-      F::kSum && side_by_side<F>(a, last_dim) ? kSegment<T> / a.cols : 1;
+  const int64_t together = F::kSum && side_by_side<F>(a, last_dim) ? kSegment<T> / a.cols : 1;
   for (int64_t item = begin; item < end; ++item) {
     if (together > 1) {
       const int64_t left = a.sizes[last_dim] - at.index[last_dim];

@@ -1,5 +1,5 @@
-// What a pass over rows is given: pointers and strides, no torch. The same for every device, and for
-// the densities that other libraries bring (plugin.h): a change here is a new kInterface there.
+// What a pass over rows is given: pointers and strides, no torch. The same for every device, and
+// for the densities that other libraries bring (plugin.h): a change here is a new kInterface there.
 //
 // A row is the innermost run of columns of the event; `rows` counts everything outside of it. A row
 // longer than kChunk is cut into chunks at fixed columns, so that sums do not depend on the number

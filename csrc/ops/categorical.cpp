@@ -69,7 +69,8 @@ class Call {
   Call(const Tensor& x, const Tensor& logits, int64_t batch_ndim)
       : x_(x), given_(logits), logits_(logits), batch_ndim_(batch_ndim),
         shape_(positions<int64_t>(x, logits, batch_ndim)), device_(backend(x.device().type())),
-        double_(logits.scalar_type() == at::kDouble), item_(device_->limits.teams ? kTeamItem : kItem) {
+        double_(logits.scalar_type() == at::kDouble),
+        item_(device_->limits.teams ? kTeamItem : kItem) {
     for (size_t d = 0; d < shape_.size(); ++d)
       (static_cast<int64_t>(d) < batch_ndim ? values_ : event_) *= shape_[d];
     args_.classes = logits.size(-1);

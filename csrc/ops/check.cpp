@@ -24,7 +24,8 @@ bool in_float32(const Tensor& t) {
   const Tensor all = t.contiguous();
   const T* p = all.const_data_ptr<T>();
   T least = 0, most = 0;
-  for (int64_t i = 0; i < all.numel(); ++i) least = std::min(least, p[i]), most = std::max(most, p[i]);
+  for (int64_t i = 0; i < all.numel(); ++i)
+    least = std::min(least, p[i]), most = std::max(most, p[i]);
   return least >= -kMost && most <= kMost;
 }
 bool in_float32(const Tensor& t) {
@@ -48,11 +49,10 @@ void check_operands(const Signature& op, const Operands& in) {
     const auto dtype = in[i].scalar_type();
     const bool data = static_cast<int32_t>(i) < op.data;
     if (!is_kernel_float(dtype) && !(data && is_kernel_integer(dtype)))
-      C10_THROW_ERROR(TypeError,
-                      c10::str(op.name, ": ", op.operands[i],
-                               " must be float32, float64, bfloat16",
-                               data ? ", float16, or bool or an integer" : " or float16", ", got ",
-                               dtype));
+      C10_THROW_ERROR(
+          TypeError,
+          c10::str(op.name, ": ", op.operands[i], " must be float32, float64, bfloat16",
+                   data ? ", float16, or bool or an integer" : " or float16", ", got ", dtype));
     if (in[i].device() != in[0].device())
       C10_THROW_ERROR(ValueError,
                       c10::str(op.name, ": ", op.operands[i], " must be on ", in[0].device(),
@@ -153,8 +153,8 @@ void check_sample(const Signature& op, const Operands& in, const Tensor& seed,
   if (seed.scalar_type() != at::kLong)
     C10_THROW_ERROR(TypeError, c10::str(op.name, ": seed must be int64, got ", seed.scalar_type()));
   if (seed.device() != in[0].device())
-    C10_THROW_ERROR(ValueError, c10::str(op.name, ": seed must be on ", in[0].device(),
-                                         " like ", arg[0], ", got ", seed.device()));
+    C10_THROW_ERROR(ValueError, c10::str(op.name, ": seed must be on ", in[0].device(), " like ",
+                                         arg[0], ", got ", seed.device()));
   if (seed.dim() > 1 || (seed.dim() == 1 && (shape.empty() || seed.sym_size(0) != shape[0])))
     C10_THROW_ERROR(ValueError,
                     c10::str(op.name, ": seed must have shape (), or one stream for each index of ",

@@ -20,7 +20,6 @@ using Operands = c10::SmallVector<Tensor, 4>;
 template <size_t n>
 using Masks = std::array<bool, n>;
 
-
 template <class I>
 c10::ArrayRef<I> sizes_of(const Tensor& t);
 template <>

@@ -57,16 +57,20 @@ double sum_in_order(const Tensor& t) {
                                        : sum(t.const_data_ptr<double>());
 }
 
-// The mean (or sum) of beta kl - lp. On the host in one fixed order, whatever the number of
-// threads.
-Tensor reduce(const Tensor& lp, const Tensor& kl, const Optional& beta, int64_t reduction) {
+void check_beta(const Optional& beta, const Tensor& like) {
   if (beta && beta->dim() != 0)
     C10_THROW_ERROR(ValueError,
                     c10::str("elbo_loss: beta must be a number or a scalar tensor, got shape ",
                              beta->sym_sizes()));
-  if (beta && beta->device() != kl.device())
-    C10_THROW_ERROR(ValueError, c10::str("elbo_loss: beta must be on ", kl.device(),
+  if (beta && beta->device() != like.device())
+    C10_THROW_ERROR(ValueError, c10::str("elbo_loss: beta must be on ", like.device(),
                                          " like mean, got ", beta->device()));
+}
+
+// The mean (or sum) of beta kl - lp. On the host in one fixed order, whatever the number of
+// threads.
+Tensor reduce(const Tensor& lp, const Tensor& kl, const Optional& beta, int64_t reduction) {
+  check_beta(beta, kl);
   if (lp.sym_sizes() != kl.sym_sizes())
     C10_THROW_ERROR(ValueError, c10::str("elbo_loss: x and mean must have one batch size, got ",
                                          lp.sym_sizes(), " and ", kl.sym_sizes()));
@@ -85,9 +89,10 @@ Tensor reduce(const Tensor& lp, const Tensor& kl, const Optional& beta, int64_t 
   return out;
 }
 
-Tensor loss(const DensityInfo& op, const Operands& likelihood, const Tensor& mean, const Tensor& logvar,
-            const Optional& beta, int64_t reduction) {
-  return reduce(row_value(op, likelihood, 1), row_value(kl_standard(), {mean, logvar}, 1), beta, reduction);
+Tensor loss(const DensityInfo& op, const Operands& likelihood, const Tensor& mean,
+            const Tensor& logvar, const Optional& beta, int64_t reduction) {
+  return reduce(row_value(op, likelihood, 1), row_value(kl_standard(), {mean, logvar}, 1), beta,
+                reduction);
 }
 
 Tensor total(const Tensor& t) {
@@ -106,6 +111,7 @@ Grads loss_backward(const DensityInfo& op, const Tensor& grad, const Operands& l
                     const Tensor& mean, const Tensor& logvar, const Optional& beta,
                     int64_t reduction, const Mask& likelihood_mask, const Mask& kl_mask,
                     bool beta_wanted) {
+  check_beta(beta, mean);
   const auto dtype = c10::promoteTypes(compute_dtype(likelihood), compute_dtype({mean, logvar}));
   const auto batch = mean.sym_sizes().slice(0, std::min<int64_t>(1, mean.dim()));
   check_gradient("elbo_loss", "grad", grad, reduction == kNone ? batch : c10::SymIntArrayRef(),
@@ -160,8 +166,8 @@ Tensor bernoulli_elbo_loss(const Tensor& x, const Tensor& logits, const Tensor& 
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> bernoulli_elbo_loss_backward(
     const Optional& grad, const Tensor& x, const Tensor& logits, const Tensor& mean,
     const Tensor& logvar, const Optional& beta, int64_t reduction, Masks<5> mask) {
-  Grads g = loss_backward(bernoulli(), grad.value_or(Tensor()), {x, logits}, mean, logvar, beta, reduction,
-                          {mask[0], mask[1]}, {mask[2], mask[3]}, mask[4]);
+  Grads g = loss_backward(bernoulli(), grad.value_or(Tensor()), {x, logits}, mean, logvar, beta,
+                          reduction, {mask[0], mask[1]}, {mask[2], mask[3]}, mask[4]);
   return {g[0], g[1], g[2], g[3], g[4]};
 }
 template <bool kInplace>
@@ -185,8 +191,9 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> gaussian_elbo_loss_ba
     const Optional& grad, const Tensor& x, const Tensor& decoded_mean, const Tensor& decoded_logvar,
     const Tensor& mean, const Tensor& logvar, const Optional& beta, int64_t reduction,
     Masks<6> mask) {
-  Grads g = loss_backward(gaussian(), grad.value_or(Tensor()), {x, decoded_mean, decoded_logvar}, mean, logvar, beta,
-                          reduction, {mask[0], mask[1], mask[2]}, {mask[3], mask[4]}, mask[5]);
+  Grads g = loss_backward(gaussian(), grad.value_or(Tensor()), {x, decoded_mean, decoded_logvar},
+                          mean, logvar, beta, reduction, {mask[0], mask[1], mask[2]},
+                          {mask[3], mask[4]}, mask[5]);
   return {g[0], g[1], g[2], g[3], g[4], g[5]};
 }
 template <bool kInplace>

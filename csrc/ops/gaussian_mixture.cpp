@@ -101,7 +101,8 @@ struct Call {
         task.problems);
   }
   void run_components() {
-    run(tasks::mixture_components, MixturePass::components, task.num_components, task.num_points, 1);
+    run(tasks::mixture_components, MixturePass::components, task.num_components, task.num_points,
+        1);
   }
   void run_log_weights() {
     run(tasks::mixture_log_weights, MixturePass::log_weights, task.num_components, task.num_points,

@@ -105,7 +105,8 @@ class Call {
     a_.data_plane = x_.stride(-3), a_.parameters_plane = params_.stride(-3);
     const int64_t rows = (planes_of(x.size(-3)) + 2) * mixtures;  // of a block in its tile
     const int64_t fits = kCachedTile / rows / kBlockStep * kBlockStep;
-    a_.block = device_->limits.teams ? kPixelTeam : std::clamp<int64_t>(fits, kBlockStep, kMaxBlock);
+    a_.block =
+        device_->limits.teams ? kPixelTeam : std::clamp<int64_t>(fits, kBlockStep, kMaxBlock);
     empty_ = product(batch_) * a_.pixels == 0;
   }
 
@@ -141,9 +142,8 @@ class Call {
       a_.normalizers = normalizers.data_ptr();
     }
     // A block takes a few microseconds for each image of data that it serves.
-    device_->run(
-        x_.size(-3) == 1 ? tasks::grey_logistic_mixture : tasks::colour_logistic_mixture, double_,
-        a_, images * a_.blocks(), 4);
+    device_->run(x_.size(-3) == 1 ? tasks::grey_logistic_mixture : tasks::colour_logistic_mixture,
+                 double_, a_, images * a_.blocks(), 4);
     if (wants_value)
       device_->sum_groups(a_.value, value.numel(), partial.numel() / value.numel(), double_,
                           value.data_ptr());

@@ -41,7 +41,7 @@ class Plan {
   void merge();
 
   c10::ArrayRef<int64_t> sizes_;  // of the caller, who keeps them
-  int64_t barrier_;  // no row goes on beyond this dimension; none: -1
+  int64_t barrier_;               // no row goes on beyond this dimension; none: -1
   int64_t streams_ = 1;
   int used_[kSlots], count_ = 0;
   Aligned views_[kSlots];  // those in use

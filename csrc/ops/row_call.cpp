@@ -68,8 +68,7 @@ void RowCall::run(const Tensor& value) {
   const int64_t segment = device_->limits.sums_with_values ? device_->segment(kernel_) : 0;
   Schedule passes = schedule(rows, goal, device_->limits, segment);
   Tensor scratch;
-  if (passes.scratch)
-    scratch = at::empty({passes.scratch}, in_[0].options().dtype(at::kDouble));
+  if (passes.scratch) scratch = at::empty({passes.scratch}, in_[0].options().dtype(at::kDouble));
   pyvae::run(passes, *device_, kernel_,
              scratch.defined() ? scratch.mutable_data_ptr<double>() : nullptr);
 }

@@ -73,8 +73,8 @@ Grads row_backward(const DensityInfo& density, const Tensor& grad, const Operand
   check_mask(density.op.name, mask, in.size());
   if (in[0].is_meta()) {
     const auto shape = broadcast<c10::SymInt>(density.op, in, batch_ndim);
-    check_gradient(density.op.name, "grad", grad,
-                   c10::SymIntArrayRef(shape).slice(0, batch_ndim), compute_dtype(in), in[0]);
+    check_gradient(density.op.name, "grad", grad, c10::SymIntArrayRef(shape).slice(0, batch_ndim),
+                   compute_dtype(in), in[0]);
     return meta_grads(in, mask);
   }
   const auto shape = broadcast<int64_t>(density.op, in, batch_ndim);
@@ -141,8 +141,8 @@ std::tuple<Tensor, Tensor> row_sample(const DensityInfo& density, const Operands
   const auto batch = check_shape(density, in, seed, shape, batch_ndim);
   const Tensor z = at::empty_symint(shape, in[0].options().dtype(sample_dtype(density, in)));
   if (z.is_meta())
-    return {z, density.sums ? at::empty_symint(batch, z.options().dtype(compute_dtype(in)))
-                            : Tensor()};
+    return {
+        z, density.sums ? at::empty_symint(batch, z.options().dtype(compute_dtype(in))) : Tensor()};
   RowCall call(kernel_of(density, in, false), in, z.sizes(), batch_ndim, density.sums);
   const Tensor value = density.sums ? call.value_tensor() : Tensor();
   call.plan().read_noise(seed);

@@ -10,8 +10,8 @@
 
 namespace pyvae {
 
-// Where a step's partial sums lie in the memory between the passes, in doubles, and the parts of the
-// values beside them.
+// Where a step's partial sums lie in the memory between the passes, in doubles, and the parts of
+// the values beside them.
 constexpr int64_t kNowhere = -1;
 struct Step {
   std::variant<Map, ReduceColumns, ReduceRows, Combine> pass;

@@ -47,7 +47,7 @@ PYVAE_HOST_TASKS(PYVAE_DEFINE)
 #undef PYVAE_DEFINE
 
 const AnyTask* find(const char* wanted) {
-#define PYVAE_MATCH(name, A) \
+#define PYVAE_MATCH(name, A)                                                                       \
   if (std::strcmp(wanted, #name) == 0) return &name;
   PYVAE_TASKS(PYVAE_MATCH)
   PYVAE_HOST_TASKS(PYVAE_MATCH)

@@ -49,23 +49,23 @@ class Task final : public AnyTask {
 };
 
 // X(name, arguments), of all devices; and of those alone on which one thread works on an item.
-#define PYVAE_TASKS(X)                     \
-  X(categorical_log_prob, ClassRows)       \
-  X(grey_logistic_mixture, Planes)         \
-  X(colour_logistic_mixture, Planes)       \
-  X(mixture_value, Mixture)                \
-  X(mixture_points, Mixture)               \
-  X(mixture_components, Mixture)           \
-  X(mixture_log_weights, Mixture)          \
-  X(mmd_rbf, Discrepancy)                  \
-  X(mmd_rbf_gradient, Discrepancy)         \
-  X(mmd_imq, Discrepancy)                  \
-  X(mmd_imq_gradient, Discrepancy)         \
-  X(rank1_gaussian_rsample_kl, Map)        \
+#define PYVAE_TASKS(X)                                                                             \
+  X(categorical_log_prob, ClassRows)                                                               \
+  X(grey_logistic_mixture, Planes)                                                                 \
+  X(colour_logistic_mixture, Planes)                                                               \
+  X(mixture_value, Mixture)                                                                        \
+  X(mixture_points, Mixture)                                                                       \
+  X(mixture_components, Mixture)                                                                   \
+  X(mixture_log_weights, Mixture)                                                                  \
+  X(mmd_rbf, Discrepancy)                                                                          \
+  X(mmd_rbf_gradient, Discrepancy)                                                                 \
+  X(mmd_imq, Discrepancy)                                                                          \
+  X(mmd_imq_gradient, Discrepancy)                                                                 \
+  X(rank1_gaussian_rsample_kl, Map)                                                                \
   X(rank1_gaussian_rsample_kl_backward, Map)
-#define PYVAE_HOST_TASKS(X)       \
-  X(mixture_few_weights, Mixture) \
-  X(mixture_few_pulls, Mixture)   \
+#define PYVAE_HOST_TASKS(X)                                                                        \
+  X(mixture_few_weights, Mixture)                                                                  \
+  X(mixture_few_pulls, Mixture)                                                                    \
   X(mixture_few_points, Mixture)
 
 namespace tasks {

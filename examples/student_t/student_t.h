@@ -31,7 +31,8 @@ struct StudentTLogProb : Density {
     c.grad[0] = -slope;
     c.grad[1] = slope;
     c.grad[2] = (b + b) * share - V(1);
-    c.grad[3] = V(0.5) * (u - h_u - V(0.5) / b + of_b.slope - of_a.slope - log_q_1 + b * r_a * share);
+    c.grad[3] =
+        V(0.5) * (u - h_u - V(0.5) / b + of_b.slope - of_a.slope - log_q_1 + b * r_a * share);
     const V constant = of_b.error - of_a.error - a * h_u - V(0.91893853320467274);  // log 2 pi / 2
     return {constant - c.in[2] - b * log_q_1, V(1)};
   }

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pyvae import reference
 from pyvae.benchmarking.memory import Memory, memory_of
-from pyvae.benchmarking.plain import PLAIN
+from pyvae.benchmarking.plain import plain_of
 from pyvae.benchmarking.result import AGAIN, COPY, Result, Work
 from pyvae.benchmarking.timing import Variant, race, timer_of
 from pyvae.testing import CASES, TOLERANCE, Inputs, in_float64, outputs
@@ -90,7 +90,7 @@ class Contest:
         inputs = dict(self.inputs)
         if name in ("eager", "compile") and "seed" in inputs:
             seed = inputs.pop("seed")
-            if self.case.native in PLAIN:
+            if plain_of(self.case):
                 noise = reference.philox_normal(seed, self.noise_shape, torch.float64)
                 inputs["eps"] = noise.to(self.work.dtype)
             else:
@@ -136,11 +136,11 @@ class Contest:
         return inputs if name is None else {**inputs, name: inputs[name].clone()}
 
     def _plain(self) -> Function:
-        plain = PLAIN.get(self.case.native)
+        plain = plain_of(self.case)
         return self.case.specification if plain is None else lambda inputs: plain(**inputs)
 
     def _compiled(self) -> Function:
-        plain = PLAIN.get(self.case.native)
+        plain = plain_of(self.case)
         if plain is None:
             plain = lambda **inputs: self.case.specification(inputs)  # noqa: E731
         compiled = torch.compile(plain, dynamic=False, fullgraph=True)

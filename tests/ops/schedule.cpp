@@ -18,7 +18,8 @@ void expect(bool true_, const char* what) {
 
 // Rows of a density with one operand (kInput) and its gradient, whose strides are given: those of
 // the dimensions, then the step between columns.
-Rows rows_of(std::initializer_list<int64_t> sizes, int64_t cols, std::initializer_list<int64_t> grad) {
+Rows rows_of(std::initializer_list<int64_t> sizes, int64_t cols,
+             std::initializer_list<int64_t> grad) {
   Rows r;
   r.cols = cols;
   for (const int64_t size : sizes) r.sizes[r.ndim++] = size, r.rows *= size;

@@ -34,8 +34,8 @@ void scale_rows(T* data, int64_t rows, int64_t cols, const View& weight, double 
   cuda::launch(scale_rows_kernel<T>, {grid_size(ceil_div(s.items, threads / s.lanes))}, threads, 0,
                stream, data, cols, weight, static_cast<T>(folded), s);
 }
-inline void run_scale_rows(void* data, bool is_double, int64_t rows, int64_t cols, const View& weight,
-                       double folded, void* stream) {
+inline void run_scale_rows(void* data, bool is_double, int64_t rows, int64_t cols,
+                           const View& weight, double folded, void* stream) {
   if (is_double)
     scale_rows(static_cast<double*>(data), rows, cols, weight, folded, stream);
   else

@@ -7,35 +7,26 @@ An op without an entry here is raced against its specification in ``pyvae.refere
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import FunctionType
 
 from torch import Tensor
 
 from pyvae.benchmarking.plain import first, heavy
+from pyvae.testing import OpCase
 
-__all__ = ["PLAIN"]
+__all__ = ["PLAIN", "plain_of"]
 
-#: By the native name of the op, as in ``pyvae.reference``.
+#: Every public function of these modules, by its name: that of the op, native or as users call it.
 PLAIN: Mapping[str, Callable[..., Tensor | tuple[Tensor, ...]]] = {
-    f.__name__: f
-    for f in (
-        first.gaussian_rsample,
-        first.gaussian_kl,
-        first.gaussian_rsample_kl,
-        first.gaussian_rsample_log_ratio,
-        first.gaussian_log_prob,
-        first.bernoulli_log_prob,
-        first.continuous_bernoulli_log_prob,
-        first.laplace_log_prob,
-        first.discretized_logistic_log_prob,
-        first.poisson_log_prob,
-        first.negative_binomial_log_prob,
-        first.zero_inflated_negative_binomial_log_prob,
-        first.bernoulli_elbo_loss,
-        first.gaussian_elbo_loss,
-        heavy.discretized_logistic_mixture_log_prob,
-        heavy.gaussian_mixture_log_prob,
-        heavy.mmd,
-        heavy.rank1_gaussian_rsample_kl,
-        heavy.categorical_log_prob,
-    )
+    name: function
+    for module in (first, heavy)
+    for name, function in vars(module).items()
+    if isinstance(function, FunctionType)
+    and function.__module__ == module.__name__
+    and not name.startswith("_")
 }
+
+
+def plain_of(case: OpCase) -> Callable[..., Tensor | tuple[Tensor, ...]] | None:
+    """The plain form of an op, if there is one."""
+    return PLAIN.get(case.native) or PLAIN.get(case.function.__name__)
