@@ -23,6 +23,7 @@ sys.path.append(str(FOLDER))
 import executor_build  # noqa: E402
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the executor is for Linux"),
     pytest.mark.skipif(executor_build.compiler() is None, reason="needs a C++ compiler"),
 ]

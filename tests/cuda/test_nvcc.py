@@ -45,7 +45,10 @@ def find_disassembler() -> str | None:
     return next((str(p) for f in folders for p in Path(f).glob("*/bin/nvdisasm")), None)
 
 
-pytestmark = pytest.mark.skipif(find_nvcc() is None, reason="needs nvcc")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_nvcc() is None, reason="needs nvcc"),
+]
 
 
 @dataclass(frozen=True)
