@@ -46,7 +46,8 @@ struct Signature {
 };
 
 struct DensityInfo {
-  Signature op;
+  const char* name;  // by which a library finds its kernels
+  Signature op;      // what users see, who may know it by other names
   int32_t sampled;               // the first operands, of which a sample is made; 0: no noise
   int32_t sums;                  // whether there is a value for each row
   int32_t heavy;                 // takes longer to compute than to read and write

@@ -19,7 +19,7 @@ const DensityInfo& keep_density(const DensityInfo& density) { return all().empla
 
 const DensityInfo& density(const char* name) {
   for (const DensityInfo& d : all())
-    if (std::strcmp(name, d.op.name) == 0) return d;
+    if (std::strcmp(name, d.name) == 0) return d;
   TORCH_CHECK_VALUE(false, "pyvae has no density ", name);
 }
 

@@ -25,7 +25,7 @@ struct DeclareDensity {
   DeclareDensity(std::initializer_list<const CpuKernels*> cpu, const CudaKernels* cuda) {
     static_assert(F::kIn <= kMaxIn && std::size(F::kOperands) == F::kIn);
     const Signature op{F::kName, F::kOperands, F::kIn, F::kSampled ? 0 : F::kFull, F::kData};
-    DensityInfo info{op, F::kSampled, F::kSum, F::kHeavy, {}, cuda};
+    DensityInfo info{F::kName, op, F::kSampled, F::kSum, F::kHeavy, {}, cuda};
     std::copy(cpu.begin(), cpu.end(), info.cpu);
     declared_densities().push_back(info);
   }

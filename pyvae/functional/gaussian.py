@@ -181,7 +181,7 @@ def gaussian_log_prob(
     calibrated decoders", 2021).
 
     Args:
-        x: ``(*batch, *event)``; bool and uint8 count as numbers.
+        x: ``(*batch, *event)``; bool and integers count as numbers.
         mean: the same event shape; batch dimensions may be missing or 1.
         logvar: log-variance: a number, or any tensor that broadcasts, such as a learned scalar.
         batch_ndim: leading dimensions of the broadcast result to keep.

@@ -16,7 +16,7 @@ def laplace_log_prob(
     1774. Where x equals the mean, its slope is 0.
 
     Args:
-        x: ``(*batch, *event)``; bool and uint8 count as numbers.
+        x: ``(*batch, *event)``; bool and integers count as numbers.
         mean: the same event shape; batch dimensions may be missing or 1.
         log_scale: a number, or any tensor that broadcasts, such as a learned scalar.
         batch_ndim: leading dimensions of the broadcast result to keep.

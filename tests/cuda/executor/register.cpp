@@ -12,7 +12,7 @@ namespace pyvae::cuda {
 const CudaKernels* kernels_of(const DensityInfo& density) {
   const DensityLibrary& all = *pyvae_densities();
   for (int32_t i = 0; i < all.count; ++i)
-    if (std::strcmp(all.densities[i].op.name, density.op.name) == 0) return all.densities[i].cuda;
+    if (std::strcmp(all.densities[i].name, density.name) == 0) return all.densities[i].cuda;
   return nullptr;
 }
 
