@@ -2,7 +2,7 @@
 
 Parameters have shape ``(*batch, *event)``. ``batch_ndim`` counts the leading dimensions of the
 broadcast result that are kept; the others are summed. float32, float64, bfloat16 and float16 may be
-mixed; data may be bool or uint8 as well. Results are float32, or float64 where an argument is. A
+mixed; data may be bool or integers as well. Results are float32, or float64 where an argument is. A
 wrong shape raises ValueError, a wrong dtype TypeError; the message names the op, the argument, what
 was expected and what came.
 

@@ -16,7 +16,7 @@ def bernoulli_log_prob(
     or clamped.
 
     Args:
-        x: ``(*batch, *event)`` in [0, 1]; bool and uint8 0/1 too.
+        x: ``(*batch, *event)`` in [0, 1]; bool and integers 0/1 too.
         logits: the same event shape; batch dimensions may be missing or 1.
         batch_ndim: leading dimensions of the broadcast result to keep.
         inplace: let the gradient of ``logits`` overwrite them, which saves a buffer and the time to

@@ -16,7 +16,7 @@ def continuous_bernoulli_log_prob(x: Tensor, logits: Tensor, *, batch_ndim: int 
     the density is uniform.
 
     Args:
-        x: ``(*batch, *event)`` in [0, 1]; bool and uint8 0/1 too.
+        x: ``(*batch, *event)`` in [0, 1]; bool and integers 0/1 too.
         logits: the same event shape; batch dimensions may be missing or 1.
         batch_ndim: leading dimensions of the broadcast result to keep.
 

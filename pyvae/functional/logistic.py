@@ -19,7 +19,7 @@ def discretized_logistic_log_prob(
     "PixelCNN++", 2017, section 2.1). The difference is exact at any distance from the mean.
 
     Args:
-        x: ``(*batch, *event)``: uint8 levels, or floats from -1 to 1.
+        x: ``(*batch, *event)``: integer levels, or floats from -1 to 1.
         mean: on the scale from -1 to 1; the same event shape; batch dimensions may be missing or 1.
         log_scale: a number, or any tensor that broadcasts, such as one for each channel. Below -7
             it counts as -7 and has no gradient.
