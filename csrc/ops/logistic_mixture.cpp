@@ -22,9 +22,9 @@ template <class... Parts>
 
 void check_types(const Tensor& x, const Tensor& params) {
   const auto of_x = x.scalar_type(), of_params = params.scalar_type();
-  if (of_x != at::kByte && !is_kernel_float(of_x))
+  if (of_x == at::kBool || (!is_kernel_integer(of_x) && !is_kernel_float(of_x)))
     C10_THROW_ERROR(TypeError,
-                    c10::str(kName, ": x must be uint8 (levels 0 to 255) or float32, ",
+                    c10::str(kName, ": x must be integers (levels 0 to 255) or float32, ",
                              "float64, bfloat16 or float16 (scaled to [-1, 1]), got ", of_x));
   if (!is_kernel_float(of_params))
     C10_THROW_ERROR(
@@ -101,7 +101,7 @@ class Call {
     for (const c10::SymInt& size : batch) batch_.push_back(size.expect_int());
     a_.components = static_cast<int>(mixtures);
     a_.pixels = x.size(-2) * x.size(-1);
-    a_.levels = x.scalar_type() == at::kByte;
+    a_.levels = is_kernel_integer(x.scalar_type());
     a_.data_plane = x_.stride(-3), a_.parameters_plane = params_.stride(-3);
     const int64_t rows = (planes_of(x.size(-3)) + 2) * mixtures;  // of a block in its tile
     const int64_t fits = kCachedTile / rows / kBlockStep * kBlockStep;

@@ -23,7 +23,7 @@ def discretized_logistic_mixture_log_prob(
     mean_b + tanh(k_g) x_r + tanh(k_b) x_g (equation 3).
 
     Args:
-        x: ``(*batch, 3, H, W)`` or ``(*batch, 1, H, W)``: uint8 levels 0 to 255, or floats that
+        x: ``(*batch, 3, H, W)`` or ``(*batch, 1, H, W)``: integer levels 0 to 255, or floats that
             are levels scaled to [-1, 1], 2 level / 255 - 1.
         params: ``(*batch, 10 M, H, W)`` for three channels, in the order of PixelCNN++: M mixture
             logits, then M means, M log-scales and M coefficients for each channel. For one channel

@@ -427,3 +427,11 @@ def test_samples_name_a_wrong_dtype():
 
 def test_the_ops_are_public():
     assert {NAME, "discretized_logistic_mixture_sample"} <= set(F.__all__)
+
+
+@pytest.mark.parametrize("dtype", [torch.int16, torch.int32, torch.int64])
+def test_levels_in_any_integers(dtype):
+    x = torch.randint(0, 256, (2, 3, 4, 5), dtype=torch.uint8)
+    params = torch.randn(2, 20, 4, 5)
+    log_prob = F.discretized_logistic_mixture_log_prob
+    assert torch.equal(log_prob(x.to(dtype), params, 2), log_prob(x, params, 2))
