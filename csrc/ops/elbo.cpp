@@ -123,7 +123,7 @@ Grads loss_backward(const DensityInfo& op, const Tensor& grad, const Operands& l
                                 {mean, logvar}, 1, kl_mask);
   out.insert(out.end(), kl.begin(), kl.end());
   out.emplace_back();
-  if (beta_wanted)
+  if (beta_wanted && beta)
     out.back() = total(row_value(kl_standard(), {mean, logvar}, 1) * g).to(beta->scalar_type());
   return out;
 }

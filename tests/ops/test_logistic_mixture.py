@@ -401,8 +401,7 @@ def test_shapes_are_named(bad, device, monkeypatch):
 @pytest.mark.parametrize(
     "x, params, words",
     [
-        (X.bool(), P, ("x", "uint8", "Bool")),
-        (X.long(), P, ("x", "uint8", "Long")),
+        (X.bool(), P, ("x", "integers", "Bool")),
         (X, P.long(), ("params", "float32", "Long")),
         (X, P.to(torch.complex64), ("params", "float32", "ComplexFloat")),
     ],
