@@ -22,7 +22,9 @@ struct StudentTLogProb : Density {
     const V a = V(0.5) * c.in[3], b = a + V(0.5), r_a = V(1) / a;
     const V away = (c.in[0] - c.in[1]) * root_precision(c.in[2] + c.in[2]);  // times exp(-s)
     const V q = away * away * (V(0.5) * r_a), q_1 = q + V(1);
-    const V h_q = log1p_residual(q, q_1, V(1)), log_q_1 = q - h_q;
+    // log(1 + q): far out, where q and its residual are alike, not as their difference.
+    const V h_q = log1p_residual(q, q_1, V(1));
+    const V log_q_1 = select(q < V(1), q - h_q, log_positive(q_1));
     const V u = V(0.5) * r_a, h_u = log1p_residual(u, b, r_a);  // 1 + u = b / a
     const Stirling<V> of_a = stirling(a, log_positive(a)), of_b = stirling(b, log_positive(b));
 

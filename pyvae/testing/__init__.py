@@ -1,7 +1,8 @@
 """One row per op: what the tests sweep over and the benchmarks race.
 
 A row knows how to make inputs, call the op and its specification, and count bytes. Adding an op
-is one row of ``CASES``, in the file of its kind; no test or benchmark file changes.
+is one row of ``CASES``, in the file of its kind; no test or benchmark file changes. A density of
+another package is a row by :func:`density_case`, and ``pyvae.testing.sweep`` holds the tests.
 
 Example:
     >>> import torch
@@ -20,6 +21,7 @@ from . import (
     categorical,
     continuous_bernoulli,
     counts,
+    draw,
     elbo,
     gaussian,
     laplace,
@@ -40,6 +42,7 @@ from .case import (
     in_float64,
     outputs,
 )
+from .density import density_case
 
 __all__ = [
     "CASES",
@@ -49,7 +52,9 @@ __all__ = [
     "OpCase",
     "Result",
     "Tolerance",
+    "density_case",
     "differentiate",
+    "draw",
     "in_float64",
     "outputs",
 ]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from pyvae import reference
+from pyvae import reference as references
 
 from .draw import Draw, Shape, index, normal
 
@@ -49,13 +49,13 @@ class OpCase:
         sizes: names of the sizes that ``inputs`` takes, such as ("batch", "event").
         small: sizes for tests.
         shapes: sizes -> shape of each tensor argument, in the order of the native op.
-        arguments: keywords -> arguments of ``torch.ops.pyvae.<native>``, which are also those of
-            ``reference.<native>``.
+        arguments: keywords -> arguments of ``torch.ops.<namespace>.<native>``, which are also those
+            of the reference.
         differentiable: arguments that gradients flow to.
         learned: those of them that training asks gradients for (not the data).
         broadcasts: arguments that may have any shape that broadcasts.
         options: sizes -> keywords that are no tensors.
-        native: name in ``torch.ops.pyvae`` and in ``reference``, where it is not ``name``.
+        native: name in ``torch.ops.<namespace>``, where it is not ``name``.
         draw: how arguments are drawn that are not standard normal.
         classes: sizes -> how many values each argument has that is an index, of 0, 1, 2, ...
         stops_gradient: the gradients leave out a part of the value's derivative on purpose, so
@@ -67,6 +67,9 @@ class OpCase:
         images: x has channels, to each of which belong several planes of parameters; integers in x
             are levels from 0 to 255.
         tolerance: per dtype of the arguments.
+        reference: what the op means, in plain PyTorch; that of ``pyvae.reference`` by the native
+            name, unless given.
+        namespace: where the op is in ``torch.ops``.
     """
 
     name: str
@@ -88,9 +91,27 @@ class OpCase:
     one_pass: bool = False
     images: bool = False
     tolerance: Mapping[torch.dtype, Tolerance] = field(default_factory=lambda: TOLERANCE)
+    reference: Callable[..., Result] | None = None
+    namespace: str = "pyvae"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "native", self.native or self.name)
+        if self.reference is None:
+            if self.namespace != "pyvae":
+                raise ValueError(
+                    f"{self.name}: an op of torch.ops.{self.namespace} needs a reference, got None"
+                )
+            object.__setattr__(self, "reference", getattr(references, self.native))
+
+    @property
+    def ops(self) -> Any:
+        """``torch.ops.<namespace>``, where the op's backward and its other forms are too."""
+        return getattr(torch.ops, self.namespace)
+
+    @property
+    def op(self) -> Any:
+        """``torch.ops.<namespace>.<native>``."""
+        return getattr(self.ops, self.native)
 
     def inputs(
         self,
@@ -118,8 +139,8 @@ class OpCase:
 
     def specification(self, inputs: Mapping[str, Any], **options: Any) -> Result:
         """The plain-PyTorch reference on the same inputs."""
-        function: Callable[..., Result] = getattr(reference, self.native)
-        return function(*self.arguments({**inputs, **options}))
+        assert self.reference is not None  # see __post_init__
+        return self.reference(*self.arguments({**inputs, **options}))
 
     def bytes_moved(self, *sizes: int, dtype: torch.dtype = torch.float32) -> Bytes:
         """Bytes of memory traffic in the forward, and in forward and backward together.

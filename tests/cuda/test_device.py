@@ -140,7 +140,7 @@ def test_gradcheck(case):
 @every_case
 def test_opcheck(case):
     inputs = on_cuda(case.inputs(requires_grad=case.differentiable))
-    op = getattr(torch.ops.pyvae, case.native).default
+    op = case.op.default
     torch.library.opcheck(op, case.arguments(inputs))
 
 

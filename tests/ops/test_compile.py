@@ -2,21 +2,19 @@
 
 import pytest
 import torch
-import torch._inductor.config
 from torch._dynamo.testing import CompileCounterWithBackend
 from torch.testing import assert_close
 
 from pyvae import functional as F
 from pyvae.testing import CASES, outputs
+from pyvae.testing.sweep.compiling import *  # noqa: F403
+from pyvae.testing.sweep.compiling import fresh
 
 
 @pytest.fixture(autouse=True)
-def fresh():
-    """Nothing compiled before: torch's cache on disk would keep graphs of an older build."""
-    torch._dynamo.reset()
-    with torch._inductor.config.patch(force_disable_caches=True):
+def nothing_compiled_before():
+    with fresh():
         yield
-    torch._dynamo.reset()
 
 
 def everything(inputs):

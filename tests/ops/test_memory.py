@@ -2,50 +2,10 @@
 
 import pytest
 import torch
-from torch.profiler import ProfilerActivity, profile
 
 from pyvae import functional as F
-from pyvae.testing import CASES, outputs
-
-SLACK = 64 * 1024  # numbers for each row, seeds, and the like
-
-
-def allocated(call):
-    """Bytes that a call takes from torch's CPU allocator, freed again or not."""
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
-        kept = call()
-    events = recorded.profiler.kineto_results.events()
-    total = sum(e.nbytes() for e in events if e.name() == "[memory]" and e.nbytes() > 0)
-    del kept
-    return total
-
-
-def size(tensors):
-    return sum(t.untyped_storage().nbytes() for t in tensors)
-
-
-BIG = {"components": 300, "samples": 4, "batch": 500, "event": 784, "latent": 784, "classes": 6}
-
-
-def backward(results, leaves, incoming):
-    return torch.autograd.grad(results, leaves, incoming)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-def test_forward_and_backward_allocate_their_results(case, dtype):
-    sizes = [BIG[s] for s in case.sizes]
-    plain = case.inputs(*sizes, dtype=dtype)
-    case(plain)  # what is made once at first use
-    results = outputs(case(plain))
-    assert allocated(lambda: case(plain)) <= size(results) + SLACK
-
-    inputs = case.inputs(*sizes, dtype=dtype, requires_grad=case.learned)
-    leaves = [inputs[n] for n in case.learned]
-    incoming = [torch.ones_like(r) for r in results]
-    whole = allocated(lambda: backward(outputs(case(inputs)), leaves, incoming))
-    rows = 64 * BIG["batch"] * BIG["samples"]
-    assert whole <= size(results) + size(leaves) + SLACK + rows
+from pyvae.testing.sweep.memory import *  # noqa: F403
+from pyvae.testing.sweep.memory import SLACK, allocated, backward, size
 
 
 @pytest.mark.parametrize("k", [1, 50])
