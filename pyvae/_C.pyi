@@ -1,4 +1,3 @@
-__file__: str
 ops: list[str]
 interface: int
 

@@ -14,7 +14,7 @@ def poisson_log_prob(x: Tensor, log_rate: Tensor, *, batch_ndim: int = 1) -> Ten
     2000), so that counts in the millions keep their digits in float32.
 
     Args:
-        x: counts, ``(*batch, *event)``; integers and bool too. Between whole numbers the factorial is
+        x: counts, ``(*batch, *event)``; integers too. Between whole numbers the factorial is
             the Gamma function; a negative count gives NaN.
         log_rate: the same event shape; batch dimensions may be missing or 1.
         batch_ndim: leading dimensions of the broadcast result to keep.
@@ -41,7 +41,7 @@ def negative_binomial_log_prob(
     (Loader, "Fast and accurate computation of binomial probabilities", 2000).
 
     Args:
-        x: counts, ``(*batch, *event)``; integers and bool too. Between whole numbers the factorial is
+        x: counts, ``(*batch, *event)``; integers too. Between whole numbers the factorial is
             the Gamma function; a negative count gives NaN.
         mean: not negative, the same event shape; batch dimensions may be missing or 1.
         inverse_dispersion: positive; any tensor that broadcasts, such as one number for each gene.
