@@ -21,15 +21,19 @@ struct StudentTLogProb : Density {
   PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
     const V a = V(0.5) * c.in[3], b = a + V(0.5), r_a = V(1) / a;
     const V away = (c.in[0] - c.in[1]) * root_precision(c.in[2] + c.in[2]);  // times exp(-s)
-    const V q = away * away * (V(0.5) * r_a), q_1 = q + V(1);
-    // log(1 + q): far out, where q and its residual are alike, not as their difference.
+    const V u = V(0.5) * r_a, root_q = abs(away) * sqrt(u);
+    const V q = finite(root_q * root_q), q_1 = q + V(1);
+    // log(1 + q): near 0 by its residual, far out by the root, whose square may overflow.
+    const auto far = root_q > V(1e6);
+    const V log_far = log_positive(select(far, root_q, q_1)) * select(far, V(2), V(1));
     const V h_q = log1p_residual(q, q_1, V(1));
-    const V log_q_1 = select(q < V(1), q - h_q, log_positive(q_1));
-    const V u = V(0.5) * r_a, h_u = log1p_residual(u, b, r_a);  // 1 + u = b / a
+    const V log_q_1 = select(q < V(1), q - h_q, log_far);
+    const V h_u = log1p_residual(u, b, r_a);  // 1 + u = b / a
     const Stirling<V> of_a = stirling(a, log_positive(a)), of_b = stirling(b, log_positive(b));
 
     const V share = q / q_1;
-    const V slope = b * r_a * away / q_1 * root_precision(c.in[2] + c.in[2]);
+    const V steep = select(far, V(1) / (away * u), away / q_1);
+    const V slope = b * r_a * steep * root_precision(c.in[2] + c.in[2]);
     c.grad[0] = -slope;
     c.grad[1] = slope;
     c.grad[2] = (b + b) * share - V(1);

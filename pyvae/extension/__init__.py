@@ -10,7 +10,7 @@ A package builds its header with CMake (``find_package(pyvae)``, ``pyvae_add_den
 the library by :func:`load_library`; a notebook compiles it by :func:`load_density`.
 """
 
-from ._build import cmake_dir, get_include, load_density
+from ._compile import cmake_dir, get_include, load_density
 from ._library import load_library
 
 __all__ = ["cmake_dir", "get_include", "load_density", "load_library"]
