@@ -47,8 +47,8 @@ def load_density(
 ) -> Callable[..., Any]:
     """Compile the density of a header, and return it as a function.
 
-    What was compiled once is kept (in ``PYVAE_CACHE``, or the user's cache folder) until the header,
-    pyvae, or the compiler changes; a changed header can be loaded again in the same process.
+    What was compiled once is kept, in ``PYVAE_CACHE`` or the user's cache folder, until the header,
+    pyvae or the compiler changes. A header that changed can be loaded again in the same process.
 
     Args:
         header: a C++ header with one ``PYVAE_DENSITY``.
