@@ -95,7 +95,7 @@ def load_density(
 
 def _interface() -> str:
     """The headers that a density is compiled with: others compile again."""
-    headers = sorted(Path(get_include()).rglob("*.h"))
+    headers = sorted(Path(get_include()).rglob("*.*h"))
     return hashlib.sha256(b"".join(header.read_bytes() for header in headers)).hexdigest()
 
 

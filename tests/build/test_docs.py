@@ -55,7 +55,7 @@ def run_page(tmp_path, monkeypatch):
         for code in blocks(page, "cpp"):  # a header says its name first
             if name := re.match(r"// (\w+\.h)\n", code):
                 (tmp_path / name[1]).write_text(code)
-        namespace = {"__name__": page.stem, "torch": torch}
+        namespace = {"__name__": page.stem}
         for number, code in enumerate(blocks(page, "python")):
             exec(compile(code, f"{page.name}, python block {number}", "exec"), namespace)
         return namespace
