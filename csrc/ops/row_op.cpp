@@ -23,11 +23,14 @@ at::ScalarType sample_dtype(const DensityInfo& density, const Operands& in) {
   return dtype;
 }
 
+bool has_variant(const DensityInfo& density, Variant variant) {
+  if (const CpuKernels* cpu = density.cpu[kPortable]) return cpu[variant].exist();
+  return density.cuda && density.cuda[variant].exist();
+}
+
 // Whether the density tells whole numbers from places, and is given the former.
 bool of_levels(const DensityInfo& density, const Operands& in) {
-  const CpuKernels* cpu = density.cpu[kPortable];
-  const bool two = cpu ? cpu[kOfLevels].exist() : density.cuda && density.cuda[kOfLevels].exist();
-  if (!two) return false;
+  if (!has_variant(density, kOfLevels)) return false;
   const auto dtype = in[0].scalar_type();
   if (dtype == at::kBool || (!is_kernel_float(dtype) && !is_kernel_integer(dtype)))
     C10_THROW_ERROR(TypeError,
@@ -47,10 +50,9 @@ void check_mask(const char* op, const Mask& mask, size_t count) {
 }
 
 Kernel kernel_of(const DensityInfo& density, const Operands& in, bool of_data) {
-  const CpuKernels* cpu = density.cpu[kPortable];
-  const bool with_data =
-      of_data && (cpu ? cpu[kOfData].exist() : density.cuda && density.cuda[kOfData].exist());
-  const Variant variant = of_levels(density, in) ? kOfLevels : with_data ? kOfData : kPlain;
+  const Variant variant = of_levels(density, in)                     ? kOfLevels
+                          : of_data && has_variant(density, kOfData) ? kOfData
+                                                                     : kPlain;
   return {&density, variant, compute_dtype(in) == at::kDouble};
 }
 

@@ -1,8 +1,9 @@
 """One row per op: what the tests sweep over and the benchmarks race.
 
 A row knows how to make inputs, call the op and its specification, and count bytes. Adding an op
-is one row of ``CASES``, in the file of its kind; no test or benchmark file changes. A density of
-another package is a row by :func:`density_case`, and ``pyvae.testing.sweep`` holds the tests.
+is one row, in the file of its kind in ``pyvae/testing/cases``; no test or benchmark file changes.
+A density of another package is a row by :func:`density_case`, and ``pyvae.testing.sweep`` holds
+the tests.
 
 Example:
     >>> import torch
@@ -14,23 +15,7 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from . import (
-    bernoulli,
-    categorical,
-    continuous_bernoulli,
-    counts,
-    draw,
-    elbo,
-    gaussian,
-    laplace,
-    logistic,
-    logistic_mixture,
-    mixture,
-    mmd,
-    rank1,
-)
+from . import draw
 from .case import (
     TOLERANCE,
     Bytes,
@@ -42,6 +27,7 @@ from .case import (
     in_float64,
     outputs,
 )
+from .cases import CASES
 from .density import density_case
 
 __all__ = [
@@ -58,19 +44,3 @@ __all__ = [
     "in_float64",
     "outputs",
 ]
-
-_KINDS = (
-    gaussian,
-    rank1,
-    bernoulli,
-    continuous_bernoulli,
-    laplace,
-    logistic,
-    logistic_mixture,
-    counts,
-    categorical,
-    mixture,
-    mmd,
-    elbo,
-)
-CASES: Mapping[str, OpCase] = {case.name: case for kind in _KINDS for case in kind.ROWS}

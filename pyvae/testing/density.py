@@ -46,8 +46,8 @@ def density_case(
         >>> from pyvae import functional as F, reference
         >>> from pyvae.testing import draw
         >>> case = density_case(
-        ...     F.laplace_log_prob,
-        ...     reference.laplace_log_prob,
+        ...     F.logistic_log_prob,
+        ...     reference.logistic_log_prob,
         ...     {"x": draw.normal, "mean": draw.normal, "log_scale": draw.normal},
         ...     namespace="pyvae",
         ...     broadcasts=("log_scale",),

@@ -53,30 +53,23 @@ __device__ __forceinline__ void write_shared(const Position<F, P>& x, const P* p
   const Map& r = a.rows;
   int64_t summed = 1;
   for (int d = a.kept; d < r.ndim; ++d) summed *= r.sizes[d];
-  const auto ask = [&](int64_t k, int64_t& c, T& slope) {
-    ClassPlace row = at;
-    row.move(r, k, a.kept, r.ndim);
-    c = class_at(a, row.index + j * r.view[kInput].step);
-    slope = c < 0 ? static_cast<T>(NAN) : class_slope<T>(r, row.slope);
-  };
-  double total = 0;
-  for (int64_t k = threadIdx.x; k < summed; k += kClassTeam) {
-    int64_t c;
-    T slope;
-    ask(k, c, slope);
-    total += static_cast<double>(slope);
-  }
-  const T factor = F::factor(static_cast<T>(cuda::block_sum<kClassTeam>(total)), x.sum);
   const T shift = F::shift(x.largest);
+  double total = 0;  // of the slopes; complete after the first round
+  T factor = 0;
   // Rounds over the classes on the outside, so that all threads go through all of them.
   for (int64_t c = x.first(), round = 0; round < a.classes; c += x.stride(), round += x.stride()) {
-    T g[kPack] = {};
     double added[kPack] = {};  // a team's rows at a time
-    const bool there = c < a.classes;
-    if (there) x.load(p, c, g);
     for (int64_t k = 0; k < summed; k += kClassTeam) {
       __syncthreads();
-      if (k + threadIdx.x < summed) ask(k + threadIdx.x, classes[threadIdx.x], slopes[threadIdx.x]);
+      if (k + threadIdx.x < summed) {
+        ClassPlace row = at;
+        row.move(r, k + threadIdx.x, a.kept, r.ndim);
+        const int64_t own = class_at(a, row.index + j * r.view[kInput].step);
+        const T slope = own < 0 ? static_cast<T>(NAN) : class_slope<T>(r, row.slope);
+        classes[threadIdx.x] = own;
+        slopes[threadIdx.x] = slope;
+        if (round == 0) total += static_cast<double>(slope);
+      }
       __syncthreads();
       const int n = static_cast<int>(summed - k < kClassTeam ? summed - k : kClassTeam);
       T sum[kPack] = {};
@@ -88,16 +81,23 @@ __device__ __forceinline__ void write_shared(const Position<F, P>& x, const P* p
 #pragma unroll
       for (int e = 0; e < kPack; ++e) added[e] += static_cast<double>(sum[e]);
     }
+    if (round == 0) {
+      total = cuda::block_sum<kClassTeam>(total);
+      factor = F::factor(static_cast<T>(total), x.sum);
+    }
+    if (c >= a.classes) continue;
+    T g[kPack];
+    x.load(p, c, g);
 #pragma unroll
     for (int e = 0; e < kPack; ++e)
       g[e] = static_cast<T>(static_cast<double>(F::weight(g[e], shift) * factor) + added[e]);
-    if (there) x.store(to, c, g);
+    x.store(to, c, g);
   }
 }
 
 // Items are (kept row, chunk of positions). kBlock: all threads are on one position; else `lanes`.
 template <class F, class P, bool kGradient, bool kBlock>
-__global__ void __launch_bounds__(kClassTeam)
+__global__ void __launch_bounds__(kClassTeam, 1)
     class_kernel(const ClassRows a, int lanes, bool whole, bool shared, int64_t items) {
   using T = typename Position<F, P>::T;
   constexpr int kPack = Position<F, P>::kPack;

@@ -6,8 +6,8 @@ from torch import Generator, Tensor
 
 from pyvae import functional as F
 
-from .case import OpCase
-from .draw import Shape, normal
+from ..case import OpCase
+from ..draw import Shape, normal
 
 PARAMETERS = ("z", "means", "logvars", "log_weights")
 

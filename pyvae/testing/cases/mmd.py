@@ -9,7 +9,7 @@ import torch
 
 from pyvae import functional as F
 
-from .case import OpCase
+from ..case import OpCase
 
 SCALES = (1.5, 3.0)
 

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from pyvae import functional as F
 
-from .case import OpCase
-from .draw import logits, uniform, weight
+from ..case import OpCase
+from ..draw import logits, uniform, weight
 
 
 def _gaussian_elbo_loss(

@@ -7,8 +7,8 @@ from torch import Generator, Tensor
 
 from pyvae import functional as F
 
-from .case import OpCase
-from .draw import Draw, Shape, normal
+from ..case import OpCase
+from ..draw import Draw, Shape, normal
 
 
 def levels(shape: Shape, generator: Generator) -> Tensor:

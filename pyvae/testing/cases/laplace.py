@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyvae import functional as F
 
-from .case import OpCase, tensors
+from ..case import OpCase, tensors
 
 ROWS = [
     OpCase(

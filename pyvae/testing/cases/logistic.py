@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pyvae import functional as F
 
-from .case import OpCase, tensors
-from .draw import Draw, levels, scaled_levels
+from ..case import OpCase, tensors
+from ..draw import Draw, levels, scaled_levels
 
 
 def _discretized(name: str, x: Draw, differentiable: tuple[str, ...]) -> OpCase:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pyvae import functional as F
 
-from .case import OpCase, tensors
-from .draw import counts, logits, positive
+from ..case import OpCase, tensors
+from ..draw import counts, logits, positive
 
 ROWS = [
     OpCase(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pyvae import functional as F
 
-from .case import OpCase, tensors
-from .draw import noise_seed
+from ..case import OpCase, tensors
+from ..draw import noise_seed
 
 
 def _log_ratio(name: str, prior: bool, path_derivative: bool) -> OpCase:
