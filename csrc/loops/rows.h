@@ -32,6 +32,7 @@ enum Slot : int {
   kNoiseIndex,                   // position of the element in its stream of noise
   kSeed,                         // one int64 per stream
   kSample,                       // z
+  kElementValue,                 // the value of each element, where each is a row of its own
   kGrad,                         // kMaxIn gradients
   kSlots = kGrad + kMaxIn
 };

@@ -20,8 +20,8 @@ struct Segment {
   const T* grad_sample;
   T* sample;
   T* grad[kMaxIn];  // null: not wanted
-  const T* slope;   // of rows side by side: what each element's gradient is multiplied by,
-  T* term;          // and what it adds to its row
+  const T* slope;   // of kMany: what each element's gradient is multiplied by,
+  T* term;          // and what it adds to its row, or is the value of
 };
 
 template <class F, class V>
@@ -39,7 +39,8 @@ struct Accumulator {
   }
 };
 
-// One vector of cells: all lanes (kFull) or the first n; of one row, or of rows side by side.
+// One vector of cells: all lanes (kFull) or the first n; of one row, or of many rows (kMany), each
+// element with a slope and a term of its own.
 template <class F, class T, bool kValue, bool kGrad, bool kMany, bool kFull>
 struct Step {
   using V = Vec<T>;
@@ -69,7 +70,10 @@ struct Step {
   PYVAE_FN void run() { term = F::step(c); }
   PYVAE_FN void store(const Segment<T>& s, int j, int n, V slope, Accumulator<F, V>& acc) {
     if constexpr (kValue && kNoise<F>) write(c.z, s.sample + j, n);
-    if constexpr (kValue && F::kSum && kMany) write(term.sum, s.term + j, n);
+    if constexpr (kValue && F::kSum && kMany) {
+      if constexpr (F::kFactor) term.sum = term.sum - log(term.factor);
+      write(term.sum, s.term + j, n);
+    }
     if constexpr (kGrad && F::kSum && kMany) slope = read(s.slope + j, n);
     if constexpr (kValue && F::kSum && !kMany) {
       if constexpr (!kFull) {
@@ -128,6 +132,11 @@ PYVAE_FN T sum_of(const T* p, int64_t n) {
   return sum_lanes(sum);
 }
 
+// The patch as view `v` has it, whose rows follow each other along dimension d.
+PYVAE_FN Patch along(const Patch& patch, const View& v, int d) {
+  return {patch.rows, patch.cols, patch.rows == 1 ? 0 : v.strides[d]};
+}
+
 // Tiles of one thread: only those that are needed are touched.
 template <class F, class T>
 struct Workspace {
@@ -136,45 +145,63 @@ struct Workspace {
   T slope[kSegment<T>], term[kSegment<T>];
   NoiseWindow<T> noise;
 
-  // Points `s` at columns [j, j + n) of the cursor's row.
+  // Points `s` at columns [j, j + patch.cols) of the cursor's row and of the rows after it along
+  // dimension d; `run`: how many normals will be read from there.
   template <bool kValue, bool kGrad>
-  void open(Segment<T>& s, const Rows& a, const Cursor& at, int64_t j, int n, int64_t run) {
-    for (int k = 0; k < F::kIn; ++k) {
-      const View& v = a.view[kInput + k];
-      s.in[k] = fetch(v, at.offset[kInput + k] + j * v.step, in[k], n);
-    }
+  void open(Segment<T>& s, const Rows& a, const Cursor& at, int64_t j, const Patch& patch, int d,
+            int64_t run) {
+    const int n = patch.rows * patch.cols;
+    for (int k = 0; k < F::kIn; ++k) s.in[k] = read(a, at, kInput + k, j, patch, d, in[k]);
     if constexpr (kNoise<F>) {
       const uint64_t seed = static_cast<const uint64_t*>(a.view[kSeed].data)[at.offset[kSeed]];
       s.eps = noise.at(seed, at.offset[kNoiseIndex] + j, n, a.stream_length, run);
       if constexpr (kValue) s.sample = place(a.view[kSample], at.offset[kSample] + j, sample);
       if constexpr (kGrad) {
-        const View& v = a.view[kGradSample];
-        if (v.data)
-          s.grad_sample = fetch(v, at.offset[kGradSample] + j * v.step, grad_sample, n);
+        s.grad_sample = grad_sample;
+        if (a.view[kGradSample].data)
+          s.grad_sample = read(a, at, kGradSample, j, patch, d, grad_sample);
         else
-          memset(grad_sample, 0, n * sizeof(T)), s.grad_sample = grad_sample;
+          memset(grad_sample, 0, n * sizeof(T));
       }
     }
     if constexpr (kGrad)
       for (int k = 0; k < F::kIn; ++k) {
         const View& v = a.view[kGrad_ + k];
-        s.grad[k] = v.data ? place(v, at.offset[kGrad_ + k] + j * v.step, grad[k]) : nullptr;
+        const int64_t offset = at.offset[kGrad_ + k] + j * v.step;
+        s.grad[k] = v.data ? place(v, offset, along(patch, v, d), grad[k]) : nullptr;
       }
+  }
+  template <bool kValue, bool kGrad>
+  void open(Segment<T>& s, const Rows& a, const Cursor& at, int64_t j, int n, int64_t run) {
+    open<kValue, kGrad>(s, a, at, j, {1, n, 0}, 0, run);
   }
   // Writes back the tiles that stood in for memory.
   template <bool kValue, bool kGrad>
-  void close(const Segment<T>& s, const Rows& a, const Cursor& at, int64_t j, int n) {
+  void close(const Segment<T>& s, const Rows& a, const Cursor& at, int64_t j, const Patch& patch,
+             int d) {
     if constexpr (kNoise<F> && kValue)
-      if (s.sample == sample) put(a.view[kSample], at.offset[kSample] + j, sample, n);
+      if (s.sample == sample)
+        put(a.view[kSample], at.offset[kSample] + j, sample, patch.rows * patch.cols);
     if constexpr (kGrad)
       for (int k = 0; k < F::kIn; ++k) {
         const View& v = a.view[kGrad_ + k];
-        if (s.grad[k] == grad[k]) put(v, at.offset[kGrad_ + k] + j * v.step, grad[k], n);
+        const int64_t offset = at.offset[kGrad_ + k] + j * v.step;
+        if (s.grad[k] == grad[k]) put(v, offset, along(patch, v, d), grad[k]);
       }
+  }
+  template <bool kValue, bool kGrad>
+  void close(const Segment<T>& s, const Rows& a, const Cursor& at, int64_t j, int n) {
+    close<kValue, kGrad>(s, a, at, j, {1, n, 0}, 0);
   }
 
  private:
   static constexpr int kGrad_ = static_cast<int>(Slot::kGrad);
+
+  PYVAE_FN static const T* read(const Rows& a, const Cursor& at, int slot, int64_t j,
+                                const Patch& patch, int d, T* tile) {
+    const View& v = a.view[slot];
+    return fetch(v, at.offset[slot] + j * v.step, along(patch, v, d), tile);
+  }
 };
 
 }  // namespace PYVAE_ISA

@@ -13,6 +13,7 @@ struct Limits {
   bool host = false;   // tensors can be read without waiting for a stream
   bool teams = false;  // a team of threads works on each item of a task, which then has no tiles
   bool sums_with_values = false;  // ReduceColumns can leave the parts of the values, too
+  bool elements = false;  // rows of one element each are to come as the columns of longer rows
   // ReduceColumns is cut into splits of `split_rows` rows at least, as many as keep `split_blocks`
   // blocks of `split_columns` columns busy.
   int64_t split_rows = 1, split_columns = 1, split_blocks = 1;

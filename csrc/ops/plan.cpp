@@ -53,11 +53,13 @@ void Plan::align(int slot, const void* data, const Tensor& t) {
 void Plan::read(int slot, const Tensor& t) { align(slot, t.const_data_ptr(), t); }
 void Plan::write(int slot, const Tensor& t) { align(slot, t.mutable_data_ptr(), t); }
 
-void Plan::read_per_row(int slot, const Tensor& t) {
-  Aligned& v = use(slot, t.const_data_ptr(), kernel_dtype(t.scalar_type()));
+void Plan::align_left(int slot, const void* data, const Tensor& t) {
+  Aligned& v = use(slot, data, kernel_dtype(t.scalar_type()));
   const auto sizes = t.sizes(), strides = t.strides();
   for (size_t d = 0; d < sizes.size(); ++d) v.strides[d] = sizes[d] == 1 ? 0 : strides[d];
 }
+void Plan::read_per_row(int slot, const Tensor& t) { align_left(slot, t.const_data_ptr(), t); }
+void Plan::write_per_row(int slot, const Tensor& t) { align_left(slot, t.mutable_data_ptr(), t); }
 
 void Plan::read_noise(const Tensor& seed) {
   // An index, not memory: only its strides are read.

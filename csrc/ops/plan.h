@@ -17,6 +17,7 @@ class Plan {
   void read(int slot, const Tensor& t);
   // One number per batch index.
   void read_per_row(int slot, const Tensor& t);
+  void write_per_row(int slot, const Tensor& t);
   // What is written, aligned likewise.
   void write(int slot, const Tensor& t);
   // Noise: index into a stream that is contiguous over the sizes, and the seed of each stream.
@@ -38,6 +39,7 @@ class Plan {
   };
   Aligned& use(int slot, const void* data, Dtype dtype);
   void align(int slot, const void* data, const Tensor& t);
+  void align_left(int slot, const void* data, const Tensor& t);
   void merge();
 
   c10::ArrayRef<int64_t> sizes_;  // of the caller, who keeps them

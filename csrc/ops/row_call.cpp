@@ -36,9 +36,12 @@ Operands align_layout(Ints shape, int64_t batch_ndim, const Operands& in) {
 
 RowCall::RowCall(const Kernel& kernel, const Operands& in, Ints shape, int64_t batch_ndim,
                  bool sums)
-    : kernel_(kernel), originals_(in), in_(sums ? align_layout(shape, batch_ndim, in) : in),
-      plan_(shape, batch_ndim, sums), batch_(shape.slice(0, batch_ndim)),
-      device_(backend(in[0].device().type())), empty_(c10::multiply_integers(shape) == 0) {
+    : kernel_(kernel), device_(backend(in[0].device().type())),
+      elements_(sums && device_->limits.elements &&
+                c10::multiply_integers(shape.slice(batch_ndim)) == 1),
+      originals_(in), in_(sums && !elements_ ? align_layout(shape, batch_ndim, in) : in),
+      plan_(shape, batch_ndim, sums && !elements_), batch_(shape.slice(0, batch_ndim)),
+      empty_(c10::multiply_integers(shape) == 0) {
   for (size_t i = 0; i < in_.size(); ++i) plan_.read(kInput + static_cast<int>(i), in_[i]);
 }
 
@@ -60,11 +63,13 @@ Tensor RowCall::value_tensor() const {
 
 void RowCall::run(const Tensor& value) {
   if (empty_) return;
+  if (elements_ && value.defined()) plan_.write_per_row(kElementValue, value);
   Rows rows = plan_.rows();
   rows.scale = scale_;
   Goal goal;
   goal.is_double = kernel_.is_double;
-  if (value.defined()) goal.value = value.mutable_data_ptr(), goal.values = value.numel();
+  if (value.defined() && !elements_)
+    goal.value = value.mutable_data_ptr(), goal.values = value.numel();
   const int64_t segment = device_->limits.sums_with_values ? device_->segment(kernel_) : 0;
   Schedule passes = schedule(rows, goal, device_->limits, segment);
   Tensor scratch;

@@ -25,10 +25,11 @@ class RowCall {
 
  private:
   Kernel kernel_;
+  const Backend* device_;
+  bool elements_;  // each row is one element, and the plan's rows are many of them
   Operands originals_, in_;
   Plan plan_;
   Ints batch_;
-  const Backend* device_;
   bool empty_;
   double scale_ = 1;
   Grads grads_;

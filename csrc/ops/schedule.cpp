@@ -53,14 +53,15 @@ class Scheduler {
       if (kind != GradKind::full)
         all_rows &= kind == GradKind::columns && summed_last(rows_, k).kept == 0;
     }
-    if (!goal_.value) {
+    const bool by_element = rows_.view[kElementValue].data != nullptr;
+    if (!goal_.value && !by_element) {
       if (full + sums)
         gradients();
       else if (rows_.view[kSample].data)
         map(rows_, Want::value);
     } else if (sums == 0) {
       map(rows_, full ? Want::both : Want::value);
-    } else if (all_rows && limits_.sums_with_values) {
+    } else if (all_rows && limits_.sums_with_values && !by_element) {
       gradients(true);
     } else {
       map(without_gradients(), Want::value);

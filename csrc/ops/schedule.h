@@ -25,7 +25,7 @@ struct Schedule {
 
 // What is wanted beside the views that `rows` has to write to.
 struct Goal {
-  void* value = nullptr;  // numbers of the compute type, `values` of them; null: none
+  void* value = nullptr;  // numbers of the compute type, `values` of them; null: none, or kElementValue
   int64_t values = 0;
   bool is_double = false;
 };

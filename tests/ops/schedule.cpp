@@ -32,7 +32,8 @@ Rows rows_of(std::initializer_list<int64_t> sizes, int64_t cols,
   return r;
 }
 
-const Limits kHost{true, false, true, 256, 4096, 8}, kDevice{false, true, false, 64, 128, 512};
+const Limits kHost{true, false, true, true, 256, 4096, 8},
+    kDevice{false, true, false, false, 64, 128, 512};
 
 template <class Pass>
 const Pass& pass(const Schedule& s, size_t i) {
@@ -75,6 +76,20 @@ void gradients_of_full_operands() {
   expect(alone.steps.size() == 1 && pass<Map>(alone, 0).want == Want::grad, "or by themselves");
 }
 
+void a_value_of_each_element() {
+  Rows r = rows_of({}, 100, {1});
+  r.view[kElementValue] = r.view[kInput];
+  const Schedule both = schedule(r, {}, kHost, 512);
+  expect(both.steps.size() == 1 && pass<Map>(both, 0).want == Want::both, "comes with gradients");
+  expect(!pass<Map>(both, 0).value && both.scratch == 0, "and has no parts");
+
+  Rows shared = rows_of({50}, 100, {0, 1});
+  shared.view[kElementValue] = shared.view[kInput];
+  const Schedule two = schedule(shared, {}, kHost, 64);
+  expect(pass<Map>(two, 0).want == Want::value, "or before those that are sums");
+  expect(two.steps[1].values == kNowhere, "which have no values with them");
+}
+
 void gradients_of_operands_shared_by_rows() {
   const Rows r = rows_of({2000}, 100, {0, 1});
   for (const Limits& limits : {kHost, kDevice}) {
@@ -107,6 +122,7 @@ int main() {
   values_alone();
   nothing_wanted();
   gradients_of_full_operands();
+  a_value_of_each_element();
   gradients_of_operands_shared_by_rows();
   gradients_of_operands_shared_by_columns();
   std::printf("as scheduled\n");

@@ -26,6 +26,7 @@ _SUBJECTS = (
     "inplace",
     "layouts",
     "memory",
+    "short_rows",
     "transforms",
     "values",
 )
@@ -40,6 +41,7 @@ from . import (  # noqa: E402
     inplace,
     layouts,
     memory,
+    short_rows,
     transforms,
     values,
 )
@@ -51,6 +53,7 @@ from .gradients import *  # noqa: E402, F403
 from .inplace import *  # noqa: E402, F403
 from .layouts import *  # noqa: E402, F403
 from .memory import *  # noqa: E402, F403
+from .short_rows import *  # noqa: E402, F403
 from .transforms import *  # noqa: E402, F403
 from .values import *  # noqa: E402, F403
 
@@ -63,6 +66,7 @@ __all__ = [
     *inplace.__all__,
     *layouts.__all__,
     *memory.__all__,
+    *short_rows.__all__,
     *transforms.__all__,
     *values.__all__,
 ]
