@@ -27,6 +27,18 @@ def draw_seed(op: str, like: Tensor, generator: Generator | None, seed: Tensor |
     return torch.randint(-(2**63), 2**63 - 1, (), generator=generator, device=like.device)
 
 
+def repeated(mean: Tensor, sample_shape: Sequence[int]) -> tuple[Tensor, tuple[int, ...] | None]:
+    """The mean, and the shape of a sample where it is not that of the parameters.
+
+    torch.jit.trace takes no shape as an argument of an op, and would fix the batch with it.
+    """
+    if not sample_shape:
+        return mean, None
+    if torch.jit.is_tracing():
+        return mean.expand(*sample_shape, *mean.shape), None
+    return mean, (*sample_shape, *mean.shape)
+
+
 def number(value: Tensor | float, like: Tensor) -> Tensor:
     """A number as a tensor the kernels take, in no less than their precision."""
     if isinstance(value, Tensor):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Generator, Tensor
 
-from ._arguments import allowed, draw_seed, number, ops
+from ._arguments import allowed, draw_seed, number, ops, repeated
 
 
 def gaussian_rsample(
@@ -43,7 +43,8 @@ def gaussian_rsample(
         True
     """
     noise = draw_seed("gaussian_rsample", mean, generator, seed)
-    return ops.gaussian_rsample.default(mean, logvar, noise, (*sample_shape, *mean.shape))  # type: ignore[no-any-return]
+    mean, shape = repeated(mean, sample_shape)
+    return ops.gaussian_rsample.default(mean, logvar, noise, shape)  # type: ignore[no-any-return]
 
 
 def gaussian_kl(
@@ -162,7 +163,7 @@ def gaussian_rsample_log_ratio(
     noise = draw_seed(op, mean, generator, seed)
     prior = _prior(prior_mean, prior_logvar, mean)
     name = f"{op}{'' if prior else '_standard'}{'_path' if path_derivative else ''}"
-    shape = (num_samples, *mean.shape)
+    mean, shape = repeated(mean, (num_samples,))
     return getattr(ops, name).default(mean, logvar, *prior, noise, shape, batch_ndim + 1)  # type: ignore[no-any-return]
 
 
