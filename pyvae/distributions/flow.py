@@ -30,7 +30,8 @@ class FlowDistribution(Distribution):
     .. math:: \log q(z) = \log q_0(z_0) - \sum_t \log |\det df_t|
 
     Rezende & Mohamed 2015, eq. 13. The density of what ``rsample`` has just given is remembered:
-    asking for it costs nothing, even where the map is slow to invert.
+    asking for it costs nothing, even where the map is slow to invert. ``torch.compile`` does not
+    see whether the sample was changed in place in between; do not do that there.
 
     Args:
         base: a distribution over vectors with ``rsample``
@@ -67,7 +68,8 @@ class FlowDistribution(Distribution):
         for bijection in self.bijections:
             z, volume = bijection.forward(z)
             log_prob = log_prob - volume
-        self._last = (z, z._version, log_prob)
+        version = 0 if torch.compiler.is_compiling() else z._version
+        self._last = (z, version, log_prob)
         return z
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -76,7 +78,7 @@ class FlowDistribution(Distribution):
             z, version, log_prob = self._last
             # where gradients are wanted, a density without them is of no use
             known = log_prob.requires_grad or not torch.is_grad_enabled()
-            if value is z and z._version == version and known:
+            if value is z and known and (torch.compiler.is_compiling() or z._version == version):
                 return log_prob
         volumes: Tensor | float = 0.0
         for bijection in reversed(self.bijections):

@@ -32,24 +32,16 @@ class _Path(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         z, *given = ctx.saved_tensors
-        needed = ctx.needs_input_grad[1:]
-        with torch.enable_grad():
-            leaves = [t.detach().double().requires_grad_() for t in given]
-            uniforms, jacobian = _transform(z.double(), *leaves)
-        right = grad.double().unsqueeze(-1)
-        back = torch.linalg.solve_triangular(jacobian.mT, right, upper=True).squeeze(-1)
-        found = torch.autograd.grad(uniforms, leaves, -back)
-        grads = [
-            g.to(t.dtype) if wanted else None
-            for g, t, wanted in zip(found, given, needed, strict=True)
-        ]
-        return None, *grads
+        grads = _gradients(grad.double(), z.double(), *(t.double() for t in given))
+        return None, *(
+            g.sum_to_size(t.shape).to(t.dtype) for g, t in zip(grads, given, strict=True)
+        )
 
 
-def _transform(
-    z: Tensor, means: Tensor, logvars: Tensor, log_weights: Tensor
-) -> tuple[Tensor, Tensor]:
-    """S(z) (..., D) and, without a gradient, dS/dz (..., D, D)."""
+def _gradients(
+    grad: Tensor, z: Tensor, means: Tensor, logvars: Tensor, log_weights: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """-grad^T (dS/dz)^-1 dS/dtheta, for means and logvars (..., K, D) and log_weights (..., K)."""
     scale = (logvars / 2).exp()
     gap = (z.unsqueeze(-2) - means) / scale
     log_density = -0.5 * (gap.square() + logvars + math.log(2 * math.pi))
@@ -57,15 +49,20 @@ def _transform(
     weights = (log_weights.unsqueeze(-1) + before).softmax(-2)  # (..., K, D)
     below = torch.special.ndtr(gap)
     uniforms = (weights * below).sum(-2)
-    with torch.no_grad():
-        slope = -gap / scale  # d log N_kj / dz_j
-        lower = torch.einsum(
-            "...kd,...kj->...dj", weights * (below - uniforms.unsqueeze(-2)), slope
-        )
-        density = (weights * log_density.exp()).sum(-2)
-        tiny = torch.finfo(density.dtype).tiny
-        jacobian = lower.tril(-1) + torch.diag_embed(density.clamp(min=tiny))
-    return uniforms, jacobian
+    # How S_d moves with the weights' logarithms, and those with z_j.
+    share = weights * (below - uniforms.unsqueeze(-2))
+    slope = -gap / scale
+    lower = torch.einsum("...kd,...kj->...dj", share, slope)
+    density = (weights * log_density.exp()).sum(-2)
+    tiny = torch.finfo(density.dtype).tiny
+    jacobian = lower.tril(-1) + torch.diag_embed(density.clamp(min=tiny))
+    back = torch.linalg.solve_triangular(jacobian.mT, grad.unsqueeze(-1), upper=True).squeeze(-1)
+    # Backwards through S: of the log-weights, of the log-densities that they hold, of the gaps.
+    of_logit = -back.unsqueeze(-2) * share
+    of_density = of_logit.flip(-1).cumsum(-1).flip(-1) - of_logit
+    normal = log_density.exp() * scale
+    of_gap = -back.unsqueeze(-2) * weights * normal - gap * of_density
+    return -of_gap / scale, -0.5 * (gap * of_gap + of_density), of_logit.sum(-1)
 
 
 def mixture_path(z: Tensor, means: Tensor, logvars: Tensor, log_weights: Tensor) -> Tensor:

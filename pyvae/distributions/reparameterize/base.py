@@ -20,9 +20,14 @@ def at_least_float(dtype: torch.dtype) -> torch.dtype:
     return wide
 
 
+def source(generator: Generator | None) -> dict[str, Generator]:
+    """The keyword of a generator; none where it is the default one, which torch.compile traces."""
+    return {} if generator is None else {"generator": generator}
+
+
 def uniform_noise(shape: Sequence[int], like: Tensor, generator: Generator | None = None) -> Tensor:
     """Uniform on (0, 1); neither end occurs, where an inverse CDF may be infinite."""
-    u = torch.rand(tuple(shape), generator=generator, dtype=like.dtype, device=like.device)
+    u = torch.rand(tuple(shape), dtype=like.dtype, device=like.device, **source(generator))
     return u.clamp_(min=torch.finfo(u.dtype).eps / 4)
 
 
@@ -30,7 +35,7 @@ def gaussian_noise(
     shape: Sequence[int], like: Tensor, generator: Generator | None = None
 ) -> Tensor:
     """Standard normal."""
-    return torch.randn(tuple(shape), generator=generator, dtype=like.dtype, device=like.device)
+    return torch.randn(tuple(shape), dtype=like.dtype, device=like.device, **source(generator))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 from pyvae.distributions.reparameterize.base import (
     Reparameterization,
     gaussian_noise,
+    source,
     uniform_noise,
 )
 
@@ -56,7 +57,7 @@ def student_t(df: float) -> Reparameterization:
 
     def noise(shape: Sequence[int], like: Tensor, generator: Generator | None) -> Tensor:
         half = torch.full(tuple(shape), df / 2, dtype=like.dtype, device=like.device)
-        mean_square: Tensor = torch._standard_gamma(half, generator=generator) / half
+        mean_square: Tensor = torch._standard_gamma(half, **source(generator)) / half
         eps: Tensor = gaussian_noise(shape, like, generator) / mean_square.sqrt()
         return eps
 
