@@ -34,7 +34,7 @@ def repeated(mean: Tensor, sample_shape: Sequence[int]) -> tuple[Tensor, tuple[i
     """
     if not sample_shape:
         return mean, None
-    if torch.jit.is_tracing():
+    if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
         return mean.expand(*sample_shape, *mean.shape), None
     return mean, (*sample_shape, *mean.shape)
 

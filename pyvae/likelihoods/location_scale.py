@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -49,11 +49,16 @@ class LocationScaleLikelihood(Likelihood, ABC):
                 f"got {option}={kind!r}"
             )
         self.kind = kind
-        value = torch.tensor(start)
-        if kind == "learned":
-            self.register_parameter(self.spread, nn.Parameter(value))
+        if kind == "learned":  # one number, in one dimension: sharding takes no fewer
+            self.register_parameter(self.spread, nn.Parameter(torch.tensor([start])))
         elif kind == "fixed":
-            self.register_buffer(self.spread, value, persistent=False)
+            self.register_buffer(self.spread, torch.tensor(start), persistent=False)
+
+    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:
+        name = prefix + self.spread
+        if name in state and state[name].ndim == 0:  # as it was once written
+            state[name] = state[name].reshape(1)
+        super()._load_from_state_dict(state, prefix, *rest)
 
     @torch.no_grad()
     def init_from_statistics(self, mean: Tensor, std: Tensor) -> None:

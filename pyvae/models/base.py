@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from pyvae.batch import Batch
 from pyvae.likelihoods import Likelihood
 from pyvae.models import pretrained
 from pyvae.models.importance import log_marginal
 
-__all__ = ["Model", "posterior_mean"]
+__all__ = ["Model", "posterior_mean", "unwrapped"]
 
 Self = TypeVar("Self", bound="Model")
 
@@ -26,6 +27,21 @@ def posterior_mean(q: Distribution) -> Tensor:
         return q.mean
     except NotImplementedError:
         return q.sample()
+
+
+def unwrapped(module: Any) -> Any:
+    """What DistributedDataParallel, DataParallel, torch.compile and their like were put around.
+
+    >>> unwrapped(nn.DataParallel(nn.Linear(2, 3)))
+    Linear(in_features=2, out_features=3, bias=True)
+    """
+    while not isinstance(module, Model) and isinstance(module, nn.Module):
+        inside = vars(module)["_modules"]
+        inner = inside.get("_orig_mod", inside.get("module"))
+        if inner is None:
+            break
+        module = inner
+    return module
 
 
 class Model(nn.Module, ABC):
@@ -48,6 +64,36 @@ class Model(nn.Module, ABC):
     @abstractmethod
     def config(self) -> dict[str, Any]:
         """What the class must be called with to build this model again, fit for JSON."""
+
+    def forward(
+        self,
+        x: Tensor,
+        *,
+        objective: nn.Module | None = None,
+        phase: str | None = None,
+        y: Tensor | None = None,
+        **extras: Tensor,
+    ) -> Any:
+        """x through the model, as wrappers such as DistributedDataParallel call it.
+
+        Args:
+            x: data (B, *data_shape)
+            objective: what to evaluate on the model and the batch. An objective that is given a
+                wrapped model calls this by itself.
+            phase: of the objective
+            y: labels (B,), where there are any
+            extras: side inputs by name, each (B, ...)
+
+        Returns:
+            The mean of p(x|z) (B, *data_shape) at z ~ q(z|x), differentiable where the sample is;
+            with an objective its loss, and its terms by name.
+        """
+        if objective is not None:
+            result = nn.Module.__call__(objective, self, Batch(x, y, extras), phase=phase)
+            return result.loss, result.terms
+        q = self.encode(x)
+        z = q.rsample() if q.has_rsample else q.sample()
+        return self.decode(z, **extras).mean
 
     def recognition_parameters(self) -> list[nn.Parameter]:
         """The parameters of q(z|x).

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
 from pyvae.batch import Batch
-from pyvae.models.base import Model
+from pyvae.models.base import Model, unwrapped
 
 __all__ = ["Batch", "Objective", "Phase", "Result"]
 
@@ -82,6 +83,45 @@ class Objective(nn.Module, ABC):
 
     def step_begin(self, step: int, epoch: int) -> None:
         """Called before each training step, both counted from 0: the place for schedules."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError as error:
+            if type(self).bind is Objective.bind:
+                raise
+            raise AttributeError(
+                f"{error}; what {type(self).__name__} builds for itself is there after "
+                f"objective.bind(model), to be called once before the first step"
+            ) from None
+
+    def __call__(self, model: Any, batch: Tensor | Batch, *, phase: str | None = None) -> Result:
+        """The loss of a phase, also of a model that something is wrapped around.
+
+        Args:
+            model: a model, or one inside DistributedDataParallel, DataParallel, FSDP or
+                torch.compile, whose forward then runs the objective inside
+            batch: rows of data; a tensor is the x of a batch
+            phase: the step of training; None stands for the first one
+
+        Raises:
+            TypeError: the model is wrapped, and the objective has networks of its own, which the
+                wrapper would not see.
+        """
+        inner = unwrapped(model)
+        hooked = isinstance(model, nn.Module) and (model._forward_pre_hooks or model._forward_hooks)
+        if not isinstance(inner, Model) or (inner is model and not hooked):
+            result: Result = super().__call__(model, batch, phase=phase)
+            return result
+        if inner is not model and any(True for _ in self.parameters()):
+            raise TypeError(
+                f"{type(self).__name__} has networks of its own, which {type(model).__name__} "
+                f"around the model does not see: put it around one module that calls the "
+                f"objective with the bare model, and both are seen"
+            )
+        batch = Batch.of(batch)
+        loss, terms = model(batch.x, objective=self, phase=phase, y=batch.y, **batch.extras)
+        return Result(loss.mean(), {name: term.mean() for name, term in terms.items()})
 
     @abstractmethod
     def forward(self, model: Model, batch: Tensor | Batch, *, phase: str | None = None) -> Result:

@@ -236,14 +236,14 @@ def test_gaussian_variances():
     expected = normal(mean, 0.5).log_prob(x).sum((1, 2, 3))
     torch.testing.assert_close(fixed(mean).log_prob(x), expected)
     torch.testing.assert_close(learned(mean).log_prob(x), expected)
-    assert [p.shape for p in learned.parameters()] == [()] and not list(fixed.parameters())
+    assert [p.shape for p in learned.parameters()] == [(1,)] and not list(fixed.parameters())
     expected = normal(mean, (logvar / 2).exp()).log_prob(x).sum((1, 2, 3))
     torch.testing.assert_close(pixel(torch.cat([mean, logvar], 1)).log_prob(x), expected)
     # the learned variance has its optimum at the mean square
     mse = (x - mean).square().mean()
     learned.logvar.data.fill_(mse.log())
     (grad,) = torch.autograd.grad(learned(mean).log_prob(x).mean(), learned.logvar)
-    torch.testing.assert_close(grad, torch.zeros(()), atol=1e-3, rtol=0)
+    torch.testing.assert_close(grad, torch.zeros(1), atol=1e-3, rtol=0)
     refused = {"variance": "free"}, {"sigma": 0.0}, {"variance": "per_pixel", "sigma": 1.0}
     for options in (*refused, {"mean": "tanh"}):
         with pytest.raises(ValueError, match="gaussian likelihood"):

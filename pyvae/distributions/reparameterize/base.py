@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -20,14 +21,14 @@ def at_least_float(dtype: torch.dtype) -> torch.dtype:
     return wide
 
 
-def source(generator: Generator | None) -> dict[str, Generator]:
+def source(generator: Generator | None) -> dict[str, Any]:
     """The keyword of a generator; none where it is the default one, which torch.compile traces."""
     return {} if generator is None else {"generator": generator}
 
 
 def uniform_noise(shape: Sequence[int], like: Tensor, generator: Generator | None = None) -> Tensor:
     """Uniform on (0, 1); neither end occurs, where an inverse CDF may be infinite."""
-    u = torch.rand(tuple(shape), dtype=like.dtype, device=like.device, **source(generator))
+    u: Tensor = torch.rand(tuple(shape), dtype=like.dtype, device=like.device, **source(generator))
     return u.clamp_(min=torch.finfo(u.dtype).eps / 4)
 
 
@@ -35,7 +36,10 @@ def gaussian_noise(
     shape: Sequence[int], like: Tensor, generator: Generator | None = None
 ) -> Tensor:
     """Standard normal."""
-    return torch.randn(tuple(shape), dtype=like.dtype, device=like.device, **source(generator))
+    noise: Tensor = torch.randn(
+        tuple(shape), dtype=like.dtype, device=like.device, **source(generator)
+    )
+    return noise
 
 
 @dataclass(frozen=True)
