@@ -4,13 +4,14 @@
 #pragma once
 
 #include "counts.h"
+#include "precision.h"
 
 namespace pyvae {
 inline namespace PYVAE_ISA {
 
 template <class V>
 struct NegativeBinomial {
-  V log_prob, d_mean, d_dispersion, d_x;
+  V log_prob, d_mean, d_log_mean, d_dispersion, d_x;
 };
 
 // In the form of Loader ("Fast and accurate computation of binomial probabilities", 2000), where
@@ -50,6 +51,7 @@ PYVAE_FN NegativeBinomial<V> negative_binomial(V x, V mean, V dispersion) {
   const V none = select(certain, t, t * (v - h_v));  // t log(t / (t + m))
   r.log_prob = select(zero, none, positive);
   r.d_mean = select(zero, -p, p * away / mean);
+  r.d_log_mean = select(t < mean, t * v, p * away);
   r.d_dispersion = select(zero, V(0), V(0.5) * (x * r_sum) / t + of_sum.slope - of_t.slope) - h_v;
   r.d_x = V(0);
   if constexpr (kData) {
@@ -62,6 +64,24 @@ PYVAE_FN NegativeBinomial<V> negative_binomial(V x, V mean, V dispersion) {
     const V many = log_1_u - V(0.5) * r_x - stirling(x, log_x).slope;
     r.d_x = select(x < V(1), few, many) - V(0.5) * r_sum + of_sum.slope;
   }
+  return r;
+}
+
+// By the logarithm of the mean, which may be smaller or larger than any number. Where the mean
+// leaves the range of numbers the value is a line in its logarithm, for dispersions far from there.
+template <bool kData, class V>
+PYVAE_FN NegativeBinomial<V> negative_binomial_by_log_mean(V x, V log_mean, V dispersion) {
+  const V inside = moderate_exponent(log_mean);
+  auto r = negative_binomial<kData>(x, exp(inside), dispersion);
+  const auto below = log_mean<inside, above = log_mean> inside;
+  const V far = log_mean - inside;
+  const V slope = select(below, select(is_zero_count(x), V(0), x), -dispersion);
+  const V line = select(slope == V(0), V(0), far * slope);
+  r.log_prob = r.log_prob + select(log_mean == inside, V(0), line);
+  r.d_log_mean =
+      select(below, select(is_zero_count(x), -exp(log_mean), r.d_log_mean), r.d_log_mean);
+  r.d_x = r.d_x + select(below, far, V(0));
+  r.d_dispersion = r.d_dispersion - select(above, far, V(0));
   return r;
 }
 

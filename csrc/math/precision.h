@@ -15,6 +15,19 @@ PYVAE_FN Vector<T> finite(Vector<T> p) {
   return select(p > most, most, p);
 }
 
+// The nearest number whose exponential is well within the range of the arithmetic.
+template <class V>
+PYVAE_FN V between(V v, V low, V high) {
+  return select(v < low, low, select(v > high, high, v));
+}
+PYVAE_FN float moderate_exponent(float v) { return between(v, -80.f, 80.f); }
+PYVAE_FN double moderate_exponent(double v) { return between(v, -700., 700.); }
+template <class T, template <class> class Vector>
+PYVAE_FN Vector<T> moderate_exponent(Vector<T> v) {
+  const T most = sizeof(T) == 4 ? T(80) : T(700);
+  return between(v, Vector<T>(-most), Vector<T>(most));
+}
+
 // exp(-v / 2). What is multiplied by it twice is right over twice the range of v.
 template <class V>
 PYVAE_FN V root_precision(V v) {

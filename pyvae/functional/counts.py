@@ -30,8 +30,21 @@ def poisson_log_prob(x: Tensor, log_rate: Tensor, *, batch_ndim: int = 1) -> Ten
     return ops.poisson_log_prob.default(x, log_rate, batch_ndim)  # type: ignore[no-any-return]
 
 
+def _mean_or_its_log(op: str, mean: Tensor | None, log_mean: Tensor | None) -> tuple[str, Tensor]:
+    """The name of the op that takes what is given, and that."""
+    if (mean is None) == (log_mean is None):
+        got = "neither" if mean is None else "both"
+        raise ValueError(f"{op}: pass mean or log_mean, got {got}")
+    return (op, mean) if mean is not None else (f"{op}_log_mean", log_mean)  # type: ignore[return-value]
+
+
 def negative_binomial_log_prob(
-    x: Tensor, mean: Tensor, inverse_dispersion: Tensor, *, batch_ndim: int = 1
+    x: Tensor,
+    mean: Tensor | None,
+    inverse_dispersion: Tensor,
+    *,
+    log_mean: Tensor | None = None,
+    batch_ndim: int = 1,
 ) -> Tensor:
     """log NB(x; mean m, inverse dispersion t) in nats, per sample.
 
@@ -43,8 +56,11 @@ def negative_binomial_log_prob(
     Args:
         x: counts, ``(*batch, *event)``; integers too. Between whole numbers the factorial is
             the Gamma function; a negative count gives NaN.
-        mean: not negative, the same event shape; batch dimensions may be missing or 1.
+        mean: not negative, the same event shape; batch dimensions may be missing or 1. None where
+            ``log_mean`` is given.
         inverse_dispersion: positive; any tensor that broadcasts, such as one number for each gene.
+        log_mean: the logarithm of the mean instead, as ``logits.log_softmax(-1) + library.log()``
+            has it: exact also where a share is smaller than any number.
         batch_ndim: leading dimensions of the broadcast result to keep.
 
     Returns:
@@ -56,15 +72,17 @@ def negative_binomial_log_prob(
         >>> negative_binomial_log_prob(x, mean, torch.ones(2))
         tensor([-2.7205])
     """
-    return ops.negative_binomial_log_prob.default(x, mean, inverse_dispersion, batch_ndim)  # type: ignore[no-any-return]
+    name, given = _mean_or_its_log("negative_binomial_log_prob", mean, log_mean)
+    return getattr(ops, name).default(x, given, inverse_dispersion, batch_ndim)  # type: ignore[no-any-return]
 
 
 def zero_inflated_negative_binomial_log_prob(
     x: Tensor,
-    mean: Tensor,
+    mean: Tensor | None,
     inverse_dispersion: Tensor,
     zi_logits: Tensor,
     *,
+    log_mean: Tensor | None = None,
     batch_ndim: int = 1,
 ) -> Tensor:
     """log ZINB(x) in nats, per sample: NB(x) with probability sigmoid(-l), else 0.
@@ -75,9 +93,11 @@ def zero_inflated_negative_binomial_log_prob(
 
     Args:
         x: counts, ``(*batch, *event)``; integers and bool too.
-        mean: not negative, the same event shape; batch dimensions may be missing or 1.
+        mean: not negative, the same event shape; batch dimensions may be missing or 1. None where
+            ``log_mean`` is given.
         inverse_dispersion: positive; any tensor that broadcasts, such as one number for each gene.
         zi_logits: log-odds l of an extra zero; any tensor that broadcasts.
+        log_mean: the logarithm of the mean instead, as in :func:`negative_binomial_log_prob`.
         batch_ndim: leading dimensions of the broadcast result to keep.
 
     Returns:
@@ -89,6 +109,7 @@ def zero_inflated_negative_binomial_log_prob(
         >>> zero_inflated_negative_binomial_log_prob(x, mean, torch.ones(2), torch.zeros(1, 2))
         tensor([-3.1905])
     """
-    return ops.zero_inflated_negative_binomial_log_prob.default(  # type: ignore[no-any-return]
-        x, mean, inverse_dispersion, zi_logits, batch_ndim
+    name, given = _mean_or_its_log("zero_inflated_negative_binomial_log_prob", mean, log_mean)
+    return getattr(ops, name).default(  # type: ignore[no-any-return]
+        x, given, inverse_dispersion, zi_logits, batch_ndim
     )

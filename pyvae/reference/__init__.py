@@ -13,8 +13,10 @@ from .categorical import categorical_log_prob
 from .continuous_bernoulli import continuous_bernoulli_log_prob
 from .counts import (
     negative_binomial_log_prob,
+    negative_binomial_log_prob_log_mean,
     poisson_log_prob,
     zero_inflated_negative_binomial_log_prob,
+    zero_inflated_negative_binomial_log_prob_log_mean,
 )
 from .elbo import bernoulli_elbo_loss, gaussian_elbo_loss
 from .gaussian import (
@@ -59,10 +61,12 @@ __all__ = [
     "laplace_log_prob",
     "mmd",
     "negative_binomial_log_prob",
+    "negative_binomial_log_prob_log_mean",
     "philox",
     "philox_normal",
     "poisson_log_prob",
     "rank1_gaussian_rsample_kl",
     "sum_event",
     "zero_inflated_negative_binomial_log_prob",
+    "zero_inflated_negative_binomial_log_prob_log_mean",
 ]

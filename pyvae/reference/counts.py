@@ -56,6 +56,17 @@ def _negative_binomial(x: Tensor, mean: Tensor, t: Tensor) -> Tensor:
     return ways - t * log_ratio(t + mean, t, mean) + x * share
 
 
+def _by_log_mean(x: Tensor, log_mean: Tensor, t: Tensor) -> Tensor:
+    """Beyond the range of numbers a line in log m: x log m far below t, -t log m far above."""
+    most = 700 if log_mean.dtype == torch.float64 else 80
+    far = log_mean.abs() > most
+    inside = torch.where(far, torch.copysign(torch.full_like(log_mean, most), log_mean), log_mean)
+    slope = torch.where(log_mean < inside, x, -t)
+    beyond = torch.where(far, log_mean - inside, 0.0)
+    line = slope * beyond.masked_fill(slope == 0, 0.0)
+    return _negative_binomial(x, inside.exp(), t) + line
+
+
 def negative_binomial_log_prob(
     x: Tensor, mean: Tensor, inverse_dispersion: Tensor, batch_ndim: int = 1
 ) -> Tensor:
@@ -70,6 +81,27 @@ def zero_inflated_negative_binomial_log_prob(
     """x = 0: log(sigmoid(l) + sigmoid(-l) NB(0)); x > 0: log sigmoid(-l) + log NB(x)."""
     x, mean, t, zi_logits = compute(x, mean, inverse_dispersion, zi_logits)
     x = _counts(x)
-    counted = logsigmoid(-zi_logits) + _negative_binomial(x, mean, t)
+    return _inflated(x, _negative_binomial(x, mean, t), zi_logits, batch_ndim)
+
+
+def _inflated(x: Tensor, log_count: Tensor, zi_logits: Tensor, batch_ndim: int) -> Tensor:
+    counted = logsigmoid(-zi_logits) + log_count
     zero = torch.logaddexp(logsigmoid(zi_logits), counted)
     return sum_event(torch.where(x == 0, zero, counted), batch_ndim)
+
+
+def negative_binomial_log_prob_log_mean(
+    x: Tensor, log_mean: Tensor, inverse_dispersion: Tensor, batch_ndim: int = 1
+) -> Tensor:
+    """The negative binomial by log m."""
+    x, log_mean, t = compute(x, log_mean, inverse_dispersion)
+    return sum_event(_by_log_mean(_counts(x), log_mean, t), batch_ndim)
+
+
+def zero_inflated_negative_binomial_log_prob_log_mean(
+    x: Tensor, log_mean: Tensor, inverse_dispersion: Tensor, zi_logits: Tensor, batch_ndim: int = 1
+) -> Tensor:
+    """The zero-inflated negative binomial by log m."""
+    x, log_mean, t, zi_logits = compute(x, log_mean, inverse_dispersion, zi_logits)
+    x = _counts(x)
+    return _inflated(x, _by_log_mean(x, log_mean, t), zi_logits, batch_ndim)

@@ -2,6 +2,7 @@
 
 import math
 
+import mpmath
 import numpy as np
 import pytest
 import scipy.special
@@ -307,3 +308,61 @@ def test_one_inverse_dispersion_for_each_gene():
     assert_close(few[0], many[0])
     assert_close(few[1], many[1].sum(0), rtol=1e-5, atol=1e-3)
     assert_close(few[2], many[2])
+
+
+def exact_by_log_mean(x, log_mean, t):
+    """In 60 digits."""
+    m = mpmath.exp(log_mean)
+    ways = mpmath.loggamma(x + t) - mpmath.loggamma(t) - mpmath.loggamma(x + 1)
+    return ways + t * mpmath.log(t / (t + m)) + x * (log_mean - mpmath.log(t + m))
+
+
+@pytest.mark.parametrize(("dtype", "rtol"), [(torch.float32, 3e-6), (torch.float64, 1e-12)])
+@pytest.mark.parametrize("log_mean", [-1200.0, -100.0, -81.0, -79.0, 0.0, 79.0, 81.0, 300.0, 750.0])
+def test_a_mean_smaller_or_larger_than_any_number(log_mean, dtype, rtol):
+    for x in (0.0, 1.0, 1e4):
+        for t in (1e-3, 1.0, 1e3):
+            given = [torch.tensor([[log_mean]], dtype=dtype), torch.tensor([t], dtype=dtype)]
+            eta, dispersion = (v.requires_grad_() for v in given)
+            count = torch.full((1, 1), x, dtype=dtype)
+            value = F.negative_binomial_log_prob(count, None, dispersion, log_mean=eta)
+            ours = [value.item(), *(g.item() for g in torch.autograd.grad(value, given))]
+            with mpmath.workdps(60):
+                at = mpmath.mpf(x), mpmath.mpf(log_mean), mpmath.mpf(dispersion.item())
+                exact = float(exact_by_log_mean(*at))
+                slopes = [
+                    float(mpmath.diff(exact_by_log_mean, at, n)) for n in ((0, 1, 0), (0, 0, 1))
+                ]
+            size = max(1.0, 0.3 * abs(exact))
+            for mine, true in zip(ours, [exact, *slopes], strict=True):
+                assert abs(mine - true) <= rtol * (abs(true) + size), (x, t)
+
+
+def test_shares_that_underflow_keep_a_step_finite():
+    """A softmax gives 0 for the first share, and -inf for the count of 1 that it must explain."""
+    logits = torch.tensor([[-1200.0, 0.0, 0.0, 0.0]], requires_grad=True)
+    dispersion = torch.ones(4, requires_grad=True)
+    counts = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
+    log_mean = logits.log_softmax(-1) + math.log(10)
+    for value in (
+        F.negative_binomial_log_prob(counts, None, dispersion, log_mean=log_mean),
+        F.zero_inflated_negative_binomial_log_prob(
+            counts, None, dispersion, torch.zeros(4), log_mean=log_mean
+        ),
+    ):
+        assert value.item() < -1200 and value.isfinite().all()
+        for grad in torch.autograd.grad(value, (logits, dispersion), retain_graph=True):
+            assert grad.isfinite().all()
+
+
+def test_a_mean_or_its_logarithm():
+    x = torch.ones(2, 3)
+    for op, rest in (
+        (F.negative_binomial_log_prob, (x,)),
+        (F.zero_inflated_negative_binomial_log_prob, (x, x)),
+    ):
+        torch.testing.assert_close(op(x, None, *rest, log_mean=x), op(x, x.exp(), *rest))
+        with pytest.raises(ValueError, match="pass mean or log_mean, got both"):
+            op(x, x, *rest, log_mean=x)
+        with pytest.raises(ValueError, match="pass mean or log_mean, got neither"):
+            op(x, None, *rest)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from pyvae import functional as F
 
 from ..case import OpCase, tensors
-from ..draw import counts, logits, positive
+from ..draw import counts, logits, normal, positive
 
 ROWS = [
     OpCase(
@@ -34,6 +36,19 @@ ROWS = [
         one_pass=True,
     ),
     OpCase(
+        name="negative_binomial_log_prob_log_mean",
+        function=partial(F.negative_binomial_log_prob, mean=None),
+        sizes=("batch", "event"),
+        small=(5, 19),
+        shapes=lambda b, d: {"x": (b, d), "log_mean": (b, d), "inverse_dispersion": (b, d)},
+        arguments=tensors("x", "log_mean", "inverse_dispersion"),
+        differentiable=("log_mean", "inverse_dispersion"),
+        learned=("log_mean", "inverse_dispersion"),
+        broadcasts=("inverse_dispersion",),
+        draw={"x": counts, "log_mean": normal, "inverse_dispersion": positive},
+        one_pass=True,
+    ),
+    OpCase(
         name="zero_inflated_negative_binomial_log_prob",
         function=F.zero_inflated_negative_binomial_log_prob,
         sizes=("batch", "event"),
@@ -51,6 +66,28 @@ ROWS = [
         draw={
             "x": counts,
             "mean": positive,
+            "inverse_dispersion": positive,
+            "zi_logits": logits,
+        },
+    ),
+    OpCase(
+        name="zero_inflated_negative_binomial_log_prob_log_mean",
+        function=partial(F.zero_inflated_negative_binomial_log_prob, mean=None),
+        sizes=("batch", "event"),
+        small=(5, 19),
+        shapes=lambda b, d: {
+            "x": (b, d),
+            "log_mean": (b, d),
+            "inverse_dispersion": (d,),
+            "zi_logits": (b, d),
+        },
+        arguments=tensors("x", "log_mean", "inverse_dispersion", "zi_logits"),
+        differentiable=("log_mean", "inverse_dispersion", "zi_logits"),
+        learned=("log_mean", "inverse_dispersion", "zi_logits"),
+        broadcasts=("inverse_dispersion", "zi_logits"),
+        draw={
+            "x": counts,
+            "log_mean": normal,
             "inverse_dispersion": positive,
             "zi_logits": logits,
         },
