@@ -91,6 +91,8 @@ def _without_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _kept: list[torch.library.Library] = []  # what they register lasts as long as they do
+#: What each op means, in plain PyTorch.
+meanings: dict[torch._ops.OpOverload, Callable[..., Any]] = {}
 
 
 def complete(namespace: str, specifications: Mapping[str, Callable[..., Any]]) -> None:
@@ -99,12 +101,14 @@ def complete(namespace: str, specifications: Mapping[str, Callable[..., Any]]) -
     _kept.append(library)
     ops = getattr(torch.ops, namespace)
     for name, specification in specifications.items():
+        meanings[getattr(ops, name).default] = specification
         results = len(getattr(ops, name).default._schema.returns)
         vjp = _vjp(specification, results)
         library.impl(f"{name}_reference", specification, "CompositeImplicitAutograd")
         library.impl(name, _without_kernel(specification), "CompositeExplicitAutograd")
         library.impl(f"{name}_backward", _without_kernel(vjp), "CompositeExplicitAutograd")
         if hasattr(ops, f"{name}_inplace"):
+            meanings[getattr(ops, f"{name}_inplace").default] = specification
             library.impl(
                 f"{name}_inplace", _without_kernel(specification), "CompositeExplicitAutograd"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -24,7 +25,11 @@ def draw_seed(op: str, like: Tensor, generator: Generator | None, seed: Tensor |
             f"{op}: torch.compile cannot trace an explicit generator; draw a seed from it outside "
             "(torch.randint(2**62, (), generator=generator)) and pass it as seed="
         )
-    return torch.randint(-(2**63), 2**63 - 1, (), generator=generator, device=like.device)
+    source: dict[str, Any] = (
+        {} if generator is None else {"generator": generator}
+    )  # exporters know none
+    drawn: Tensor = torch.randint(-(2**63), 2**63 - 1, (), device=like.device, **source)
+    return drawn
 
 
 def repeated(mean: Tensor, sample_shape: Sequence[int]) -> tuple[Tensor, tuple[int, ...] | None]:

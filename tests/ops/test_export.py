@@ -1,0 +1,115 @@
+"""Programs that were exported: with the ops, and without any."""
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from pyvae import VAE
+from pyvae.export import decompositions
+from pyvae.testing import CASES, outputs
+
+
+class Call(nn.Module):
+    """An op, as a module that takes the tensors among its inputs."""
+
+    def __init__(self, case, inputs):
+        super().__init__()
+        self.case = case
+        self.names = [name for name, value in inputs.items() if isinstance(value, torch.Tensor)]
+        self.rest = {name: value for name, value in inputs.items() if name not in self.names}
+
+    def forward(self, *tensors):
+        return outputs(self.case({**dict(zip(self.names, tensors, strict=True)), **self.rest}))
+
+
+def op_names(program):
+    return [str(node.target) for node in program.graph.nodes if node.op == "call_function"]
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=lambda c: c.name)
+def test_every_op_exports_and_decomposes(case):
+    inputs = case.inputs()
+    call = Call(case, inputs)
+    tensors = tuple(inputs[name] for name in call.names)
+    program = torch.export.export(call, tensors)
+    assert any("pyvae" in name for name in op_names(program))
+    plain = program.run_decompositions(decompositions())
+    assert not any("pyvae" in name for name in op_names(plain))
+    expected = call(*tensors)
+    assert_close(program.module()(*tensors), expected)
+    assert_close(plain.module()(*tensors), expected, rtol=1e-4, atol=1e-4)
+
+
+class Encode(nn.Module):
+    def __init__(self, vae):
+        super().__init__()
+        self.vae = vae
+
+    def forward(self, x):
+        q = self.vae.encode(x)
+        return q.mean, q.logvar
+
+
+class Decode(Encode):
+    def forward(self, z):
+        return self.vae.decode(z).mean
+
+
+class Reconstruct(Encode):
+    def forward(self, x):
+        return self.vae(x)
+
+
+class Sample(Encode):
+    def forward(self, like):
+        """As many new data as there are rows."""
+        return self.vae.decode(self.vae.prior().sample(like.shape[:1])).mean
+
+
+PARTS = {
+    "encode": (Encode, (7, 6)),
+    "decode": (Decode, (7, 2)),
+    "reconstruct": (Reconstruct, (7, 6)),
+    "sample": (Sample, (7, 1)),
+}
+
+
+def exported(part):
+    kind, shape = PARTS[part]
+    module = kind(VAE((6,), latent_dim=2).requires_grad_(False)).eval()
+    given = torch.rand(shape)
+    batch = ({0: torch.export.Dim("batch", min=2)},)
+    program = torch.export.export(module, (given,), dynamic_shapes=batch)
+    return module, program.run_decompositions(decompositions()), shape
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_parts_of_a_model_at_any_batch(part):
+    module, program, shape = exported(part)
+    assert not any("pyvae" in name for name in op_names(program))
+    given = torch.rand(11, *shape[1:])
+    torch.manual_seed(0)
+    ours = program.module()(given)
+    torch.manual_seed(0)
+    assert_close(ours, module(given))
+
+
+@pytest.mark.parametrize("part", ["encode", "decode", "sample"])
+def test_onnx_gives_what_the_model_gives(part, tmp_path):
+    pytest.importorskip("onnxscript")
+    runtime = pytest.importorskip("onnxruntime")
+    module, program, shape = exported(part)
+    file = tmp_path / "part.onnx"
+    torch.onnx.export(program, f=file, dynamo=True)
+    session = runtime.InferenceSession(file)
+    given = torch.rand(11, *shape[1:])
+    (name,) = (i.name for i in session.get_inputs())
+    ours = session.run(None, {name: given.numpy()})
+    expected = module(given)
+    if part == "sample":  # with noise of its own
+        assert [torch.from_numpy(mine).shape for mine in ours] == [expected.shape]
+        return
+    expected = expected if isinstance(expected, tuple) else (expected,)
+    for mine, true in zip(ours, expected, strict=True):
+        assert_close(torch.from_numpy(mine), true, rtol=1e-4, atol=1e-5)
