@@ -25,6 +25,11 @@ _RATIOS = (
     (4, 0),  # rank-1
     (0, 0),  # categorical
     (0, 0),
+    (2, 0),  # by element
+    (2, 0),
+    (2, 0),
+    (1, 0),  # short rows
+    (1, 0),
 )
 TARGETS = {
     work.name: {

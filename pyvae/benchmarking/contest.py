@@ -49,19 +49,20 @@ class Contest:
             *work.sizes, dtype=work.dtype, device=work.device, requires_grad=wanted
         )
         self.overwritten = self._second_argument() if work.inplace else None
-        options = {"inplace": True} if work.inplace else {}
+        options: dict[str, Any] = {"inplace": True} if work.inplace else {}
+        self.kept = {"batch_ndim": len(work.sizes)} if work.by_element else {}
         self.functions: dict[str, Function] = {
             "eager": self._plain(),
             "compile": self._compiled(),
-            "pyvae": lambda inputs: self.case(inputs, **options),
+            "pyvae": lambda inputs: self.case(inputs, **options, **self.kept),
             **(functions or {}),
         }
         exact = in_float64(self.inputs)
         with torch.no_grad():
-            values = outputs(self.case.specification(exact))
+            values = outputs(self._specification(exact))
         self.noise_shape = values[0].shape  # where there is noise, that of the sample
         self.incoming = [self._incoming(value) for value in values]
-        self.truth = self._step(self.case.specification, exact)(exact)
+        self.truth = self._step(self._specification, exact)(exact)
 
     def variant(self, name: str) -> Variant:
         """To be timed; the result is checked first.
@@ -90,7 +91,7 @@ class Contest:
         inputs = dict(self.inputs)
         if name in ("eager", "compile") and "seed" in inputs:
             seed = inputs.pop("seed")
-            if plain_of(self.case):
+            if plain_of(self.case, self.work.by_element):
                 noise = reference.philox_normal(seed, self.noise_shape, torch.float64)
                 inputs["eps"] = noise.to(self.work.dtype)
             else:
@@ -127,6 +128,9 @@ class Contest:
         generator = torch.Generator().manual_seed(1)
         return torch.randn(value.shape, generator=generator).to(value.device)
 
+    def _specification(self, inputs: Inputs) -> Any:
+        return self.case.specification(inputs, **self.kept)
+
     def _second_argument(self) -> str:
         second = self.case.arguments(self.inputs)[1]
         return next(name for name, value in self.inputs.items() if value is second)
@@ -136,13 +140,13 @@ class Contest:
         return inputs if name is None else {**inputs, name: inputs[name].clone()}
 
     def _plain(self) -> Function:
-        plain = plain_of(self.case)
-        return self.case.specification if plain is None else lambda inputs: plain(**inputs)
+        plain = plain_of(self.case, self.work.by_element)
+        return self._specification if plain is None else lambda inputs: plain(**inputs)
 
     def _compiled(self) -> Function:
-        plain = plain_of(self.case)
+        plain = plain_of(self.case, self.work.by_element)
         if plain is None:
-            plain = lambda **inputs: self.case.specification(inputs)  # noqa: E731
+            plain = lambda **inputs: self._specification(inputs)  # noqa: E731
         compiled = torch.compile(plain, dynamic=False, fullgraph=True)
         return lambda inputs: compiled(**inputs)
 

@@ -24,6 +24,7 @@ class Work:
     Attributes:
         inplace: the op may overwrite its second argument.
         weighted: rows of a log-probability have random weights, not those of a mean.
+        by_element: no dimension is summed: each element is a row.
         device: where the tensors lie.
     """
 
@@ -33,12 +34,14 @@ class Work:
     backward: bool = True
     inplace: bool = False
     weighted: bool = False
+    by_element: bool = False
     device: str = "cpu"
 
     @property
     def name(self) -> str:
         parts = [self.op, " x ".join(map(str, self.sizes)), str(self.dtype).removeprefix("torch.")]
         parts += ["in place"] if self.inplace else []
+        parts += ["by element"] if self.by_element else []
         return " ".join([*parts, *(["weighted rows"] if self.weighted else [])])
 
 

@@ -26,6 +26,11 @@ WORKS = (
     Work("rank1_gaussian_rsample_kl", (1024, 200)),
     Work("categorical_log_prob", (64, 784, 256)),
     Work("categorical_log_prob", (128, 784, 10)),
+    Work("bernoulli_log_prob", (128, 2000), by_element=True),
+    Work("gaussian_log_prob", (128, 2000), by_element=True),
+    Work("zero_inflated_negative_binomial_log_prob", (128, 2000), by_element=True),
+    Work("bernoulli_log_prob", (30_000, 5)),
+    Work("gaussian_log_prob", (100_000, 2)),
 )
 
 #: Those that fit into a minute, compiling included.

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
-LOG_2PI = math.log(2 * math.pi)
+from pyvae.benchmarking.plain import elements
+from pyvae.benchmarking.plain.elements import LOG_2PI
 
 
 def gaussian_rsample(
@@ -40,7 +41,7 @@ def gaussian_rsample_kl(
 
 
 def gaussian_log_prob(x: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
-    return -0.5 * (LOG_2PI + logvar + (x - mean).square() * torch.exp(-logvar)).sum(-1)
+    return elements.gaussian_log_prob(x, mean, logvar).sum(-1)
 
 
 def gaussian_rsample_log_ratio(
@@ -64,7 +65,7 @@ def gaussian_rsample_log_ratio(
 
 
 def bernoulli_log_prob(x: Tensor, logits: Tensor) -> Tensor:
-    return -binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
+    return elements.bernoulli_log_prob(x, logits).sum(-1)
 
 
 def continuous_bernoulli_log_prob(x: Tensor, logits: Tensor) -> Tensor:
@@ -95,29 +96,16 @@ def poisson_log_prob(x: Tensor, log_rate: Tensor) -> Tensor:
     return (x * log_rate - torch.exp(log_rate) - torch.lgamma(x + 1)).sum(-1)
 
 
-def _negative_binomial(x: Tensor, mean: Tensor, theta: Tensor) -> Tensor:
-    log_total = torch.log(theta + mean)
-    return (
-        theta * (torch.log(theta) - log_total)
-        + x * (torch.log(mean) - log_total)
-        + torch.lgamma(x + theta)
-        - torch.lgamma(theta)
-        - torch.lgamma(x + 1)
-    )
-
-
 def negative_binomial_log_prob(x: Tensor, mean: Tensor, inverse_dispersion: Tensor) -> Tensor:
-    return _negative_binomial(x, mean, inverse_dispersion).sum(-1)
+    return elements.negative_binomial_log_prob(x, mean, inverse_dispersion).sum(-1)
 
 
 def zero_inflated_negative_binomial_log_prob(
     x: Tensor, mean: Tensor, inverse_dispersion: Tensor, zi_logits: Tensor
 ) -> Tensor:
-    theta = inverse_dispersion
-    zero = softplus(theta * (torch.log(theta) - torch.log(theta + mean)) - zi_logits)
-    off = softplus(-zi_logits)
-    counted = _negative_binomial(x, mean, theta) - zi_logits
-    return (torch.where(x == 0, zero, counted) - off).sum(-1)
+    return elements.zero_inflated_negative_binomial_log_prob(
+        x, mean, inverse_dispersion, zi_logits
+    ).sum(-1)
 
 
 def bernoulli_elbo_loss(

@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
-from functools import partial
+from torch import Tensor
 
 from pyvae import functional as F
 
 from ..case import OpCase, tensors
 from ..draw import counts, logits, normal, positive
+
+
+def negative_binomial_log_prob_log_mean(
+    x: Tensor, log_mean: Tensor, inverse_dispersion: Tensor, *, batch_ndim: int = 1
+) -> Tensor:
+    """By the logarithm of the mean."""
+    return F.negative_binomial_log_prob(
+        x, None, inverse_dispersion, log_mean=log_mean, batch_ndim=batch_ndim
+    )
+
+
+def zero_inflated_negative_binomial_log_prob_log_mean(
+    x: Tensor,
+    log_mean: Tensor,
+    inverse_dispersion: Tensor,
+    zi_logits: Tensor,
+    *,
+    batch_ndim: int = 1,
+) -> Tensor:
+    """The same with extra zeros."""
+    return F.zero_inflated_negative_binomial_log_prob(
+        x, None, inverse_dispersion, zi_logits, log_mean=log_mean, batch_ndim=batch_ndim
+    )
+
 
 ROWS = [
     OpCase(
@@ -37,7 +61,7 @@ ROWS = [
     ),
     OpCase(
         name="negative_binomial_log_prob_log_mean",
-        function=partial(F.negative_binomial_log_prob, mean=None),
+        function=negative_binomial_log_prob_log_mean,
         sizes=("batch", "event"),
         small=(5, 19),
         shapes=lambda b, d: {"x": (b, d), "log_mean": (b, d), "inverse_dispersion": (b, d)},
@@ -72,7 +96,7 @@ ROWS = [
     ),
     OpCase(
         name="zero_inflated_negative_binomial_log_prob_log_mean",
-        function=partial(F.zero_inflated_negative_binomial_log_prob, mean=None),
+        function=zero_inflated_negative_binomial_log_prob_log_mean,
         sizes=("batch", "event"),
         small=(5, 19),
         shapes=lambda b, d: {
