@@ -8,7 +8,15 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-__all__ = ["INITS", "activation_layer", "halved_sizes", "image_shape", "init_weights", "mlp_layers"]
+__all__ = [
+    "INITS",
+    "activation_layer",
+    "halved_sizes",
+    "image_shape",
+    "init_weights",
+    "mlp_layers",
+    "positions_of",
+]
 
 INITS = ("torch", "glorot", "normal")
 
@@ -54,6 +62,21 @@ def halved_sizes(size: tuple[int, int], times: int) -> list[tuple[int, int]]:
         height, width = sizes[-1]
         sizes.append(((height + 1) // 2, (width + 1) // 2))
     return sizes
+
+
+def positions_of(data_shape: Sequence[int]) -> torch.Tensor:
+    """The position of each element of a datum, in the order in which a datum is explained.
+
+    Pixels count row by row, with all their channels; variables of a vector one by one.
+
+    >>> positions_of((2, 2, 2)).tolist()
+    [[[0, 1], [2, 3]], [[0, 1], [2, 3]]]
+    >>> positions_of((3,)).tolist()
+    [0, 1, 2]
+    """
+    shape = torch.Size(data_shape)
+    inner = shape[1:] if len(shape) > 1 else shape
+    return torch.arange(inner.numel()).reshape(inner).expand(shape)
 
 
 @torch.no_grad()

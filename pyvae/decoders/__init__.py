@@ -1,7 +1,21 @@
 """Networks from latents to the parameters of p(x|z)."""
 
+from pyvae.decoders.autoregressive import (
+    AutoregressiveDecoder,
+    GatedPixelCNNDecoder,
+    MADEDecoder,
+    PixelCNNDecoder,
+)
 from pyvae.decoders.base import Decoder
 from pyvae.decoders.conv import ConvDecoder
 from pyvae.decoders.mlp import MLPDecoder
 
-__all__ = ["ConvDecoder", "Decoder", "MLPDecoder"]
+__all__ = [
+    "AutoregressiveDecoder",
+    "ConvDecoder",
+    "Decoder",
+    "GatedPixelCNNDecoder",
+    "MADEDecoder",
+    "MLPDecoder",
+    "PixelCNNDecoder",
+]

@@ -1,6 +1,7 @@
 """``torch.distributions`` computed by the ops of :mod:`pyvae.functional`."""
 
 from pyvae.distributions import reparameterize
+from pyvae.distributions.autoregressive import Autoregressive
 from pyvae.distributions.base import OpDistribution
 from pyvae.distributions.bernoulli import Bernoulli
 from pyvae.distributions.binary_chain import BinaryChain
@@ -21,6 +22,7 @@ from pyvae.distributions.poisson import Poisson
 from pyvae.distributions.rank1_gaussian import Rank1Gaussian
 
 __all__ = [
+    "Autoregressive",
     "Bernoulli",
     "Bijection",
     "BinaryChain",

@@ -56,8 +56,8 @@ class ContinuousBernoulli(Elementwise):
         TypeError: the logits are not a floating-point tensor.
         ValueError: NaN among validated logits, or a validated value outside [0, 1].
 
-    >>> ContinuousBernoulli(logits=torch.zeros(3, 2)).log_prob(torch.rand(3, 2))  # uniform
-    tensor([0., 0., 0.])
+    >>> ContinuousBernoulli(logits=torch.zeros(3, 2)).log_prob(torch.rand(3, 2)).exp()  # uniform
+    tensor([1., 1., 1.])
     """
 
     has_rsample = True

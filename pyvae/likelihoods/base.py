@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from pyvae.likelihoods.data_range import BITS, REAL, DataRange
+from pyvae.networks import positions_of
 
 __all__ = ["Likelihood"]
 
@@ -52,6 +53,18 @@ class Likelihood(nn.Module, ABC):
     def param_shape(self) -> tuple[int, ...]:
         """The shape of what the decoder must give for one datum; the default is the data's own."""
         return self.data_shape
+
+    @property
+    def positions(self) -> Tensor:
+        """The position of a datum that each parameter belongs to (*param_shape).
+
+        See :func:`pyvae.networks.positions_of`. The default is that of parameters which come one
+        datum's shape after the other along the first dimension.
+        """
+        if len(self.data_shape) > 1:
+            inner = positions_of(self.data_shape)[0]
+            return inner.expand(self.param_shape)
+        return torch.arange(self.param_shape[0]) % self.data_shape[0]
 
     @abstractmethod
     def forward(self, params: Tensor, **side: Tensor) -> Distribution:

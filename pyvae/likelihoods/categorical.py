@@ -47,6 +47,12 @@ class CategoricalLikelihood(Likelihood):
         first, *rest = self.data_shape
         return (first * self.levels, *rest)
 
+    @property
+    def positions(self) -> Tensor:
+        if len(self.data_shape) > 1:
+            return super().positions
+        return torch.arange(self.param_shape[0]) // self.levels
+
     def forward(self, params: Tensor, **side: Tensor) -> Categorical:
         n = len(self.data_shape)
         logits = params.unflatten(-n, (self.data_shape[0], self.levels)).movedim(-n, -1)

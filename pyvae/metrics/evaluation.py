@@ -113,6 +113,8 @@ def evaluate(
     Raises:
         ValueError: there are no data.
     """
+    if not model.latent_dim:  # nothing to aggregate
+        aggregate = 0
     bound, kls, marginal, means, each = (Moments() for _ in range(5))
     posteriors = Posteriors()
     for x, side in batches:

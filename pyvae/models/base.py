@@ -16,17 +16,17 @@ from pyvae.likelihoods import Likelihood
 from pyvae.models import pretrained
 from pyvae.models.importance import log_marginal
 
-__all__ = ["Model", "posterior_mean", "unwrapped"]
+__all__ = ["Model", "mean_or_sample", "unwrapped"]
 
 Self = TypeVar("Self", bound="Model")
 
 
-def posterior_mean(q: Distribution) -> Tensor:
-    """The mean of q(z|x), or a sample of it where its mean has no closed form."""
+def mean_or_sample(p: Distribution) -> Tensor:
+    """The mean of a distribution, or a sample of it where its mean has no closed form."""
     try:
-        return q.mean
+        return p.mean
     except NotImplementedError:
-        return q.sample()
+        return p.sample()
 
 
 def unwrapped(module: Any) -> Any:
@@ -115,7 +115,7 @@ class Model(nn.Module, ABC):
     def sample(self, n: int, *, mean: bool = True, **side: Tensor) -> Tensor:
         """New data (n, *data_shape): the mean of p(x|z) at z ~ p(z), or draws from it."""
         p = self.decode(self.prior().sample(torch.Size((n,))), **side)
-        return p.mean if mean else p.sample()
+        return mean_or_sample(p) if mean else p.sample()
 
     @torch.no_grad()
     def reconstruct(self, x: Tensor, *, mean: bool = True, **side: Tensor) -> Tensor:
@@ -124,8 +124,8 @@ class Model(nn.Module, ABC):
         Where the posterior's mean has no closed form, a draw takes its place.
         """
         q = self.encode(x)
-        p = self.decode(posterior_mean(q) if mean else q.sample(), **side)
-        return p.mean if mean else p.sample()
+        p = self.decode(mean_or_sample(q) if mean else q.sample(), **side)
+        return mean_or_sample(p) if mean else p.sample()
 
     @torch.no_grad()
     def log_marginal(

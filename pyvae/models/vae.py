@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from pyvae import registry
-from pyvae.decoders import Decoder
-from pyvae.encoders import Encoder
-from pyvae.likelihoods import Likelihood
-from pyvae.models.base import Model
+from pyvae.models.explain import explain
 from pyvae.models.fit import check_spaces
-from pyvae.posteriors import Posterior
+from pyvae.models.parts import Options, PartModel
 from pyvae.priors import Prior
 
 __all__ = ["VAE"]
 
-Options = Mapping[str, Any]
-_BASES = (Encoder, Decoder, Prior, Posterior, Likelihood)
-
 
 @registry.models.register("vae")
-class VAE(Model):
+class VAE(PartModel):
     """p(z) p(x|z) with q(z|x) from a network (Kingma & Welling 2014; Rezende et al. 2014).
 
     Each part is the name of a registered one, built with its options, or an instance. Any module
@@ -84,7 +76,7 @@ class VAE(Model):
                 f"VAE: data_shape must hold one or more positive sizes and latent_dim must be "
                 f"positive, got {self.data_shape} and {latent_dim}"
             )
-        self._config: dict[str, Any] = {"data_shape": self.data_shape, "latent_dim": latent_dim}
+        self._config = {"data_shape": self.data_shape, "latent_dim": latent_dim}
         make = self._make
         data = {"data_shape": self.data_shape}
         latent = {"latent_dim": latent_dim}
@@ -93,39 +85,10 @@ class VAE(Model):
         self.posterior = make("posterior", posterior, posterior_args, {**features, **latent})
         self.prior = make("prior", prior, prior_args, latent)
         self.likelihood = make("likelihood", likelihood, likelihood_args, data)
-        params = {"out_shape": tuple(self.likelihood.param_shape)}
-        self.decoder = make("decoder", decoder, decoder_args, {**latent, **params})
+        self.decoder = make("decoder", decoder, decoder_args, self._fit_of_decoder(decoder))
         check_spaces(self.posterior, self.prior)
         if isinstance(self.prior, Prior):
             self.prior.bind(self)
-
-    def _make(self, kind: str, part: str | nn.Module, options: Options | None, fit: Options) -> Any:
-        """The part, by its name or as it is, given the arguments ``fit`` that join it to others."""
-        options = dict(options or {})
-        self._config[kind] = part if isinstance(part, str) else None
-        self._config[f"{kind}_args"] = options
-        if isinstance(part, str):
-            taken = sorted(options.keys() & fit.keys())
-            if taken:
-                raise TypeError(f"VAE: {', '.join(taken)} of the {kind} is set by the model itself")
-            part = registry.registries[f"{kind}s"].create(part, **fit, **options)
-        elif options:
-            raise TypeError(f"VAE: {kind}_args belong to a part given by name, not to an instance")
-        if not isinstance(part, nn.Module):
-            raise TypeError(f"VAE: {kind} must be a registered name or a module, got {part!r}")
-        if kind == "likelihood" and not isinstance(part, Likelihood):
-            raise TypeError(
-                f"VAE: likelihood must be a registered name or a pyvae.likelihoods.Likelihood, "
-                f"got a {type(part).__name__}"
-            )
-        if isinstance(part, _BASES):  # a bare module does not say what it fits
-            for name, value in fit.items():
-                if vars(part)[name] != value:
-                    raise ValueError(
-                        f"VAE: the {kind} {type(part).__name__} does not fit: expected {name} "
-                        f"{value}, got {vars(part)[name]}"
-                    )
-        return part
 
     def encode(self, x: Tensor) -> Distribution:
         """q(z|x) with batch_shape (B,) and event_shape (latent_dim,).
@@ -159,8 +122,7 @@ class VAE(Model):
                 f"VAE.decode: the likelihood {type(self.likelihood).__name__} needs "
                 f"{', '.join(missing)}, got {', '.join(side) or 'no side inputs'}"
             )
-        p: Distribution = self.likelihood(self.decoder(z), **{name: side[name] for name in wanted})
-        return p
+        return explain(self.decoder, self.likelihood, z, {name: side[name] for name in wanted})
 
     def recognition_parameters(self) -> list[nn.Parameter]:
         """The parameters of encoder and posterior."""
@@ -177,23 +139,3 @@ class VAE(Model):
         """Let the prior start from training data x (N, *data_shape), if it knows how to."""
         if isinstance(self.prior, Prior):
             self.prior.init_from_data(self.likelihood.as_input(x, self.dtype))
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The arguments of this model, fit for JSON.
-
-        Raises:
-            TypeError: a part was given as an instance, or an option that JSON cannot hold.
-        """
-        for kind in ("encoder", "decoder", "prior", "posterior", "likelihood"):
-            if self._config[kind] is None:
-                raise TypeError(
-                    f"VAE: the {kind} was given as an instance of "
-                    f"{type(getattr(self, kind)).__name__}, which a config cannot hold; register "
-                    f"its class (pyvae.registry.{kind}s.register) and give its name"
-                )
-        try:
-            config: dict[str, Any] = json.loads(json.dumps(self._config))
-        except TypeError as error:
-            raise TypeError(f"VAE: an option is not fit for JSON: {error}") from error
-        return config

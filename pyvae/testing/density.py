@@ -46,14 +46,14 @@ def density_case(
         >>> from pyvae import functional as F, reference
         >>> from pyvae.testing import draw
         >>> case = density_case(
-        ...     F.logistic_log_prob,
-        ...     reference.logistic_log_prob,
-        ...     {"x": draw.normal, "mean": draw.normal, "log_scale": draw.normal},
+        ...     F.gaussian_log_prob,
+        ...     reference.gaussian_log_prob,
+        ...     {"x": draw.normal, "mean": draw.normal, "logvar": draw.normal},
         ...     namespace="pyvae",
-        ...     broadcasts=("log_scale",),
+        ...     broadcasts=("logvar",),
         ... )
         >>> case.learned
-        ('mean', 'log_scale')
+        ('mean', 'logvar')
         >>> inputs = case.inputs(4, 784)
         >>> torch.allclose(case(inputs), case.specification(inputs), rtol=1e-5)
         True

@@ -12,7 +12,7 @@ from pyvae.config import TrainConfig
 from pyvae.data import Split, View
 from pyvae.errors import RunError
 from pyvae.metrics import Evaluation, seeded
-from pyvae.models.base import Model, posterior_mean
+from pyvae.models.base import Model, mean_or_sample
 from pyvae.training.evaluation import AGGREGATE, evaluate_split
 from pyvae.training.folder import RunFolder
 from pyvae.training.loggers import read_rows
@@ -38,7 +38,7 @@ def samples(model: Model, side: Mapping[str, Tensor], n: int, *, draw: bool = Fa
         for name, value in side.items()
     }
     p = model.decode(model.prior().sample(torch.Size((n,))), **each)
-    return p.sample() if draw else p.mean
+    return p.sample() if draw else mean_or_sample(p)
 
 
 @torch.no_grad()
@@ -48,8 +48,8 @@ def reconstructions(model: Model, x: Tensor, split: Split, *, draw: bool = False
     Where the posterior knows no mean, a sample stands for it. Side inputs are those of the split,
     whose data x are.
     """
-    p = model.decode(posterior_mean(model.encode(x)), **split.side(model.likelihood.side_inputs))
-    return p.sample() if draw else p.mean
+    p = model.decode(mean_or_sample(model.encode(x)), **split.side(model.likelihood.side_inputs))
+    return p.sample() if draw else mean_or_sample(p)
 
 
 def final_figures(

@@ -41,7 +41,7 @@ def test_every_preset_trains(name: str, tmp_path: Path, monkeypatch: pytest.Monk
     preset = presets.create(name)
     for key in preset.keys() - {"dataset", "epochs", "steps", "batch_size"}:
         assert kept[key] == json.loads(json.dumps(preset[key])), key
-    assert TrainConfig.from_dict(preset).dataset in ("digits", "mnist")
+    assert TrainConfig.from_dict(preset).dataset in ("digits", "mnist", "binarized_mnist")
 
 
 def stop_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:

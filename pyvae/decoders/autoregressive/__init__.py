@@ -1,0 +1,8 @@
+"""Networks that explain a datum element by element."""
+
+from pyvae.decoders.autoregressive.base import AutoregressiveDecoder
+from pyvae.decoders.autoregressive.gated_pixelcnn import GatedPixelCNNDecoder
+from pyvae.decoders.autoregressive.made import MADEDecoder
+from pyvae.decoders.autoregressive.pixelcnn import PixelCNNDecoder
+
+__all__ = ["AutoregressiveDecoder", "GatedPixelCNNDecoder", "MADEDecoder", "PixelCNNDecoder"]

@@ -1,0 +1,157 @@
+"""Decoders that explain a datum element by element, alone and in a VAE."""
+
+import itertools
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from pyvae import VAE
+from pyvae.decoders import AutoregressiveDecoder
+from pyvae.models import AutoregressiveModel
+from pyvae.networks import positions_of
+from pyvae.objectives import ELBO
+
+SMALL = {
+    "made": {"hidden": [16, 16]},
+    "pixelcnn": {"channels": 8, "blocks": 2, "first_size": 5},
+    "gated_pixelcnn": {"channels": 6, "layers": 3, "first_size": 5, "size": 3},
+}
+every_decoder = pytest.mark.parametrize("decoder", SMALL)
+
+
+def make(decoder, shape=(1, 3, 3), likelihood="bernoulli", **options):
+    torch.manual_seed(0)
+    model = AutoregressiveModel(
+        shape, decoder, likelihood, decoder_args=SMALL[decoder], likelihood_args=options
+    )
+    with torch.no_grad():
+        for p in model.parameters():  # far from where nothing depends on anything
+            p.add_(0.3 * torch.randn_like(p))
+    return model.eval()
+
+
+@every_decoder
+def test_the_probabilities_of_all_images_sum_to_one(decoder):
+    bits = torch.tensor(list(itertools.product([0.0, 1.0], repeat=9))).reshape(-1, 1, 3, 3)
+    log_prob = make(decoder).log_prob(bits)
+    assert_close(log_prob.exp().sum(), torch.tensor(1.0))
+    assert log_prob.exp().std() > 1e-4  # they differ
+
+
+CASES = [
+    ("made", (5,), "bernoulli", {}),
+    ("made", (4,), "gaussian", {"variance": "per_pixel"}),
+    ("made", (4,), "categorical", {"levels": 3}),
+    *[
+        (decoder, (channels, 5, 4), likelihood, options)
+        for decoder in SMALL
+        for channels, likelihood, options in [
+            (1, "bernoulli", {}),
+            (3, "discretized_logistic_mixture", {"num_mixtures": 2}),
+            (2, "categorical", {"levels": 3}),
+            (2, "gaussian", {"variance": "per_pixel"}),
+        ]
+    ],
+]
+
+
+@pytest.mark.parametrize(("decoder", "shape", "likelihood", "options"), CASES)
+def test_no_position_sees_itself_or_a_later_one(decoder, shape, likelihood, options):
+    model = make(decoder, shape, likelihood, **options)
+    at, of_params = positions_of(shape), model.likelihood.positions
+    assert of_params.shape == model.likelihood.param_shape
+    x = torch.randn(1, *shape, requires_grad=True)
+    params = model.decoder(torch.zeros(1, 0), x)[0]
+    sees = 0
+    for position in range(int(at.max()) + 1):
+        (grad,) = torch.autograd.grad(params[of_params == position].sum(), x, retain_graph=True)
+        assert not grad[0][at >= position].any()
+        sees += int(grad[0][at < position].any())
+    assert sees > 0.6 * int(at.max())  # but most see some that came before
+
+
+@pytest.mark.parametrize(("decoder", "shape", "likelihood", "options"), CASES)
+def test_parameters_belong_to_the_position_that_the_likelihood_says(
+    decoder, shape, likelihood, options
+):
+    """log p of the data changes at a position's parameters alone if those of others are held."""
+    model = make(decoder, shape, likelihood, **options)
+    of_params, at = model.likelihood.positions, positions_of(shape)
+    if likelihood == "discretized_logistic_mixture":
+        pytest.skip("its mean is that of the whole pixel, in another form")
+    params = torch.randn(1, *model.likelihood.param_shape, requires_grad=True)
+    mean = model.likelihood(params).mean[0]
+    for position in range(int(at.max()) + 1):
+        (grad,) = torch.autograd.grad(mean[at == position].sum(), params, retain_graph=True)
+        assert not grad[0][of_params != position].any()
+
+
+@pytest.mark.parametrize(("decoder", "shape", "likelihood", "options"), CASES)
+def test_samples_that_keep_activations_are_those_that_do_not(decoder, shape, likelihood, options):
+    model = make(decoder, shape, likelihood, **options)
+    slow = AutoregressiveDecoder.stepper
+    torch.manual_seed(5)
+    kept = model.sample(7, mean=False)
+    model.decoder.stepper = lambda z: slow(model.decoder, z)
+    torch.manual_seed(5)
+    assert_close(kept, model.sample(7, mean=False))
+    assert kept.shape == (7, *shape) and kept.float().std() > 0
+
+
+@every_decoder
+def test_samples_have_the_probabilities_that_the_model_gives(decoder):
+    model = make(decoder, (1, 2, 2))
+    bits = torch.tensor(list(itertools.product([0.0, 1.0], repeat=4))).reshape(-1, 1, 2, 2)
+    expected = model.log_prob(bits).exp()
+    torch.manual_seed(1)
+    drawn = model.sample(20_000, mean=False)
+    index = (drawn.flatten(1) @ torch.tensor([8.0, 4.0, 2.0, 1.0])).long()
+    found = torch.bincount(index, minlength=16) / len(drawn)
+    assert ((found - expected).abs() < 5 * (expected / len(drawn)).sqrt() + 1e-3).all()
+
+
+@every_decoder
+def test_the_bound_of_a_model_without_latents_is_its_density(decoder):
+    model = make(decoder)
+    x = torch.rand(6, 1, 3, 3).round()
+    result = ELBO()(model, x)
+    assert_close(result.loss, -model.log_prob(x).mean())
+    assert result.terms["kl"] == 0
+    assert_close(model.log_marginal(x, 3), model.log_prob(x))
+
+
+@every_decoder
+def test_the_decoder_of_a_vae_sees_latents_too(decoder):
+    torch.manual_seed(0)
+    vae = VAE((1, 3, 3), latent_dim=2, decoder=decoder, decoder_args=SMALL[decoder])
+    z = torch.randn(4, 5, 2, requires_grad=True)
+    x = torch.rand(5, 1, 3, 3).round()
+    p = vae.decode(z)
+    log_prob = p.log_prob(x)
+    assert log_prob.shape == (4, 5)
+    (grad,) = torch.autograd.grad(log_prob.sum(), z)
+    assert (grad != 0).any(-1).all()
+    each = torch.stack([vae.decode(z[k]).log_prob(x) for k in range(4)])
+    assert_close(log_prob, each)
+    assert p.sample((2,)).shape == (2, 4, 5, 1, 3, 3)
+    assert vae.reconstruct(x).shape == x.shape and vae.sample(3).shape == (3, 1, 3, 3)
+    ELBO()(vae, x).loss.backward()
+
+
+@every_decoder
+def test_saved_and_loaded(decoder, tmp_path):
+    model = make(decoder)
+    model.save_pretrained(tmp_path)
+    again = AutoregressiveModel.from_pretrained(tmp_path)
+    x = torch.rand(3, 1, 3, 3).round()
+    assert_close(again.log_prob(x), model.log_prob(x))
+
+
+def test_what_does_not_fit():
+    with pytest.raises(TypeError, match="must be autoregressive"):
+        AutoregressiveModel((1, 4, 4), decoder="mlp")
+    with pytest.raises(ValueError, match="takes images"):
+        AutoregressiveModel((5,), decoder="pixelcnn")
+    with pytest.raises(ValueError, match="odd sizes"):
+        AutoregressiveModel((1, 4, 4), decoder_args={"size": 4})
