@@ -39,7 +39,8 @@ class Patch:
     """Attributes that are replaced together and put back together.
 
     Args:
-        replacements: finds them, at the time when the patch is applied
+        replacements: finds them, at the time when the patch is applied, and again when it is taken
+            back: what was imported in between may hold a replacement under its name
     """
 
     def __init__(self, replacements: Callable[[], Iterable[Replacement]]) -> None:
@@ -61,6 +62,15 @@ class Patch:
 
     def restore(self) -> None:
         """Put everything back; without a patch, nothing happens."""
+        if not self.applied:
+            return
+        originals = {id(vars(owner)[name]): own for owner, name, own in self._originals}
+        imported = [(o, name) for o, name, new in self._find() if vars(o).get(name) is new]
+        self._originals += [
+            Replacement(owner, name, originals[id(vars(owner)[name])])
+            for owner, name in imported
+            if not any(owner is o and name == n for o, n, _ in self._originals)
+        ]
         while self._originals:
             owner, name, own = self._originals.pop()
             if own is _INHERITED:
