@@ -22,7 +22,7 @@ IMAGE = (1, 2, 3)  # the dimensions that diffusers sums over
 _theirs = getattr(library("diffusers.models.autoencoders.vae", "diffusers"), NAME)
 
 
-class DiagonalGaussianDistribution(_theirs):
+class DiagonalGaussianDistribution(_theirs):  # type: ignore[misc,valid-type]
     """``DiagonalGaussianDistribution`` of diffusers: q(z|x) of an image autoencoder.
 
     The same interface and the same numbers, in less time and memory: the noise of a sample, its
@@ -55,7 +55,7 @@ class DiagonalGaussianDistribution(_theirs):
     def var(self) -> Tensor:
         return torch.zeros_like(self.mean) if self.deterministic else self.logvar.exp()
 
-    def sample(self, generator: Generator | Sequence[Generator] | None = None) -> Tensor:
+    def sample(self, generator: Generator | list[Generator] | None = None) -> Tensor:
         """z ~ q, of the shape, dtype and memory format of the mean, differentiable.
 
         Args:
@@ -67,7 +67,7 @@ class DiagonalGaussianDistribution(_theirs):
         """
         if self.deterministic:
             return self.mean.clone()
-        if isinstance(generator, (list, tuple)):
+        if isinstance(generator, list):
             rows = len(self.mean)
             if len(generator) == 1:
                 return self.sample(generator[0])
@@ -109,7 +109,7 @@ class DiagonalGaussianDistribution(_theirs):
         return -gaussian_log_prob(*operands, batch_ndim=kept)
 
     def mode(self) -> Tensor:
-        return self.mean  # type: ignore[no-any-return]
+        return self.mean
 
     def _as_mean(self, z: Tensor) -> Tensor:
         """z in the memory format of the parameters; the op gives it row by row."""

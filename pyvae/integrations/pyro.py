@@ -50,7 +50,7 @@ _TorchDistributionMixin = _torch.TorchDistributionMixin
 
 
 @functools.cache
-def pyro_distribution(cls: type[Distribution]) -> Any:
+def pyro_distribution(cls: type[Any]) -> Any:
     """The class with Pyro's methods: a subclass of it and of Pyro's ``TorchDistributionMixin``.
 
     Instances are those of ``cls`` in everything else; divergences registered for it hold.
@@ -72,7 +72,7 @@ def pyro_distribution(cls: type[Distribution]) -> Any:
         return cls
 
     def expand(self: Any, batch_shape: Sequence[int], _instance: Any = None) -> Any:
-        new = cls.expand(self, torch.Size(batch_shape), _instance)  # type: ignore[no-untyped-call]
+        new = cls.expand(self, torch.Size(batch_shape), _instance)
         return new if isinstance(new, made) else _with_state(cls, vars(new))
 
     def reduce(self: Any) -> Any:
@@ -83,8 +83,8 @@ def pyro_distribution(cls: type[Distribution]) -> Any:
     return made
 
 
-def _with_state(cls: type[Distribution], state: dict[str, Any]) -> Any:
-    made = pyro_distribution(cls)
+def _with_state(cls: type[Any], state: dict[str, Any]) -> Any:
+    made = pyro_distribution(cls)  # type: ignore[arg-type]  # mypy takes a class for unhashable
     new = made.__new__(made)
     vars(new).update(state)
     return new
