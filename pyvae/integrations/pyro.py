@@ -78,7 +78,8 @@ def pyro_distribution(cls: type[Any]) -> Any:
     def reduce(self: Any) -> Any:
         return _with_state, (cls, vars(self))
 
-    body = {"expand": expand, "__reduce__": reduce, "__doc__": cls.__doc__, "__module__": __name__}
+    doc = f":class:`{cls.__module__}.{cls.__name__}` with Pyro's methods."
+    body = {"expand": expand, "__reduce__": reduce, "__doc__": doc, "__module__": __name__}
     made = type(_TorchDistributionMixin)(cls.__name__, (cls, _TorchDistributionMixin), body)
     return made
 
@@ -91,8 +92,6 @@ def _with_state(cls: type[Any], state: dict[str, Any]) -> Any:
 
 
 class _Categorical(distributions.Categorical):
-    __doc__ = distributions.Categorical.__doc__
-
     @property
     def has_enumerate_support(self) -> bool:  # type: ignore[override]
         return not self.event_shape

@@ -15,7 +15,26 @@ pytestmark = [pytest.mark.integrations, pytest.mark.filterwarnings("ignore")]
 FOLDER = Path(pyvae.integrations.__file__).parent
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_"))
 PAGE = Path(__file__).parents[2] / "docs" / "integrations.md"
-BLOCK = re.compile(r"^```py (\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+HEADINGS = {
+    "Pyro": "pyro",
+    "scvi-tools": "scvi",
+    "diffusers": "diffusers",
+    "Lightning": "lightning",
+    "nflows": "nflows",
+    "Accelerate": "accelerate",
+}
+PART = re.compile(r"^## ([^\n]*)$|^```py\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks():
+    """The programs of the page, by library."""
+    found, library = {}, None
+    for heading, code in PART.findall(PAGE.read_text()):
+        if heading:
+            library = HEADINGS.get(heading)
+        else:
+            found.setdefault(library, []).append(code)
+    return found
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -26,15 +45,15 @@ def test_doctests(name):
     assert result.attempted and not result.failed
 
 
-@pytest.mark.parametrize("name", sorted({name for name, _ in BLOCK.findall(PAGE.read_text())}))
-def test_blocks_of_the_page_run(name, tmp_path, monkeypatch):
-    """Those of a library in their order, as one program."""
+@pytest.mark.parametrize("name", HEADINGS.values())
+def test_the_page_runs(name, tmp_path, monkeypatch):
     pytest.importorskip(name)
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
     namespace = {"__name__": "page"}
-    for library, code in BLOCK.findall(PAGE.read_text()):
-        if library == name:
+    try:
+        for code in blocks()[name]:
             exec(compile(code, f"{PAGE.name}, {name}", "exec"), namespace)
-    if name in ("scvi", "diffusers"):
-        importlib.import_module(f"pyvae.integrations.{name}").restore()
+    finally:
+        if name == "scvi":
+            importlib.import_module("pyvae.integrations.scvi").restore()
