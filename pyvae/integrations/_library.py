@@ -45,7 +45,7 @@ class Patch:
 
     def __init__(self, replacements: Callable[[], Iterable[Replacement]]) -> None:
         self._find = replacements
-        self._originals: list[Replacement] = []
+        self._originals: dict[int, Any] = {}  # by the identity of what took their place
 
     @property
     def applied(self) -> bool:
@@ -53,30 +53,22 @@ class Patch:
 
     def apply(self) -> None:
         """Replace them; what is replaced already stays so."""
-        done = {(id(owner), name) for owner, name, _ in self._originals}
         for owner, name, value in self._find():
-            if (id(owner), name) not in done:
-                own = vars(owner).get(name, _INHERITED)
-                self._originals.append(Replacement(owner, name, own))
+            own = vars(owner).get(name, _INHERITED)
+            if own is not value:
+                self._originals[id(value)] = own
                 setattr(owner, name, value)
 
     def restore(self) -> None:
         """Put everything back; without a patch, nothing happens."""
-        if not self.applied:
-            return
-        originals = {id(vars(owner)[name]): own for owner, name, own in self._originals}
-        imported = [(o, name) for o, name, new in self._find() if vars(o).get(name) is new]
-        self._originals += [
-            Replacement(owner, name, originals[id(vars(owner)[name])])
-            for owner, name in imported
-            if not any(owner is o and name == n for o, n, _ in self._originals)
-        ]
-        while self._originals:
-            owner, name, own = self._originals.pop()
-            if own is _INHERITED:
-                delattr(owner, name)
-            else:
-                setattr(owner, name, own)
+        for owner, name, value in self._find() if self.applied else ():
+            if vars(owner).get(name) is value:
+                own = self._originals[id(value)]
+                if own is _INHERITED:
+                    delattr(owner, name)
+                else:
+                    setattr(owner, name, own)
+        self._originals.clear()
 
     @contextmanager
     def __call__(self) -> Iterator[None]:

@@ -190,8 +190,8 @@ def test_restoring_leaves_the_library_as_it_was_and_what_it_imported_meanwhile()
     name = "diffusers.models.autoencoders.autoencoder_kl_wan"
     sys.modules.pop(name, None)
     ours.patch()
-    ours.patch()
     late = importlib.import_module(name)
+    ours.patch()
     assert late.DiagonalGaussianDistribution is autoencoder_kl.DiagonalGaussianDistribution is Ours
     ours.restore()
     ours.restore()
