@@ -1,8 +1,9 @@
 """Accelerate needs nothing of ours: models and objectives are modules."""
 
+from functools import partial
+
 import pytest
 import torch
-from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 pytestmark = [pytest.mark.integrations, pytest.mark.filterwarnings("ignore")]
@@ -21,21 +22,10 @@ def fresh():
     AcceleratorState._reset_state(reset_partial_state=True)
 
 
-class Loss(nn.Module):
-    """Model and objective as the one module that a wrapper's forward goes through."""
-
-    def __init__(self, model, objective):
-        super().__init__()
-        self.model, self.objective = model, objective
-
-    def forward(self, x):
-        return self.objective(self.model, x).loss
-
-
 def made():
     torch.manual_seed(0)
-    loss = Loss(pyvae.VAE((1, 4, 4), latent_dim=2), pyvae.objectives.ELBO())
-    return loss, torch.optim.Adam(loss.parameters(), lr=1e-3)
+    vae = pyvae.VAE((1, 4, 4), latent_dim=2)
+    return vae, torch.optim.Adam(vae.parameters(), lr=1e-3)
 
 
 def batches():
@@ -43,34 +33,44 @@ def batches():
     return DataLoader(TensorDataset(x), batch_size=16)
 
 
-def train(loss, optimizer, loader, backward):
+def train(model, optimizer, loader, backward, autocast):
+    elbo = pyvae.objectives.ELBO()
     for step, (x,) in enumerate(loader):
         torch.manual_seed(step)
         optimizer.zero_grad()
-        backward(loss(x))
+        with autocast():
+            loss = elbo(model, x).loss
+        backward(loss)
         optimizer.step()
+
+
+def same(first, second):
+    pairs = zip(first.parameters(), second, strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
 
 
 @pytest.mark.parametrize("precision", ["no", "bf16"])
 def test_a_prepared_loop_is_a_plain_loop(precision):
     accelerator = Accelerator(cpu=True, mixed_precision=precision)
-    loss, optimizer = made()
-    prepared = accelerator.prepare(loss, optimizer, batches())
-    train(*prepared, accelerator.backward)
-    plain, plain_optimizer = made()
-    autocast = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
-    train(autocast(plain), plain_optimizer, batches(), torch.Tensor.backward)
-    mine = accelerator.unwrap_model(prepared[0]).parameters()
-    assert all(torch.equal(a, b) for a, b in zip(mine, plain.parameters(), strict=True))
+    prepared = accelerator.prepare(*made(), batches())
+    train(*prepared, accelerator.backward, accelerator.autocast)
+    model, optimizer = made()
+    half = partial(torch.autocast, "cpu", torch.bfloat16, enabled=precision == "bf16")
+    train(model, optimizer, batches(), torch.Tensor.backward, half)
+    assert same(accelerator.unwrap_model(prepared[0]), list(model.parameters()))
+    untrained, _ = made()
+    assert not same(untrained, list(model.parameters()))
 
 
 def test_a_state_that_is_saved_and_loaded_goes_on(tmp_path):
     accelerator = Accelerator(cpu=True)
-    loss, optimizer, loader = accelerator.prepare(*made(), batches())
-    train(loss, optimizer, loader, accelerator.backward)
+    model, optimizer, loader = accelerator.prepare(*made(), batches())
+    rest = (optimizer, loader, accelerator.backward, accelerator.autocast)
+    train(model, *rest)
     accelerator.save_state(str(tmp_path))
-    train(loss, optimizer, loader, accelerator.backward)
-    whole = [p.clone() for p in loss.parameters()]
+    train(model, *rest)
+    whole = [p.clone() for p in model.parameters()]
     accelerator.load_state(str(tmp_path))
-    train(loss, optimizer, loader, accelerator.backward)
-    assert all(torch.equal(a, b) for a, b in zip(loss.parameters(), whole, strict=True))
+    assert not same(model, whole)
+    train(model, *rest)
+    assert same(model, whole)

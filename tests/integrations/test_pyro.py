@@ -289,7 +289,6 @@ JIT = {
 }
 
 
-@pytest.mark.xfail(reason="torch.jit.trace stops at the shape of gaussian_rsample", strict=False)
 @pytest.mark.filterwarnings("ignore")
 @elbos
 def test_jit_elbos(name, x):
