@@ -17,8 +17,8 @@ def probs_to_logits(probs: Tensor) -> Tensor:
 
     For decoders that end in a sigmoid: densities of these logits equal
     ``torch.nn.functional.binary_cross_entropy``. As there, an exact 0 or 1, which a sigmoid rounds
-    to, counts as logits of -100 or 100. A decoder without the sigmoid gives exact logits, and saves
-    most of the time of this.
+    to, counts as logits of -100 or 100, where the slope is 200 in the place of 1 / (p (1 - p)). A
+    decoder without the sigmoid gives exact logits, and saves most of the time of this.
 
     Args:
         probs: any shape; outside [0, 1] they give NaN.
@@ -37,8 +37,8 @@ def probs_to_logits(probs: Tensor) -> Tensor:
         got = probs.dtype if isinstance(probs, Tensor) else type(probs).__name__
         raise TypeError(f"probs_to_logits: probs must be a floating-point tensor, got {got}")
     p = probs.to(torch.promote_types(probs.dtype, torch.float32))
-    edge = (p == 0) | (p == 1)  # where the logit and its slope are infinite
-    return torch.where(edge, (2 * p - 1) * LIMIT, torch.logit(torch.where(edge, 0.5, p)))
+    inside = torch.where((p == 0) | (p == 1), 0.5, p)  # the logit of the others is infinite
+    return torch.logit(inside) + 2 * LIMIT * (p - inside)
 
 
 def scale_to_logvar(scale: Tensor | float) -> Tensor | float:

@@ -116,7 +116,7 @@ class VAEModule(_LightningModule):  # type: ignore[misc,valid-type]
 
     def _log(self, split: str, terms: Mapping[str, Tensor], batch: Batch) -> None:
         named = {f"{split}/{name}": value for name, value in terms.items()}
-        self.log_dict(named, batch_size=len(batch))
+        self.log_dict(named, batch_size=len(batch), sync_dist=split != "train")
 
 
 def as_batch(batch: Any) -> Batch:
