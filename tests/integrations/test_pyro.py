@@ -302,6 +302,39 @@ def test_jit_elbos(name, x):
     assert abs(mine - theirs) < 4 * math.hypot(error, other)
 
 
+def unknown_mean(data):
+    """A model whose posterior is known: m ~ N(0, I), each datum ~ N(m, I)."""
+
+    def model():
+        m = pyro.sample("m", ours.StandardNormal((2,)))
+        with pyro.plate("data", len(data)):
+            mean = m.expand(*m.shape[:-2], len(data), 2)
+            pyro.sample("x", ours.DiagonalGaussian(mean, 0.0, event_ndim=1), obs=data)
+
+    return model, data.sum(0) / (len(data) + 1), 1 / math.sqrt(len(data) + 1)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("method", ["guide", "nuts", "jit nuts"])
+def test_guides_and_samplers_of_pyros_own_find_the_posterior(method):
+    model, mean, std = unknown_mean(torch.randn(50, 2) + torch.tensor([1.0, -2.0]))
+    pyro.set_rng_seed(0)
+    if method == "guide":
+        guide = infer.autoguide.AutoNormal(model)
+        elbo = infer.Trace_ELBO()
+        svi = infer.SVI(model, guide, pyro.optim.ClippedAdam({"lr": 0.05, "lrd": 0.99}), elbo)
+        for _ in range(500):
+            svi.step()
+        draws = torch.stack([guide()["m"] for _ in range(400)])
+    else:
+        kernel = infer.NUTS(model, jit_compile="jit" in method, ignore_jit_warnings=True)
+        chain = infer.MCMC(kernel, num_samples=200, warmup_steps=100, disable_progbar=True)
+        chain.run()
+        draws = chain.get_samples()["m"]
+    assert (draws.mean(0) - mean).abs().max() < std / 2
+    assert 0.7 * std < draws.std(0).min() and draws.std(0).max() < 1.4 * std
+
+
 NAMES = [name for name in ours.__all__ if name != "pyro_distribution"]
 
 
