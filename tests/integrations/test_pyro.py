@@ -349,13 +349,13 @@ def test_every_distribution_has_its_class():
 
 
 def instance(name):
-    """Of batch shape (3,), vectors where there are events."""
+    """Of three rows; vectors, where there are events."""
     a, b = torch.zeros(3, 4), torch.ones(3, 4)
     flow = distributions.StandardNormal((4,)).expand([3])
     arguments = {
         "BinaryChain": ((a, [], [4]), {}),
         "Categorical": ((), {"logits": torch.zeros(3, 4, 5), "event_ndim": 1}),
-        "DiscretizedLogistic": ((a, b), {"event_ndim": 1}),
+        "DiscretizedLogistic": ((), {"mean": a, "log_scale": b, "event_ndim": 1}),
         "DiscretizedLogisticMixture": ((torch.zeros(3, 30, 2, 2), 10), {}),
         "FlowDistribution": ((flow, []), {}),
         "GaussianMixture": ((torch.zeros(3, 5, 4), torch.zeros(3, 5, 4)), {}),
@@ -363,11 +363,14 @@ def instance(name):
         "Rank1Gaussian": ((a, a, b), {}),
         "RelaxedBernoulli": ((a,), {}),
         "StandardNormal": (((4,),), {}),
-        "ZeroInflatedNegativeBinomial": ((b, b, a), {"event_ndim": 1}),
-        "NegativeBinomial": ((b, b), {"event_ndim": 1}),
-        "Laplace": ((a, a), {"event_ndim": 1}),
+        "ZeroInflatedNegativeBinomial": (
+            (),
+            {"mean": b, "inverse_dispersion": b, "zi_logits": a, "event_ndim": 1},
+        ),
+        "NegativeBinomial": ((), {"mean": b, "inverse_dispersion": b, "event_ndim": 1}),
+        "Laplace": ((), {"mean": a, "log_scale": a, "event_ndim": 1}),
         "DiagonalGaussian": ((a, a), {"event_ndim": 1}),
-        "Poisson": ((a,), {"event_ndim": 1}),
+        "Poisson": ((), {"log_rate": a, "event_ndim": 1}),
     }
     args, options = arguments.get(name, ((), {"logits": a, "event_ndim": 1}))
     made = getattr(ours, name)(*args, **options)
@@ -376,16 +379,18 @@ def instance(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_class_keeps_its_kind_through_what_pyro_does(name):
-    p = instance(name)
-    kind = getattr(ours, name)
-    assert isinstance(p, getattr(distributions, name)) and p.batch_shape == (3,)
+    p, kind = instance(name), getattr(ours, name)
+    batch = p.batch_shape
+    assert isinstance(p, getattr(distributions, name)) and batch[0] == 3
     x = p().detach()
-    for other in (p.expand([2, 3]), p.expand_by([2]), copy.deepcopy(p)):
+    for other in (p.expand([2, *batch]), p.expand_by([2]), copy.deepcopy(p)):
         assert type(other) is kind
-        torch.testing.assert_close(other.log_prob(x).expand(2, 3)[1], p.log_prob(x))
+        torch.testing.assert_close(other.log_prob(x).expand(2, *batch)[1], p.log_prob(x))
     assert p.expand_by([2])().shape == p.shape((2,)) == (2, *x.shape)
-    assert torch.equal(p.mask(torch.tensor([True, False, True])).log_prob(x)[1], torch.zeros(()))
-    torch.testing.assert_close(p.to_event(1).log_prob(x), p.log_prob(x).sum())
+    rows = torch.tensor([True, False, True]).reshape(3, *(1 for _ in batch[1:])).expand(batch)
+    masked = p.mask(rows).log_prob(x)
+    assert not masked[1].any() and torch.equal(masked[0], p.log_prob(x)[0])
+    torch.testing.assert_close(p.to_event(len(batch)).log_prob(x), p.log_prob(x).sum())
     again = pickle.loads(pickle.dumps(p))
     assert type(again) is kind and torch.equal(again.log_prob(x), p.log_prob(x))
 
@@ -396,8 +401,7 @@ def test_a_class_of_ones_own():
 
     made = ours.pyro_distribution(Shifted)
     assert made is ours.pyro_distribution(Shifted) is ours.pyro_distribution(made)
-    assert isinstance(
-        made(torch.zeros(3), torch.zeros(3), event_ndim=0).mask(True), dist.Distribution
-    )
+    one = made(mean=torch.zeros(3), log_scale=torch.zeros(3), event_ndim=0)
+    assert isinstance(one.mask(True), dist.Distribution)
     with pytest.raises(TypeError, match="expected a subclass of"):
         ours.pyro_distribution(nn.Linear)
