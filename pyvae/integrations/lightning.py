@@ -82,7 +82,7 @@ class VAEModule(_LightningModule):  # type: ignore[misc,valid-type]
         if self.automatic_optimization:
             result = self.objective(self.model, batch, phase=self._phases[0].name)
             self._log("train", {"loss": result.loss.detach(), **result.terms}, batch)
-            return result.loss  # type: ignore[no-any-return]
+            return result.loss
         optimizers = self.optimizers()
         for phase, optimizer in zip(self._phases, optimizers, strict=True):
             optimizer.zero_grad()
