@@ -17,8 +17,9 @@ def probs_to_logits(probs: Tensor) -> Tensor:
 
     For decoders that end in a sigmoid: densities of these logits equal
     ``torch.nn.functional.binary_cross_entropy``. As there, an exact 0 or 1, which a sigmoid rounds
-    to, counts as logits of -100 or 100, where the slope is 200 in the place of 1 / (p (1 - p)). A
-    decoder without the sigmoid gives exact logits, and saves most of the time of this.
+    to, counts as logits of -100 or 100, where the slope is 200 in the place of 1 / (p (1 - p)).
+    Slopes of densities in p are x - p, to rounding, times that of the logit; through the sigmoid
+    they are exact. A decoder without it gives exact logits, and saves most of the time of this.
 
     Args:
         probs: any shape; outside [0, 1] they give NaN.
