@@ -38,6 +38,7 @@ from .mixture import (
     minibatch_weighted_log_weights,
 )
 from .mmd import mmd
+from .parameters import probs_to_logits, scale_to_logvar
 from .rank1 import rank1_gaussian_rsample_kl
 
 __all__ = [
@@ -60,6 +61,8 @@ __all__ = [
     "mmd",
     "negative_binomial_log_prob",
     "poisson_log_prob",
+    "probs_to_logits",
     "rank1_gaussian_rsample_kl",
+    "scale_to_logvar",
     "zero_inflated_negative_binomial_log_prob",
 ]

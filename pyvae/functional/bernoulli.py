@@ -5,10 +5,16 @@ from __future__ import annotations
 from torch import Tensor
 
 from ._arguments import allowed, ops
+from .parameters import one_of, probs_to_logits
 
 
 def bernoulli_log_prob(
-    x: Tensor, logits: Tensor, *, batch_ndim: int = 1, inplace: bool = False
+    x: Tensor,
+    logits: Tensor | None = None,
+    *,
+    probs: Tensor | None = None,
+    batch_ndim: int = 1,
+    inplace: bool = False,
 ) -> Tensor:
     """log p(x) = sum x l - log(1 + exp(l)) in nats, per sample, from logits l.
 
@@ -18,6 +24,8 @@ def bernoulli_log_prob(
     Args:
         x: ``(*batch, *event)`` in [0, 1]; bool and integers 0/1 too.
         logits: the same event shape; batch dimensions may be missing or 1.
+        probs: probabilities in the place of the logits: see :func:`probs_to_logits`. The result is
+            then the negative of ``binary_cross_entropy`` with ``reduction="sum"``, per sample.
         batch_ndim: leading dimensions of the broadcast result to keep.
         inplace: let the gradient of ``logits`` overwrite them, which saves a buffer and the time to
             map its memory. Only for logits that nothing else uses, such as the output of a last
@@ -34,6 +42,9 @@ def bernoulli_log_prob(
         >>> bernoulli_log_prob(torch.tensor([[True, False]]), torch.zeros(1, 2))
         tensor([-1.3863])
     """
+    if logits is None or probs is not None:
+        one_of("bernoulli_log_prob", logits=logits, probs=probs)
+        logits = probs_to_logits(probs)  # type: ignore[arg-type]
     op = (
         ops.bernoulli_log_prob_inplace.default
         if allowed(inplace)

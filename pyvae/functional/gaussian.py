@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Generator, Tensor
 
 from ._arguments import allowed, draw_seed, number, ops, repeated
+from .parameters import one_of, scale_to_logvar
 
 
 def gaussian_rsample(
@@ -170,8 +171,9 @@ def gaussian_rsample_log_ratio(
 def gaussian_log_prob(
     x: Tensor,
     mean: Tensor,
-    logvar: Tensor | float = 0.0,
+    logvar: Tensor | float | None = None,
     *,
+    scale: Tensor | float | None = None,
     batch_ndim: int = 1,
     inplace: bool = False,
 ) -> Tensor:
@@ -179,12 +181,16 @@ def gaussian_log_prob(
 
     -1/2 sum [log 2 pi + logvar + (x - mean)^2 exp(-logvar)]; with the constant, so that a variance
     can be learned (Rybkin, Daniilidis and Levine, "Simple and effective VAE training with
-    calibrated decoders", 2021).
+    calibrated decoders", 2021). A squared error is the density of a fixed variance:
+    ``mse_loss(mean, x, reduction="sum")`` is minus the sum of this for ``logvar=-log(2)``, less
+    log(pi) / 2 for each element; half of it is that for ``logvar=0``, less log(2 pi) / 2.
 
     Args:
         x: ``(*batch, *event)``; bool and integers count as numbers.
         mean: the same event shape; batch dimensions may be missing or 1.
-        logvar: log-variance: a number, or any tensor that broadcasts, such as a learned scalar.
+        logvar: log-variance: a number, or any tensor that broadcasts, such as a learned scalar;
+            0 if neither this nor ``scale`` is given.
+        scale: standard deviation in the place of the log-variance: see :func:`scale_to_logvar`.
         batch_ndim: leading dimensions of the broadcast result to keep.
         inplace: let the gradient of ``mean`` take its storage; see :func:`bernoulli_log_prob`.
 
@@ -196,6 +202,11 @@ def gaussian_log_prob(
         >>> gaussian_log_prob(torch.zeros(2, 3), torch.zeros(2, 3))
         tensor([-2.7568, -2.7568])
     """
+    if scale is not None:
+        one_of("gaussian_log_prob", logvar=logvar, scale=scale)
+        logvar = scale_to_logvar(scale)
+    elif logvar is None:
+        logvar = 0.0
     op = (
         ops.gaussian_log_prob_inplace.default if allowed(inplace) else ops.gaussian_log_prob.default
     )

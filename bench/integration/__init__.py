@@ -1,0 +1,1 @@
+"""One measurement for each library that :mod:`pyvae.integrations` is for."""
