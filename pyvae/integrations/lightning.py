@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from pyvae.batch import Batch
 from pyvae.integrations._library import library
-from pyvae.models.base import Model, posterior_mean
+from pyvae.models.base import Model, mean_or_sample
 from pyvae.objectives import Objective
 
 __all__ = ["VAEModule"]
@@ -107,7 +107,7 @@ class VAEModule(_LightningModule):  # type: ignore[misc,valid-type]
 
     def predict_step(self, batch: Any, batch_idx: int = 0) -> Tensor:
         """The latents of a batch: the mean of q(z|x), (B, latent_dim)."""
-        return posterior_mean(self.model.encode(as_batch(batch).x))
+        return mean_or_sample(self.model.encode(as_batch(batch).x))
 
     def _evaluate(self, split: str, batch: Any) -> None:
         batch = as_batch(batch)

@@ -19,7 +19,7 @@ from pyvae.benchmarking import (
     race,
     run_contest,
 )
-from pyvae.benchmarking.plain import PLAIN
+from pyvae.benchmarking.plain import plain_of
 from pyvae.cli import main
 from pyvae.testing import CASES
 
@@ -45,7 +45,7 @@ def test_16_bit_and_weighted_rows_pass_the_check(op: str) -> None:
 
 
 def test_every_op_has_a_plain_form() -> None:
-    assert {case.native for case in CASES.values()} <= set(PLAIN)
+    assert not [case.name for case in CASES.values() if plain_of(case) is None]
 
 
 def test_overwritten_arguments_are_made_afresh() -> None:

@@ -108,6 +108,20 @@ def zero_inflated_negative_binomial_log_prob(
     ).sum(-1)
 
 
+def negative_binomial_log_prob_log_mean(
+    x: Tensor, log_mean: Tensor, inverse_dispersion: Tensor
+) -> Tensor:
+    return negative_binomial_log_prob(x, log_mean.exp(), inverse_dispersion)
+
+
+def zero_inflated_negative_binomial_log_prob_log_mean(
+    x: Tensor, log_mean: Tensor, inverse_dispersion: Tensor, zi_logits: Tensor
+) -> Tensor:
+    return zero_inflated_negative_binomial_log_prob(
+        x, log_mean.exp(), inverse_dispersion, zi_logits
+    )
+
+
 def bernoulli_elbo_loss(
     x: Tensor, logits: Tensor, mean: Tensor, logvar: Tensor, beta: Tensor | float = 1.0
 ) -> Tensor:
