@@ -12,6 +12,7 @@ from torch.nn.functional import logsigmoid
 from pyvae.distributions.base import precise, root
 from pyvae.distributions.counts import negative_binomial_counts
 from pyvae.distributions.elementwise import Elementwise
+from pyvae.distributions.parameters import Parameter, log_odds, only
 from pyvae.functional import (
     negative_binomial_log_prob,
     zero_inflated_negative_binomial_log_prob,
@@ -21,31 +22,44 @@ __all__ = ["NegativeBinomial", "ZeroInflatedNegativeBinomial"]
 
 
 class NegativeBinomial(Elementwise):
-    r"""Independent counts of mean m and variance m + m^2 / t, over the trailing dimensions.
+    r"""Independent counts of mean m and variance m + m^2 / t.
 
     .. math::
         p(x) = \prod_i \frac{\Gamma(x_i + t_i)}{\Gamma(t_i)\, x_i!}
             \left(\frac{t_i}{t_i + m_i}\right)^{t_i} \left(\frac{m_i}{t_i + m_i}\right)^{x_i}
 
     Poisson counts whose rates are gamma variables of shape t and mean m; as t grows they become
-    Poisson counts. Lopez et al. 2018 (scVI), supplement, note 3.
+    Poisson counts. Lopez et al. 2018 (scVI), supplement, note 3. Equal to ``NegativeBinomial`` of
+    ``torch.distributions``, or ``Independent(NegativeBinomial, event_ndim)``, whose total_count is
+    t and whose probability p of success is m / (m + t).
 
     Args:
-        mean: m, not negative, (*batch, *event)
-        inverse_dispersion: t, positive, anything that broadcasts with the mean; a number too
-        event_ndim: how many trailing dimensions form the event; default: all but the first
+        total_count: t; 0 leaves nothing but zeros
+        probs: p, below 1
+        logits: log p / (1 - p) = log m / t, instead of probs
         validate_args: check parameters and values (this waits for the device); default: as torch
+        mean: m, not negative, (*batch, *event), with inverse_dispersion instead of all these
+        inverse_dispersion: t, positive
+        event_ndim: how many trailing dimensions form the event
+
+    Parameters are numbers, or tensors that broadcast.
 
     Raises:
-        TypeError: the mean is not a floating-point tensor.
-        ValueError: shapes that do not broadcast, or validated parameters or values out of range.
+        TypeError: a parameter is neither a floating-point tensor nor a number.
+        ValueError: neither of the two kinds of parameters; shapes that do not broadcast;
+            parameters or values out of range where they are validated.
 
-    >>> p = NegativeBinomial(torch.ones(3, 2), 1.0)
+    >>> NegativeBinomial(2.0, probs=torch.tensor([0.5])).mean
+    tensor([2.])
+    >>> p = NegativeBinomial(mean=torch.ones(3, 2), inverse_dispersion=1.0, event_ndim=1)
     >>> p.log_prob(torch.zeros(2))  # (1 / 2)^2
     tensor([-1.3863, -1.3863, -1.3863])
     """
 
-    parameters: ClassVar[dict[str, constraints.Constraint]] = {
+    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {
+        "total_count": constraints.nonnegative,
+        "probs": constraints.half_open_interval(0.0, 1.0),
+        "logits": constraints.real,
         "mean": constraints.nonnegative,
         "inverse_dispersion": constraints.positive,
     }
@@ -54,40 +68,93 @@ class NegativeBinomial(Elementwise):
 
     def __init__(
         self,
-        mean: Tensor,
-        inverse_dispersion: Tensor | float,
-        *,
-        event_ndim: int | None = None,
+        total_count: Parameter | None = None,
+        probs: Parameter | None = None,
+        logits: Parameter | None = None,
         validate_args: bool | None = None,
+        *,
+        mean: Parameter | None = None,
+        inverse_dispersion: Parameter | None = None,
+        event_ndim: int = 0,
     ) -> None:
-        self._hold(event_ndim, validate_args, mean=mean, inverse_dispersion=inverse_dispersion)
-
-    @property
-    def mean(self) -> Tensor:
-        return self._full("mean")
+        name = "NegativeBinomial"
+        first = only(name, mean=mean, probs=probs, logits=logits)
+        if "mean" in first:
+            names = {"inverse_dispersion": inverse_dispersion}
+        else:
+            names = {"total_count": total_count}
+        if (total_count is None) == (inverse_dispersion is None) or None in names.values():
+            raise ValueError(
+                f"{name}: expected mean with inverse_dispersion, or total_count with probs or "
+                f"logits, got {next(iter(first))} without {next(iter(names))} alone"
+            )
+        self._hold(event_ndim, validate_args, **first, **names)
 
     @property
     def inverse_dispersion(self) -> Tensor:
-        return self._full("inverse_dispersion")
+        return self._full("inverse_dispersion" if "mean" in self._given else "total_count")
+
+    @property
+    def total_count(self) -> Tensor:
+        return self.inverse_dispersion
+
+    @property
+    def mean(self) -> Tensor:
+        return self._operands()[0].to(self._dtype)
+
+    @property
+    def logits(self) -> Tensor:
+        """log m / t."""
+        if "logits" in self._given:
+            return self._given["logits"]
+        if "probs" in self._given:
+            return log_odds(self._given["probs"])
+        return self.mean.log() - self.inverse_dispersion.log()
+
+    @property
+    def probs(self) -> Tensor:
+        """m / (m + t)."""
+        return self._given["probs"] if "probs" in self._given else torch.sigmoid(self.logits)
+
+    def _odds(self) -> Tensor:
+        """m / t, in float32 at least."""
+        if "probs" in self._given:
+            probs = precise(self._given["probs"])
+            return probs / (1 - probs)
+        if "logits" in self._given:
+            return precise(self._given["logits"]).exp()
+        return precise(self._given["mean"]) / self.inverse_dispersion
+
+    def _operands(self) -> tuple[Tensor, Tensor]:
+        """m and t as the op takes them; a total count of 0 is a mean of 0 at any t."""
+        if "mean" in self._given:
+            return self._given["mean"], self._given["inverse_dispersion"]
+        count = self._given["total_count"]
+        return count * self._odds(), torch.where(count == 0, 1.0, count)
+
+    @property
+    def mode(self) -> Tensor:
+        most = (precise(self.inverse_dispersion) - 1) * self._odds()
+        return most.floor().clamp(min=0).to(self._dtype)
 
     @property
     def variance(self) -> Tensor:
-        return self.mean * (1 + self.mean / self.inverse_dispersion)
+        mean, t = self._operands()
+        return (mean * (1 + mean / t)).to(self._dtype)
 
     @property
     def stddev(self) -> Tensor:
-        return root(self.mean) * (1 + self.mean / self.inverse_dispersion).sqrt()
+        mean, t = self._operands()
+        return (root(mean) * (1 + mean / t).sqrt()).to(self._dtype)
 
     def _log_prob(self, value: Tensor, batch_ndim: int) -> Tensor:
-        given = self._given
         log_prob: Tensor = negative_binomial_log_prob(
-            value, given["mean"], given["inverse_dispersion"], batch_ndim=batch_ndim
+            value, *self._operands(), batch_ndim=batch_ndim
         )
         return log_prob
 
     def _draw(self, shape: torch.Size) -> Tensor:
-        drawn = negative_binomial_counts(self.mean, self.inverse_dispersion, shape)
-        return drawn.to(self.mean.dtype)
+        return negative_binomial_counts(*self._operands(), shape).to(self._dtype)
 
 
 class ZeroInflatedNegativeBinomial(Elementwise):
@@ -100,22 +167,24 @@ class ZeroInflatedNegativeBinomial(Elementwise):
     Args:
         mean: m of the negative binomial part, (*batch, *event); this distribution's own ``mean``
             is (1 - pi) m
-        inverse_dispersion: t, positive, anything that broadcasts with the mean; a number too
-        zi_logits: log-odds of an extra zero, anything that broadcasts with the mean; a number too
-        event_ndim: how many trailing dimensions form the event; default: all but the first
+        inverse_dispersion: t, positive
+        zi_logits: log-odds of an extra zero
+        event_ndim: how many trailing dimensions form the event
         validate_args: check parameters and values (this waits for the device); default: as torch
 
+    Parameters are numbers, or tensors that broadcast.
+
     Raises:
-        TypeError: the mean is not a floating-point tensor.
+        TypeError: a parameter is neither a floating-point tensor nor a number.
         ValueError: shapes that do not broadcast, or validated parameters or values out of range.
 
-    >>> p = ZeroInflatedNegativeBinomial(torch.ones(3, 1), 1.0, 0.0)
-    >>> p.log_prob(torch.zeros(1)).exp()  # 1 / 2 + 1 / 2 * 1 / 2
+    >>> p = ZeroInflatedNegativeBinomial(torch.ones(3), 1.0, 0.0)
+    >>> p.log_prob(torch.zeros(3)).exp()  # 1 / 2 + 1 / 2 * 1 / 2
     tensor([0.7500, 0.7500, 0.7500])
     """
 
-    parameters: ClassVar[dict[str, constraints.Constraint]] = {
-        "count_mean": constraints.nonnegative,
+    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {
+        "mean": constraints.nonnegative,
         "inverse_dispersion": constraints.positive,
         "zi_logits": constraints.real,
     }
@@ -124,11 +193,11 @@ class ZeroInflatedNegativeBinomial(Elementwise):
 
     def __init__(
         self,
-        mean: Tensor,
-        inverse_dispersion: Tensor | float,
-        zi_logits: Tensor | float,
+        mean: Parameter,
+        inverse_dispersion: Parameter,
+        zi_logits: Parameter,
         *,
-        event_ndim: int | None = None,
+        event_ndim: int = 0,
         validate_args: bool | None = None,
     ) -> None:
         self._hold(

@@ -8,66 +8,91 @@ import torch
 from torch import Tensor
 from torch.distributions import constraints
 
-from pyvae.distributions.base import precise
+from pyvae.distributions.base import precise, root
 from pyvae.distributions.counts import poisson_counts
 from pyvae.distributions.elementwise import Elementwise
+from pyvae.distributions.parameters import Parameter, only, steep_log
 from pyvae.functional import poisson_log_prob
 
 __all__ = ["Poisson"]
 
 
 class Poisson(Elementwise):
-    r"""Independent counts with rate exp(log_rate), over the trailing dimensions.
+    r"""Independent counts with rate exp(r).
 
     .. math:: \log p(x) = \sum_i x_i r_i - e^{r_i} - \log x_i!
 
+    Equal to ``Poisson`` of ``torch.distributions``, or ``Independent(Poisson, event_ndim)``.
+
     Args:
-        log_rate: (*batch, *event)
-        event_ndim: how many trailing dimensions form the event; default: all but the first
+        rate: exp(r), (*batch, *event); a number too
         validate_args: check parameters and values (this waits for the device); default: as torch
+        log_rate: r, instead of the rate
+        event_ndim: how many trailing dimensions form the event
 
     Raises:
-        TypeError: the log-rate is not a floating-point tensor.
-        ValueError: NaN among validated parameters, or a negative or fractional validated value.
+        TypeError: the parameter is neither a floating-point tensor nor a number.
+        ValueError: not one of rate and log_rate; NaN or a negative rate where parameters are
+            validated, a negative or fractional value where values are.
 
-    >>> p = Poisson(torch.zeros(3, 2))
-    >>> p.log_prob(torch.tensor([0.0, 1.0]))
+    >>> Poisson(1.0).log_prob(torch.tensor([0.0, 1.0]))
+    tensor([-1., -1.])
+    >>> Poisson(log_rate=torch.zeros(3, 2), event_ndim=1).log_prob(torch.tensor([0.0, 1.0]))
     tensor([-2., -2., -2.])
     """
 
-    parameters: ClassVar[dict[str, constraints.Constraint]] = {"log_rate": constraints.real}
+    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {
+        "rate": constraints.nonnegative,
+        "log_rate": constraints.real,
+    }
     variable = constraints.nonnegative_integer
     values = "whole numbers of at least 0"
 
     def __init__(
         self,
-        log_rate: Tensor,
-        *,
-        event_ndim: int | None = None,
+        rate: Parameter | None = None,
         validate_args: bool | None = None,
+        *,
+        log_rate: Parameter | None = None,
+        event_ndim: int = 0,
     ) -> None:
-        self._hold(event_ndim, validate_args, log_rate=log_rate)
+        self._hold(event_ndim, validate_args, **only("Poisson", rate=rate, log_rate=log_rate))
+
+    @property
+    def rate(self) -> Tensor:
+        return self._given["rate"] if "rate" in self._given else self._given["log_rate"].exp()
 
     @property
     def log_rate(self) -> Tensor:
-        return self._full("log_rate")
+        return self._given["rate"].log() if "rate" in self._given else self._given["log_rate"]
 
     @property
     def mean(self) -> Tensor:
-        return self.log_rate.exp()
+        return self.rate
+
+    @property
+    def mode(self) -> Tensor:
+        return self.rate.floor()
 
     @property
     def variance(self) -> Tensor:
-        return self.log_rate.exp()
+        return self.rate
 
     @property
     def stddev(self) -> Tensor:
-        return (self.log_rate / 2).exp()
+        return root(self.rate) if "rate" in self._given else (self.log_rate / 2).exp()
 
     def _log_prob(self, value: Tensor, batch_ndim: int) -> Tensor:
-        log_prob: Tensor = poisson_log_prob(value, self._given["log_rate"], batch_ndim=batch_ndim)
+        rate = self._given.get("rate")
+        log_rate = self._given["log_rate"] if rate is None else steep_log(rate)
+        log_prob: Tensor = poisson_log_prob(value, log_rate, batch_ndim=batch_ndim)
         return log_prob
 
+    def _impossible(self, value: Tensor) -> Tensor | None:
+        rate = self._given.get("rate")
+        return None if rate is None else (rate == 0) & (value > 0)
+
     def _draw(self, shape: torch.Size) -> Tensor:
-        rate = precise(self.log_rate).exp()
-        return poisson_counts(rate.expand(shape)).to(self.log_rate.dtype)
+        rate = self._given.get("rate")
+        rate = precise(self.log_rate).exp() if rate is None else precise(rate)
+        return poisson_counts(rate.expand(shape)).to(self._dtype)

@@ -51,8 +51,8 @@ class NegativeBinomialLikelihood(_LibrarySized):
 
     def forward(self, params: Tensor, **side: Tensor) -> NegativeBinomial:
         return NegativeBinomial(
-            self._mean(params, side["library"]),
-            self.log_inverse_dispersion.exp(),
+            mean=self._mean(params, side["library"]),
+            inverse_dispersion=self.log_inverse_dispersion.exp(),
             event_ndim=len(self.data_shape),
             validate_args=False,
         )
