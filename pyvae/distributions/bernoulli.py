@@ -83,15 +83,23 @@ class Bernoulli(Elementwise):
             return probs, 1 - probs
         return torch.sigmoid(self._given["logits"]), torch.sigmoid(-self._given["logits"])
 
-    def _finite_logits(self) -> Tensor:
-        """The logits, in which a probability of 0 or 1 counts as 1e-30 and 1 less that."""
-        probs = self._given.get("probs")
-        if probs is None:
-            return self._given["logits"]
-        p = precise(probs)
+    def _rarer(self) -> tuple[Tensor, Tensor]:
+        """Of given probabilities: where 1 is likelier, and the log-odds of the other value.
+
+        Those have all their digits, and so has the gradient x - sigmoid(l). A value without
+        probability counts as one of 1e-30.
+        """
+        p = precise(self._given["probs"])
         high = p > 0.5
-        small = torch.log1p(-torch.where(high, 0.0, p))
-        return steep_log(p) - torch.where(high, steep_log(torch.where(high, 1 - p, 1.0)), small)
+        rare = torch.where(high, 1 - p, p)
+        return high, steep_log(rare) - torch.log1p(-rare)
+
+    def _finite_logits(self) -> Tensor:
+        """The logits, none of them infinite for given probabilities."""
+        if "logits" in self._given:
+            return self._given["logits"]
+        high, logits = self._rarer()
+        return torch.where(high, -logits, logits)
 
     @property
     def mean(self) -> Tensor:
@@ -126,7 +134,11 @@ class Bernoulli(Elementwise):
         return torch.bernoulli(self.probs.expand(shape))
 
     def _log_prob(self, value: Tensor, batch_ndim: int) -> Tensor:
-        logits = self._finite_logits()
+        logits = self._given.get("logits")
+        if logits is None:
+            high, logits = self._rarer()
+            value = value if value.is_floating_point() else value.to(logits.dtype)
+            value = torch.where(high, 1 - value, value)
         log_prob: Tensor = bernoulli_log_prob(value, logits, batch_ndim=batch_ndim)
         return log_prob
 

@@ -10,11 +10,19 @@ from torch.distributions import constraints
 
 from pyvae.distributions.base import precise
 
-__all__ = ["Parameter", "as_tensors", "log_odds", "only", "open_unit_interval", "steep_log"]
+__all__ = [
+    "NOTHING",
+    "Parameter",
+    "as_tensors",
+    "log_odds",
+    "only",
+    "open_unit_interval",
+    "steep_log",
+]
 
 Parameter = Tensor | float
 
-#: Stands for 0 in a logarithm. Sums of it and any other share are exact, and its own slope is held.
+#: Stands for 0 in a logarithm: so little that nothing else changes, with a slope that can be held.
 NOTHING = 1e-30
 
 
