@@ -9,7 +9,15 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-__all__ = ["OpDistribution", "broadcast", "check_event", "precise", "root"]
+__all__ = [
+    "OpDistribution",
+    "broadcast",
+    "check_event",
+    "expm1_rest",
+    "one_event",
+    "precise",
+    "root",
+]
 
 Self = TypeVar("Self", bound="OpDistribution")
 
@@ -41,6 +49,25 @@ def check_event(p: Distribution, value: Tensor) -> None:
             f"{type(p).__name__}.log_prob: value must have the event shape {tuple(event)}, "
             f"got {tuple(value.shape)}"
         )
+
+
+def one_event(q: Distribution, p: Distribution) -> None:
+    """Raises: ValueError: a divergence was asked for of distributions over different events."""
+    if q.event_shape != p.event_shape:
+        raise ValueError(
+            f"kl_divergence: {type(q).__name__} and {type(p).__name__} must have one event shape, "
+            f"got {tuple(q.event_shape)} and {tuple(p.event_shape)}"
+        )
+
+
+def expm1_rest(x: Tensor) -> Tensor:
+    """e^x - 1 - x, which is about x^2 / 2 near 0, where a difference would have no digits."""
+    near = x.abs() < 0.5
+    small, total = torch.where(near, x, 0.0), torch.ones_like(x)
+    for k in range(16, 2, -1):
+        total = 1 + small / k * total
+    large = torch.where(near, 1.0, x)
+    return torch.where(near, small.square() / 2 * total, torch.expm1(large) - large)
 
 
 class OpDistribution(Distribution):
@@ -114,8 +141,8 @@ class OpDistribution(Distribution):
         return torch.as_tensor(value, dtype=self._dtype, device=device)
 
     def _over_event(self, each: Tensor) -> Tensor:
-        """The sum over an event, of (*batch, *event)."""
-        return each.flatten(len(self._batch_shape)).sum(-1) if self._event_ndim else each
+        """The sum over an event, of (*, *event)."""
+        return each.flatten(-self._event_ndim).sum(-1) if self._event_ndim else each
 
     def _batch_ndim(self, value: Tensor) -> int:
         """How many dimensions ``log_prob(value)`` has. Validates the value if asked to."""

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import constraints, register_kl
 
-from pyvae.distributions.base import broadcast, precise, root
+from pyvae.distributions.base import broadcast, one_event, precise, root
 from pyvae.distributions.elementwise import Elementwise
 from pyvae.distributions.parameters import Parameter, log_odds, only, steep_log
 from pyvae.functional import bernoulli_log_prob
@@ -74,14 +74,15 @@ class Bernoulli(Elementwise):
 
     @property
     def probs(self) -> Tensor:
-        return self._shares()[0]
+        return self._shares()[0].to(self._dtype)
 
     def _shares(self) -> tuple[Tensor, Tensor]:
-        """p and 1 - p."""
+        """p and 1 - p, in float32 at least."""
         probs = self._given.get("probs")
         if probs is not None:
-            return probs, 1 - probs
-        return torch.sigmoid(self._given["logits"]), torch.sigmoid(-self._given["logits"])
+            return precise(probs), 1 - precise(probs)
+        logits = precise(self._given["logits"])
+        return torch.sigmoid(logits), torch.sigmoid(-logits)
 
     def _rarer(self) -> tuple[Tensor, Tensor]:
         """Of given probabilities: where 1 is likelier, and the log-odds of the other value.
@@ -116,7 +117,7 @@ class Bernoulli(Elementwise):
     @property
     def variance(self) -> Tensor:
         one, zero = self._shares()
-        return one * zero
+        return (one * zero).to(self._dtype)
 
     @property
     def stddev(self) -> Tensor:
@@ -161,13 +162,9 @@ class Bernoulli(Elementwise):
 
 def _kl_bernoulli_bernoulli(q: Bernoulli, p: Bernoulli) -> Tensor:
     """KL = E_q[log q(x) - log p(x)]; both are linear in x, so the mean of q stands for x."""
-    if q.event_shape != p.event_shape:
-        raise ValueError(
-            f"kl_divergence: both Bernoullis must have one event shape, got "
-            f"{tuple(q.event_shape)} and {tuple(p.event_shape)}"
-        )
+    one_event(q, p)
     n = len(broadcast(q.batch_shape, p.batch_shape))
-    return -q.entropy() - p._log_density(q.probs, n)
+    return -q.entropy() - p._log_density(q._shares()[0], n)
 
 
 register_kl(Bernoulli, Bernoulli)(_kl_bernoulli_bernoulli)

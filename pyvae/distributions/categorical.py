@@ -143,10 +143,7 @@ def _kl_categorical(q: Categorical, p: Categorical) -> Tensor:
             f"kl_divergence: both Categoricals must have one event shape and as many classes, got "
             f"{tuple(q.event_shape)} with {q._classes} and {tuple(p.event_shape)} with {p._classes}"
         )
-    each = expected_log(q._shares(), p._log_shares())
-    n = len(q.event_shape)
-    cross = each.flatten(-n).sum(-1) if n else each
-    return -q.entropy() - cross
+    return -q.entropy() - q._over_event(expected_log(q._shares(), p._log_shares()))
 
 
 register_kl(Categorical, Categorical)(_kl_categorical)

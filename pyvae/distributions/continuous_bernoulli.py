@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.distributions import constraints, register_kl
 
-from pyvae.distributions.base import broadcast, precise
+from pyvae.distributions.base import broadcast, one_event, precise
 from pyvae.distributions.elementwise import Elementwise
 from pyvae.distributions.parameters import Parameter, log_odds, only, open_unit_interval
 from pyvae.distributions.reparameterize.base import uniform_noise
@@ -102,11 +102,14 @@ class ContinuousBernoulli(Elementwise):
     @property
     def mean(self) -> Tensor:
         """1 / (1 - e^-l) - 1 / l = 1/2 + l / 12 - l^3 / 720 + ..."""
+        return self._mean().to(self._dtype)
+
+    def _mean(self) -> Tensor:
         near, size, e = self._parts()
         small = 0.5 + near * _series(near, lambda k: 1.0)
         down = 1 / size - e / (1 - e)  # of -|l|
         mean = torch.where(self._logits() < 0, down, 1 - down)
-        return self._chosen(small, mean).to(self._dtype)
+        return self._chosen(small, mean)
 
     @property
     def variance(self) -> Tensor:
@@ -198,13 +201,9 @@ def _log_sinhc(x: Tensor) -> Tensor:
 
 def _kl_continuous_bernoulli(q: ContinuousBernoulli, p: ContinuousBernoulli) -> Tensor:
     """KL = E_q[log q(x) - log p(x)]; both are linear in x, so the mean of q stands for x."""
-    if q.event_shape != p.event_shape:
-        raise ValueError(
-            f"kl_divergence: both ContinuousBernoullis must have one event shape, got "
-            f"{tuple(q.event_shape)} and {tuple(p.event_shape)}"
-        )
+    one_event(q, p)
     n = len(broadcast(q.batch_shape, p.batch_shape))
-    return -q.entropy() - p._log_density(q.mean, n)
+    return -q.entropy() - p._log_density(q._mean(), n)
 
 
 register_kl(ContinuousBernoulli, ContinuousBernoulli)(_kl_continuous_bernoulli)

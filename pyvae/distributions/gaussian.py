@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.distributions import constraints, register_kl
 
-from pyvae.distributions.base import broadcast, precise
+from pyvae.distributions.base import broadcast, one_event, precise
 from pyvae.distributions.elementwise import Elementwise
 from pyvae.distributions.parameters import Parameter, only
 from pyvae.functional import gaussian_kl, gaussian_log_prob, gaussian_rsample
@@ -190,11 +190,7 @@ class StandardNormal(DiagonalGaussian):
 
 def _same_event(q: DiagonalGaussian, p: DiagonalGaussian) -> tuple[Tensor, int]:
     """q's mean over the batch shape of both, and how many dimensions that has."""
-    if q.event_shape != p.event_shape:
-        raise ValueError(
-            f"kl_divergence: both Gaussians must have one event shape, got "
-            f"{tuple(q.event_shape)} and {tuple(p.event_shape)}"
-        )
+    one_event(q, p)
     batch = broadcast(q.batch_shape, p.batch_shape)
     mean = q.mean if batch == q.batch_shape else q.mean.expand(batch + q.event_shape)
     return mean, len(batch)

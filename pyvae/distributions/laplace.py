@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.distributions import constraints
+from torch.distributions import constraints, register_kl
 
 from pyvae.distributions import reparameterize
-from pyvae.distributions.base import precise
+from pyvae.distributions.base import expm1_rest, one_event, precise
 from pyvae.distributions.elementwise import Elementwise
 from pyvae.distributions.parameters import Parameter, only
 from pyvae.functional import laplace_log_prob
@@ -134,3 +134,22 @@ class Laplace(Elementwise):
         )
         loc, spread = self._given.values()
         return z.to(torch.promote_types(loc.dtype, spread.dtype))
+
+
+def _kl_laplace(q: Laplace, p: Laplace) -> Tensor:
+    """KL = sum_i e^(s - u) - 1 - s + u e^s, with s = log b_q / b_p and u = |m_q - m_p| / b_q."""
+    one_event(q, p)
+    log_scale, other = precise(q.log_scale), precise(p.log_scale)
+    s, gap = log_scale - other, (precise(q.loc) - precise(p.loc)).abs()
+    most = math.log(torch.finfo(gap.dtype).max)  # whose exponential is finite
+    u = gap * torch.exp(-log_scale.clamp(min=-most))
+    near = u < 1
+    small, ratio = torch.where(near, u, 0.0), torch.where(near, s, 0.0)
+    close = expm1_rest(ratio - small) + small * torch.expm1(ratio)
+    far = (
+        torch.exp(torch.where(near, 0.0, s - u)) - 1 - s + gap * torch.exp(-other.clamp(min=-most))
+    )
+    return q._over_event(torch.where(near, close, far))
+
+
+register_kl(Laplace, Laplace)(_kl_laplace)

@@ -6,9 +6,9 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.distributions import constraints
+from torch.distributions import constraints, register_kl
 
-from pyvae.distributions.base import precise, root
+from pyvae.distributions.base import expm1_rest, one_event, precise, root
 from pyvae.distributions.counts import poisson_counts
 from pyvae.distributions.elementwise import Elementwise
 from pyvae.distributions.parameters import Parameter, only, steep_log
@@ -82,17 +82,43 @@ class Poisson(Elementwise):
     def stddev(self) -> Tensor:
         return root(self.rate) if "rate" in self._given else (self.log_rate / 2).exp()
 
-    def _log_prob(self, value: Tensor, batch_ndim: int) -> Tensor:
+    def _finite_log_rate(self) -> Tensor:
+        """The log-rate, in which a given rate of 0 counts as 1e-30."""
         rate = self._given.get("rate")
-        log_rate = self._given["log_rate"] if rate is None else steep_log(rate)
-        log_prob: Tensor = poisson_log_prob(value, log_rate, batch_ndim=batch_ndim)
+        return self._given["log_rate"] if rate is None else steep_log(rate)
+
+    def _log_prob(self, value: Tensor, batch_ndim: int) -> Tensor:
+        log_prob: Tensor = poisson_log_prob(value, self._finite_log_rate(), batch_ndim=batch_ndim)
         return log_prob
 
     def _impossible(self, value: Tensor) -> Tensor | None:
         rate = self._given.get("rate")
         return None if rate is None else (rate == 0) & (value > 0)
 
+    def _rate_and_log(self) -> tuple[Tensor, Tensor]:
+        """In float32 at least; the logarithm of a given rate of 0 is that of 1e-30."""
+        log_rate, rate = precise(self._finite_log_rate()), self._given.get("rate")
+        return log_rate.exp() if rate is None else precise(rate), log_rate
+
     def _draw(self, shape: torch.Size) -> Tensor:
-        rate = self._given.get("rate")
-        rate = precise(self.log_rate).exp() if rate is None else precise(rate)
-        return poisson_counts(rate.expand(shape)).to(self._dtype)
+        return poisson_counts(self._rate_and_log()[0].expand(shape)).to(self._dtype)
+
+
+def _kl_poisson(q: Poisson, p: Poisson) -> Tensor:
+    """KL = sum_i e^a (a - b) - e^a + e^b, of log-rates a and b: e^a (e^(b - a) - 1 - (b - a))."""
+    one_event(q, p)
+    (rate, log_rate), (other, other_log) = q._rate_and_log(), p._rate_and_log()
+    more = other_log - log_rate
+    near = more.abs() < 1
+    each = torch.where(
+        near, rate * expm1_rest(torch.where(near, more, 0.0)), other - rate - _xy(rate, more)
+    )
+    return q._over_event(each.masked_fill((other == 0) & (rate > 0), torch.inf))
+
+
+def _xy(x: Tensor, y: Tensor) -> Tensor:
+    """x y, 0 where x is."""
+    return x * torch.where(x == 0, 0.0, y)
+
+
+register_kl(Poisson, Poisson)(_kl_poisson)

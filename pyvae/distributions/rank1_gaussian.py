@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.distributions import constraints, register_kl
 
-from pyvae.distributions.base import OpDistribution, broadcast, precise
+from pyvae.distributions.base import OpDistribution, broadcast, one_event, precise
 from pyvae.distributions.gaussian import DiagonalGaussian, StandardNormal
 from pyvae.functional import rank1_gaussian_rsample_kl
 
@@ -197,11 +197,7 @@ class Rank1Gaussian(OpDistribution):
 
 def _kl_rank1_gaussian(q: Rank1Gaussian, p: DiagonalGaussian) -> Tensor:
     """In coordinates in which p is standard normal."""
-    if q.event_shape != p.event_shape:
-        raise ValueError(
-            f"kl_divergence: both Gaussians must have one event shape, got "
-            f"{tuple(q.event_shape)} and {tuple(p.event_shape)}"
-        )
+    one_event(q, p)
     mean, log_precision, u = q.mean, q.log_precision, q.u
     if not isinstance(p, StandardNormal):
         mean = (mean - p.mean) * torch.exp(-p.logvar / 2)

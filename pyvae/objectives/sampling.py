@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -12,6 +14,8 @@ from torch.distributions import Distribution, constraints
 from pyvae.distributions import rsample_kl
 
 __all__ = ["KL_ESTIMATORS", "need_density", "need_rsample", "need_same_kind", "sample_kl"]
+
+_log = logging.getLogger(__name__)
 
 KL_ESTIMATORS = ("auto", "analytic", "sampled")
 
@@ -54,6 +58,17 @@ def need_density(objective: str, q: Distribution) -> Iterator[None]:
         ) from error
 
 
+@cache
+def _say_sampled(objective: str, q: type[Distribution], p: type[Distribution]) -> None:
+    """Once for each pair of families."""
+    _log.info(
+        "%s: estimator 'auto' takes KL(%s || %s) from samples, as no closed form is known",
+        objective,
+        q.__name__,
+        p.__name__,
+    )
+
+
 def sample_kl(
     objective: str, q: Distribution, p: Distribution, num_samples: int, estimator: str
 ) -> tuple[Tensor, Tensor]:
@@ -65,7 +80,8 @@ def sample_kl(
         p: with batch shape ()
         num_samples: 1 gives z (B, D), more (K, B, D)
         estimator: "analytic" is the KL in closed form (B,), "sampled" log q(z) - log p(z) at each
-            sample, "auto" the first where a closed form is known
+            sample, "auto" the first where a closed form is known; else, once for each pair of
+            families, the log says so
 
     Raises:
         TypeError: no rsample, no density, or no closed form for "analytic".
@@ -81,6 +97,7 @@ def sample_kl(
                     f"{objective}: KL({type(q).__name__} || {type(p).__name__}) has no closed form "
                     f"here; use estimator='sampled', or 'auto'"
                 ) from error
+            _say_sampled(objective, type(q), type(p))
     z = q.rsample(shape)
     with need_density(objective, q):
         return z, q.log_prob(z) - p.log_prob(z)
