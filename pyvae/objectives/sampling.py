@@ -9,7 +9,7 @@ from functools import cache
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, constraints
+from torch.distributions import Distribution, Independent, constraints
 
 from pyvae.distributions import rsample_kl
 
@@ -59,14 +59,19 @@ def need_density(objective: str, q: Distribution) -> Iterator[None]:
 
 
 @cache
-def _say_sampled(objective: str, q: type[Distribution], p: type[Distribution]) -> None:
+def _say_sampled(objective: str, q: str, p: str) -> None:
     """Once for each pair of families."""
     _log.info(
         "%s: estimator 'auto' takes KL(%s || %s) from samples, as no closed form is known",
         objective,
-        q.__name__,
-        p.__name__,
+        q,
+        p,
     )
+
+
+def _family(p: Distribution) -> str:
+    inner = f"({_family(p.base_dist)})" if isinstance(p, Independent) else ""
+    return type(p).__name__ + inner
 
 
 def sample_kl(
@@ -94,10 +99,11 @@ def sample_kl(
         except NotImplementedError as error:
             if estimator == "analytic":
                 raise TypeError(
-                    f"{objective}: KL({type(q).__name__} || {type(p).__name__}) has no closed form "
-                    f"here; use estimator='sampled', or 'auto'"
+                    f"{objective}: KL({_family(q)} || {_family(p)}) has no closed form here; use "
+                    f"estimator='sampled', or 'auto'"
                 ) from error
-            _say_sampled(objective, type(q), type(p))
+            if not torch.compiler.is_compiling():
+                _say_sampled(objective, _family(q), _family(p))
     z = q.rsample(shape)
     with need_density(objective, q):
         return z, q.log_prob(z) - p.log_prob(z)
