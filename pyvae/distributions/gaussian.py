@@ -51,6 +51,7 @@ class DiagonalGaussian(Elementwise):
     has_rsample = True
     arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {
         "mean": constraints.real,
+        "loc": constraints.real,
         "logvar": constraints.real,
         "scale": constraints.positive,
     }
@@ -91,8 +92,11 @@ class DiagonalGaussian(Elementwise):
 
     def _wide(self, spread: Tensor) -> Tensor:
         """Over (*batch, *event), in the dtype promoted from the mean and what was given with it."""
-        mean, given = self._given.values()
-        return spread.to(torch.promote_types(mean.dtype, given.dtype)).expand(self.param_shape)
+        return spread.to(self._promoted).expand(self.param_shape)
+
+    @property
+    def _promoted(self) -> torch.dtype:
+        return torch.promote_types(*(t.dtype for t in self._given.values()))
 
     @property
     def logvar(self) -> Tensor:
@@ -138,14 +142,14 @@ class DiagonalGaussian(Elementwise):
             generator: draws the seed of the noise; default: torch's own generator
             seed: the noise itself, an int64 tensor on the parameters' device
         """
-        z: Tensor = gaussian_rsample(
+        z = gaussian_rsample(
             self.mean,
             self._logvar,
             sample_shape=tuple(sample_shape),
             generator=generator,
             seed=seed,
         )
-        return z
+        return z.to(self._promoted)
 
     def _log_prob(self, value: Tensor, batch_ndim: int) -> Tensor:
         log_prob: Tensor = gaussian_log_prob(value, self.mean, self._logvar, batch_ndim=batch_ndim)

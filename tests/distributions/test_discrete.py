@@ -15,16 +15,6 @@ DTYPES = [torch.float32, F64, torch.bfloat16, torch.float16]
 every_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=lambda t: str(t).split(".")[1])
 
 
-@pytest.fixture(autouse=True)
-def validation_as_torch_starts():
-    """torch.compile turns torch's default validation off for the whole process."""
-    before = td.Distribution._validate_args
-    td.Distribution.set_default_validate_args(True)
-    torch.manual_seed(0)
-    yield
-    td.Distribution.set_default_validate_args(before)
-
-
 # Classes
 
 

@@ -78,16 +78,12 @@ def test_vectors_are_events(name, shape):
 @pytest.mark.parametrize("name", [*SINGLE, *VECTORS])
 @pytest.mark.parametrize("validate", [True, False])
 def test_a_value_that_broadcasts_against_the_event_is_refused(name, validate):
-    before = td.Distribution._validate_args
     td.Distribution.set_default_validate_args(validate)
-    try:
-        t = torch.zeros(3, 4)
-        p = SINGLE[name](t, event_ndim=1) if name in SINGLE else VECTORS[name](t)
-        for shape in [(3, 1), (3, 5), (1,), ()]:
-            with pytest.raises(ValueError, match="shape"):
-                p.log_prob(torch.ones(shape))
-    finally:
-        td.Distribution.set_default_validate_args(before)
+    t = torch.zeros(3, 4)
+    p = SINGLE[name](t, event_ndim=1) if name in SINGLE else VECTORS[name](t)
+    for shape in [(3, 1), (3, 5), (1,), ()]:
+        with pytest.raises(ValueError, match="shape"):
+            p.log_prob(torch.ones(shape))
 
 
 def test_a_gaussian_without_an_event_is_torchs_normal():

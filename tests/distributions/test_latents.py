@@ -20,11 +20,6 @@ from pyvae.distributions import (
 F64 = torch.float64
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
-
-
 def randn(*shape):
     return torch.randn(shape, dtype=F64)
 

@@ -11,16 +11,6 @@ from pyvae import distributions as d
 F64 = torch.float64
 
 
-@pytest.fixture(autouse=True)
-def validation_as_torch_starts():
-    """torch.compile turns torch's default validation off for the whole process."""
-    before = td.Distribution._validate_args
-    td.Distribution.set_default_validate_args(True)
-    torch.manual_seed(0)
-    yield
-    td.Distribution.set_default_validate_args(before)
-
-
 def randn(*shape, seed=0, dtype=F64):
     return torch.randn(shape, dtype=dtype, generator=torch.Generator().manual_seed(seed))
 

@@ -20,15 +20,6 @@ SHAPES = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def validation_as_torch_starts():
-    """torch.compile turns torch's default validation off for the whole process."""
-    before = torch.distributions.Distribution._validate_args
-    torch.distributions.Distribution.set_default_validate_args(True)
-    yield
-    torch.distributions.Distribution.set_default_validate_args(before)
-
-
 def randn(*shape, seed=0):
     return torch.randn(shape, dtype=F64, generator=torch.Generator().manual_seed(seed))
 
