@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import torch
@@ -90,7 +89,7 @@ class OpDistribution(Distribution):
         shape: torch.Size,
         event_ndim: int,
         validate_args: bool | None,
-        given: Mapping[str, Tensor],
+        given: dict[str, Tensor],
     ) -> None:
         """Set the shapes, of parameters that broadcast to ``shape``, and validate."""
         if not 0 <= event_ndim <= len(shape):
@@ -98,12 +97,12 @@ class OpDistribution(Distribution):
                 f"{type(self).__name__}: event_ndim must lie between 0 and the {len(shape)} "
                 f"dimensions of the parameters {tuple(shape)}, got {event_ndim}"
             )
-        self._given = dict(given)
+        self._given = given
         self._event_ndim = event_ndim
         cut = len(shape) - event_ndim
-        Distribution.__init__(self, shape[:cut], shape[cut:], validate_args=False)
-        default = Distribution._validate_args
-        self._validate_args = default if validate_args is None else validate_args
+        self._batch_shape, self._event_shape = shape[:cut], shape[cut:]
+        if validate_args is not None:
+            self._validate_args = validate_args
         if self._validate_args:
             self._validate_parameters()
 

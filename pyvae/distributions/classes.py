@@ -88,6 +88,5 @@ class OverClasses(OpDistribution):
 
 def expected_log(shares: Tensor, log_probs: Tensor) -> Tensor:
     """sum_c s_c log p_c (...) of vectors (..., C), with 0 log 0 = 0."""
-    none = log_probs == -torch.inf
-    each = shares * torch.where(none, 0.0, log_probs)
-    return each.sum(-1).masked_fill((none & (shares != 0)).any(-1), -torch.inf)
+    nothing = (shares == 0) & (log_probs == -torch.inf)
+    return (shares * log_probs.masked_fill(nothing, 0.0)).sum(-1)

@@ -58,21 +58,21 @@ def as_tensors(family: str, **given: Any) -> dict[str, Tensor]:
     Raises:
         TypeError: something else, or tensors of integers alone.
     """
-    floats = [t for t in given.values() if isinstance(t, Tensor) and t.is_floating_point()]
-    found: dict[str, Tensor] = {}
+    found = {k: t for k, t in given.items() if isinstance(t, Tensor) and t.is_floating_point()}
+    if len(found) == len(given):
+        return found
+    like = next(iter(found.values()), None)
     for name, value in given.items():
-        if isinstance(value, Tensor) and value.is_floating_point():
-            found[name] = value
-        elif isinstance(value, (int, float)):
-            dtype = floats[0].dtype if floats else torch.get_default_dtype()
-            device = floats[0].device if floats else None
+        if isinstance(value, (int, float)):
+            dtype = torch.get_default_dtype() if like is None else like.dtype
+            device = None if like is None else like.device
             found[name] = torch.tensor(value, dtype=dtype, device=device)
-        elif isinstance(value, Tensor) and not value.is_complex() and floats:
-            found[name] = value.to(floats[0].dtype)
-        else:
-            got = value.dtype if isinstance(value, Tensor) else type(value).__name__
-            raise TypeError(f"{family}: {name} must be a floating-point tensor, got {got}")
-    return found
+        elif name not in found:
+            if not isinstance(value, Tensor) or value.is_complex() or like is None:
+                got = value.dtype if isinstance(value, Tensor) else type(value).__name__
+                raise TypeError(f"{family}: {name} must be a floating-point tensor, got {got}")
+            found[name] = value.to(like.dtype)
+    return {name: found[name] for name in given}
 
 
 def log_odds(probs: Tensor) -> Tensor:

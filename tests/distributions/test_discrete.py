@@ -118,6 +118,14 @@ def test_relaxed_codes_of_many_classes_are_codes_enough(dtype):
     assert p.log_prob(p.rsample((20,))).isfinite().all()
 
 
+def test_the_slope_of_a_code_is_its_log_probability():
+    """Where an entry is 0 too, as it is in codes that carry the gradient of a relaxation."""
+    p = d.OneHot(torch.randn(3, 2, 4))
+    z = p.sample().requires_grad_()
+    (slope,) = torch.autograd.grad(p.log_prob(z).sum(), z)
+    assert_close(slope, p.logits.flatten(-2))
+
+
 # Bits
 
 
