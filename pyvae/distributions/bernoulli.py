@@ -7,9 +7,10 @@ from typing import ClassVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.distributions import constraints, register_kl
+from torch.distributions import constraints
 
 from pyvae.distributions.base import broadcast, one_event, precise, root
+from pyvae.distributions.divergence import closed_form
 from pyvae.distributions.elementwise import Elementwise
 from pyvae.distributions.parameters import Parameter, log_odds, only, steep_log
 from pyvae.functional import bernoulli_log_prob
@@ -160,11 +161,9 @@ class Bernoulli(Elementwise):
         return self._over_event(F.softplus(-size) + size * torch.sigmoid(-size))
 
 
+@closed_form(Bernoulli, Bernoulli)
 def _kl_bernoulli_bernoulli(q: Bernoulli, p: Bernoulli) -> Tensor:
     """KL = E_q[log q(x) - log p(x)]; both are linear in x, so the mean of q stands for x."""
     one_event(q, p)
     n = len(broadcast(q.batch_shape, p.batch_shape))
     return -q.entropy() - p._log_density(q._shares()[0], n)
-
-
-register_kl(Bernoulli, Bernoulli)(_kl_bernoulli_bernoulli)

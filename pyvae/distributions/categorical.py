@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.distributions import constraints, register_kl
+from torch.distributions import constraints
 
 from pyvae.distributions.base import root
 from pyvae.distributions.checked import Checked
 from pyvae.distributions.classes import OverClasses, expected_log
+from pyvae.distributions.divergence import closed_form
 from pyvae.distributions.parameters import steep_log
 from pyvae.functional import categorical_log_prob
 
@@ -136,6 +137,7 @@ class Categorical(OverClasses, Checked):
         return torch.multinomial(flat, repeats, replacement=True).T.reshape(shape)
 
 
+@closed_form(Categorical, Categorical)
 def _kl_categorical(q: Categorical, p: Categorical) -> Tensor:
     """KL = sum_i sum_c q_ic (log q_ic - log p_ic)."""
     if q.event_shape != p.event_shape or q._classes != p._classes:
@@ -144,6 +146,3 @@ def _kl_categorical(q: Categorical, p: Categorical) -> Tensor:
             f"{tuple(q.event_shape)} with {q._classes} and {tuple(p.event_shape)} with {p._classes}"
         )
     return -q.entropy() - q._over_event(expected_log(q._shares(), p._log_shares()))
-
-
-register_kl(Categorical, Categorical)(_kl_categorical)

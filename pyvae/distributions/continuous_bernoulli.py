@@ -7,9 +7,10 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.distributions import constraints, register_kl
+from torch.distributions import constraints
 
 from pyvae.distributions.base import broadcast, one_event, precise
+from pyvae.distributions.divergence import closed_form
 from pyvae.distributions.elementwise import Elementwise
 from pyvae.distributions.parameters import Parameter, log_odds, only, open_unit_interval
 from pyvae.distributions.reparameterize.base import uniform_noise
@@ -199,11 +200,9 @@ def _log_sinhc(x: Tensor) -> Tensor:
     return x.square() * _series(x, lambda k: 0.5 / k)
 
 
+@closed_form(ContinuousBernoulli, ContinuousBernoulli)
 def _kl_continuous_bernoulli(q: ContinuousBernoulli, p: ContinuousBernoulli) -> Tensor:
     """KL = E_q[log q(x) - log p(x)]; both are linear in x, so the mean of q stands for x."""
     one_event(q, p)
     n = len(broadcast(q.batch_shape, p.batch_shape))
     return -q.entropy() - p._log_density(q._mean(), n)
-
-
-register_kl(ContinuousBernoulli, ContinuousBernoulli)(_kl_continuous_bernoulli)

@@ -7,9 +7,10 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.distributions import constraints, register_kl
+from torch.distributions import constraints
 
 from pyvae.distributions.base import broadcast, one_event, precise
+from pyvae.distributions.divergence import closed_form
 from pyvae.distributions.elementwise import Elementwise
 from pyvae.distributions.parameters import Parameter, only
 from pyvae.functional import gaussian_kl, gaussian_log_prob, gaussian_rsample
@@ -200,17 +201,15 @@ def _same_event(q: DiagonalGaussian, p: DiagonalGaussian) -> tuple[Tensor, int]:
     return mean, len(batch)
 
 
+@closed_form(DiagonalGaussian, DiagonalGaussian)
 def _kl_gaussian_gaussian(q: DiagonalGaussian, p: DiagonalGaussian) -> Tensor:
     mean, batch_ndim = _same_event(q, p)
     kl: Tensor = gaussian_kl(mean, q._logvar, p.mean, p._logvar, batch_ndim=batch_ndim)
     return kl
 
 
+@closed_form(DiagonalGaussian, StandardNormal)
 def _kl_gaussian_standard(q: DiagonalGaussian, p: StandardNormal) -> Tensor:
     mean, batch_ndim = _same_event(q, p)
     kl: Tensor = gaussian_kl(mean, q._logvar, batch_ndim=batch_ndim)
     return kl
-
-
-register_kl(DiagonalGaussian, DiagonalGaussian)(_kl_gaussian_gaussian)
-register_kl(DiagonalGaussian, StandardNormal)(_kl_gaussian_standard)

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, MultivariateNormal, kl_divergence, register_kl
+from torch.distributions import Distribution, MultivariateNormal
 
 from pyvae.distributions import twins as _twins  # registers divergences  # noqa: F401
 from pyvae.distributions.base import one_event, precise
+from pyvae.distributions.divergence import closed_form, divergence
 from pyvae.distributions.gaussian import DiagonalGaussian, StandardNormal
 from pyvae.distributions.rank1_gaussian import Rank1Gaussian
 from pyvae.functional import gaussian_rsample_kl, rank1_gaussian_rsample_kl
@@ -48,10 +49,11 @@ def rsample_kl(
             return gaussian_rsample_kl(q.mean, q._logvar, batch_ndim=n)
         if isinstance(q, Rank1Gaussian):
             return rank1_gaussian_rsample_kl(q.mean, q.log_precision, q.u, batch_ndim=n)
-    kl = kl_divergence(q, p)  # before a sample is drawn: it may not be known
+    kl = divergence(q, p)  # before a sample is drawn: it may not be known
     return q.rsample(tuple(sample_shape)), kl
 
 
+@closed_form(MultivariateNormal, DiagonalGaussian)
 def _kl_full_diagonal(q: MultivariateNormal, p: DiagonalGaussian) -> Tensor:
     r"""KL of N(m, L L^T) from N(a, diag(v)).
 
@@ -67,9 +69,7 @@ def _kl_full_diagonal(q: MultivariateNormal, p: DiagonalGaussian) -> Tensor:
     return kl
 
 
-register_kl(MultivariateNormal, DiagonalGaussian)(_kl_full_diagonal)
-
-
+@closed_form(DiagonalGaussian, MultivariateNormal)
 def _kl_diagonal_full(q: DiagonalGaussian, p: MultivariateNormal) -> Tensor:
     r"""KL of N(m, diag(v)) from N(a, L L^T).
 
@@ -85,6 +85,3 @@ def _kl_diagonal_full(q: DiagonalGaussian, p: MultivariateNormal) -> Tensor:
     each = 2 * log_diagonal - q.logvar - 1
     kl: Tensor = 0.5 * (square + each.sum(-1))
     return kl
-
-
-register_kl(DiagonalGaussian, MultivariateNormal)(_kl_diagonal_full)

@@ -8,10 +8,11 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.distributions import constraints, register_kl
+from torch.distributions import constraints
 
 from pyvae.distributions import reparameterize
 from pyvae.distributions.base import expm1_rest, one_event, precise
+from pyvae.distributions.divergence import closed_form
 from pyvae.distributions.elementwise import Elementwise
 from pyvae.distributions.parameters import Parameter, only
 from pyvae.functional import laplace_log_prob
@@ -136,6 +137,7 @@ class Laplace(Elementwise):
         return z.to(torch.promote_types(loc.dtype, spread.dtype))
 
 
+@closed_form(Laplace, Laplace)
 def _kl_laplace(q: Laplace, p: Laplace) -> Tensor:
     """KL = sum_i e^(s - u) - 1 - s + u e^s, with s = log b_q / b_p and u = |m_q - m_p| / b_q."""
     one_event(q, p)
@@ -150,6 +152,3 @@ def _kl_laplace(q: Laplace, p: Laplace) -> Tensor:
         torch.exp(torch.where(near, 0.0, s - u)) - 1 - s + gap * torch.exp(-other.clamp(min=-most))
     )
     return q._over_event(torch.where(near, close, far))
-
-
-register_kl(Laplace, Laplace)(_kl_laplace)

@@ -7,10 +7,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributions import constraints, register_kl
+from torch.distributions import constraints
 
 from pyvae.distributions.base import precise, root
 from pyvae.distributions.classes import OverClasses, expected_log
+from pyvae.distributions.divergence import closed_form
 from pyvae.distributions.reparameterize.base import uniform_noise
 
 __all__ = ["OneHot"]
@@ -184,6 +185,7 @@ def _codes(scores: Tensor) -> Tensor:
     return torch.zeros_like(scores).scatter_(-1, scores.argmax(-1, keepdim=True), 1.0)
 
 
+@closed_form(OneHot, OneHot)
 def _kl_one_hot(q: OneHot, p: OneHot) -> Tensor:
     """KL = E_q[log q(z) - log p(z)]; both are linear in z."""
     if q.param_shape[-2:] != p.param_shape[-2:]:
@@ -192,6 +194,3 @@ def _kl_one_hot(q: OneHot, p: OneHot) -> Tensor:
             f"{tuple(q.param_shape[-2:])} and {tuple(p.param_shape[-2:])}"
         )
     return -q.entropy() - p._linear(q._shares().flatten(-2))
-
-
-register_kl(OneHot, OneHot)(_kl_one_hot)

@@ -6,10 +6,11 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.distributions import constraints, register_kl
+from torch.distributions import constraints
 
 from pyvae.distributions.base import expm1_rest, one_event, precise, root
 from pyvae.distributions.counts import poisson_counts
+from pyvae.distributions.divergence import closed_form
 from pyvae.distributions.elementwise import Elementwise
 from pyvae.distributions.parameters import Parameter, only, steep_log
 from pyvae.functional import poisson_log_prob
@@ -104,6 +105,7 @@ class Poisson(Elementwise):
         return poisson_counts(self._rate_and_log()[0].expand(shape)).to(self._dtype)
 
 
+@closed_form(Poisson, Poisson)
 def _kl_poisson(q: Poisson, p: Poisson) -> Tensor:
     """KL = sum_i e^a (a - b) - e^a + e^b, of log-rates a and b: e^a (e^(b - a) - 1 - (b - a))."""
     one_event(q, p)
@@ -119,6 +121,3 @@ def _kl_poisson(q: Poisson, p: Poisson) -> Tensor:
 def _xy(x: Tensor, y: Tensor) -> Tensor:
     """x y, 0 where x is."""
     return x * torch.where(x == 0, 0.0, y)
-
-
-register_kl(Poisson, Poisson)(_kl_poisson)

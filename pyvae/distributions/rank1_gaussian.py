@@ -8,9 +8,10 @@ from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor
-from torch.distributions import constraints, register_kl
+from torch.distributions import constraints
 
 from pyvae.distributions.base import OpDistribution, broadcast, one_event, precise
+from pyvae.distributions.divergence import closed_form
 from pyvae.distributions.gaussian import DiagonalGaussian, StandardNormal
 from pyvae.functional import rank1_gaussian_rsample_kl
 
@@ -195,6 +196,7 @@ class Rank1Gaussian(OpDistribution):
         return precise(self.log_precision).sum(-1) + log_total.squeeze(-1)
 
 
+@closed_form(Rank1Gaussian, DiagonalGaussian)
 def _kl_rank1_gaussian(q: Rank1Gaussian, p: DiagonalGaussian) -> Tensor:
     """In coordinates in which p is standard normal."""
     one_event(q, p)
@@ -208,6 +210,3 @@ def _kl_rank1_gaussian(q: Rank1Gaussian, p: DiagonalGaussian) -> Tensor:
     operands = (t.expand(shape) for t in (mean, log_precision, u))
     _, kl = rank1_gaussian_rsample_kl(*operands, batch_ndim=len(shape) - 1, seed=seed)
     return kl
-
-
-register_kl(Rank1Gaussian, DiagonalGaussian)(_kl_rank1_gaussian)

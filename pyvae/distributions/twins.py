@@ -6,12 +6,13 @@ from typing import Any
 
 from torch import Tensor
 from torch import distributions as td
-from torch.distributions import Distribution, Independent, kl_divergence, register_kl
+from torch.distributions import Distribution, Independent
 
 from pyvae.distributions.base import OpDistribution, one_event
 from pyvae.distributions.bernoulli import Bernoulli
 from pyvae.distributions.categorical import Categorical
 from pyvae.distributions.continuous_bernoulli import ContinuousBernoulli
+from pyvae.distributions.divergence import closed_form, divergence
 from pyvae.distributions.gaussian import DiagonalGaussian
 from pyvae.distributions.laplace import Laplace
 from pyvae.distributions.negative_binomial import NegativeBinomial
@@ -95,16 +96,16 @@ def _kl_of_twins(q: Distribution, p: Distribution) -> Tensor:
     ours = as_ours(q), as_ours(p)
     converted = ours[0] is not q or ours[1] is not p
     if converted and all(isinstance(each, OpDistribution) for each in ours):
-        return kl_divergence(*ours)
+        return divergence(*ours)
     # nothing of ours is registered for both, or this would not have been called
     theirs = as_torch(q), as_torch(p)
     if any(isinstance(each, OpDistribution) for each in theirs):
         raise NotImplementedError(
             f"kl_divergence: no closed form is known for {type(q).__name__} and {type(p).__name__}"
         )
-    return kl_divergence(*theirs)
+    return divergence(*theirs)
 
 
 for _family in (OpDistribution, Independent, *TWINS):
-    register_kl(OpDistribution, _family)(_kl_of_twins)
-    register_kl(_family, OpDistribution)(_kl_of_twins)
+    closed_form(OpDistribution, _family)(_kl_of_twins)
+    closed_form(_family, OpDistribution)(_kl_of_twins)
