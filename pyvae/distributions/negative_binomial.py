@@ -11,7 +11,7 @@ from torch.distributions import constraints
 from pyvae.distributions.base import precise, root
 from pyvae.distributions.counts import negative_binomial_counts
 from pyvae.distributions.elementwise import Elementwise
-from pyvae.distributions.parameters import NOTHING, Parameter, log_odds, only
+from pyvae.distributions.parameters import Parameter, log_odds, only, steep_log
 from pyvae.functional import negative_binomial_log_prob
 
 __all__ = ["NegativeBinomial"]
@@ -35,6 +35,7 @@ class NegativeBinomial(Elementwise):
         logits: log p / (1 - p) = log m / t, instead of probs
         validate_args: check parameters and values (this waits for the device); default: as torch
         mean: m, not negative, (*batch, *event), with inverse_dispersion instead of all these
+        log_mean: log m, instead of the mean: exact where a share of a total is next to nothing
         inverse_dispersion: t, positive
         event_ndim: how many trailing dimensions form the event
 
@@ -57,6 +58,7 @@ class NegativeBinomial(Elementwise):
         "probs": constraints.half_open_interval(0.0, 1.0),
         "logits": constraints.real,
         "mean": constraints.nonnegative,
+        "log_mean": constraints.real,
         "inverse_dispersion": constraints.positive,
     }
     variable = constraints.nonnegative_integer
@@ -70,25 +72,27 @@ class NegativeBinomial(Elementwise):
         validate_args: bool | None = None,
         *,
         mean: Parameter | None = None,
+        log_mean: Parameter | None = None,
         inverse_dispersion: Parameter | None = None,
         event_ndim: int = 0,
     ) -> None:
         name = "NegativeBinomial"
-        first = only(name, mean=mean, probs=probs, logits=logits)
-        if "mean" in first:
-            names = {"inverse_dispersion": inverse_dispersion}
-        else:
-            names = {"total_count": total_count}
-        if (total_count is None) == (inverse_dispersion is None) or None in names.values():
+        first = only(name, mean=mean, log_mean=log_mean, probs=probs, logits=logits)
+        spread = only(name, total_count=total_count, inverse_dispersion=inverse_dispersion)
+        if ("total_count" in spread) != ("probs" in first or "logits" in first):
             raise ValueError(
-                f"{name}: expected mean with inverse_dispersion, or total_count with probs or "
-                f"logits, got {next(iter(first))} without {next(iter(names))} alone"
+                f"{name}: expected mean or log_mean with inverse_dispersion, or total_count with "
+                f"probs or logits, got {' with '.join({**first, **spread})}"
             )
-        self._hold(event_ndim, validate_args, **first, **names)
+        self._hold(event_ndim, validate_args, **first, **spread)
+
+    def _spread(self) -> Tensor:
+        """t as it was given."""
+        return list(self._given.values())[1]
 
     @property
     def inverse_dispersion(self) -> Tensor:
-        return self._full("inverse_dispersion" if "mean" in self._given else "total_count")
+        return self._spread().expand(self.param_shape)
 
     @property
     def total_count(self) -> Tensor:
@@ -96,7 +100,13 @@ class NegativeBinomial(Elementwise):
 
     @property
     def mean(self) -> Tensor:
-        return self._operands()[0].to(self._dtype)
+        return self._moments()[0].to(self._dtype)
+
+    @property
+    def log_mean(self) -> Tensor:
+        if "log_mean" in self._given:
+            return self._given["log_mean"]
+        return self._given["mean"].log() if "mean" in self._given else self._log_mean()
 
     @property
     def logits(self) -> Tensor:
@@ -105,7 +115,7 @@ class NegativeBinomial(Elementwise):
             return self._given["logits"]
         if "probs" in self._given:
             return log_odds(self._given["probs"])
-        return self.mean.log() - self.inverse_dispersion.log()
+        return self.log_mean - self.inverse_dispersion.log()
 
     @property
     def probs(self) -> Tensor:
@@ -117,23 +127,26 @@ class NegativeBinomial(Elementwise):
         if "probs" in self._given:
             probs = precise(self._given["probs"])
             return probs / (1 - probs)
+        if "mean" in self._given:
+            return precise(self._given["mean"]) / self._spread()
+        return precise(self.logits).exp()
+
+    def _moments(self) -> tuple[Tensor, Tensor]:
+        """m and t for moments and draws; a total count of 0 is a mean of 0 at any t."""
+        t = self._spread()
+        if "mean" in self._given:
+            return self._given["mean"], t
+        if "log_mean" in self._given:
+            return precise(self._given["log_mean"]).exp(), t
+        return t * self._odds(), torch.where(t == 0, 1.0, t)
+
+    def _log_mean(self) -> Tensor:
+        """log m of torch's parameters, 0 as 1e-30: the slope of log p(0) in m is -1 there."""
+        log_count = steep_log(self._spread())
         if "logits" in self._given:
-            return precise(self._given["logits"]).exp()
-        return precise(self._given["mean"]) / self.inverse_dispersion
-
-    def _operands(self) -> tuple[Tensor, Tensor]:
-        """m and t as the op takes them; a total count of 0 is a mean of 0 at any t."""
-        if "mean" in self._given:
-            return self._given["mean"], self._given["inverse_dispersion"]
-        count = self._given["total_count"]
-        return count * self._odds(), torch.where(count == 0, 1.0, count)
-
-    def _only_zero(self) -> Tensor | None:
-        """Where no count but 0 is possible, of torch's parameters."""
-        if "mean" in self._given:
-            return None
-        none = self._given["total_count"] == 0
-        return none | (self._given["probs"] == 0) if "probs" in self._given else none
+            return log_count + precise(self._given["logits"])
+        probs = precise(self._given["probs"])
+        return log_count + steep_log(probs) - torch.log1p(-probs)
 
     @property
     def mode(self) -> Tensor:
@@ -142,25 +155,31 @@ class NegativeBinomial(Elementwise):
 
     @property
     def variance(self) -> Tensor:
-        mean, t = self._operands()
+        mean, t = self._moments()
         return (mean * (1 + mean / t)).to(self._dtype)
 
     @property
     def stddev(self) -> Tensor:
-        mean, t = self._operands()
+        mean, t = self._moments()
         return (root(mean) * (1 + mean / t).sqrt()).to(self._dtype)
 
     def _log_prob(self, value: Tensor, batch_ndim: int) -> Tensor:
-        mean, t = self._operands()
-        zero = self._only_zero()
-        if zero is not None:  # the slope of log p(0) in the mean is -1 there
-            mean = mean + torch.where(zero, NOTHING, 0.0)
-        log_prob: Tensor = negative_binomial_log_prob(value, mean, t, batch_ndim=batch_ndim)
+        t, mean = self._spread(), self._given.get("mean")
+        log_mean = self._given.get("log_mean")
+        if mean is None and log_mean is None:
+            log_mean, t = self._log_mean(), torch.where(t == 0, 1.0, t)
+        log_prob: Tensor = negative_binomial_log_prob(
+            value, mean, t, log_mean=log_mean, batch_ndim=batch_ndim
+        )
         return log_prob
 
     def _impossible(self, value: Tensor) -> Tensor | None:
-        zero = self._only_zero()
-        return None if zero is None else zero & (value > 0)
+        if "total_count" not in self._given:
+            return None
+        none = self._given["total_count"] == 0
+        if "probs" in self._given:
+            none = none | (self._given["probs"] == 0)
+        return none & (value > 0)
 
     def _draw(self, shape: torch.Size) -> Tensor:
-        return negative_binomial_counts(*self._operands(), shape).to(self._dtype)
+        return negative_binomial_counts(*self._moments(), shape).to(self._dtype)

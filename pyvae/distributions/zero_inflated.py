@@ -12,7 +12,7 @@ from torch.nn.functional import logsigmoid
 from pyvae.distributions.base import precise, root
 from pyvae.distributions.counts import negative_binomial_counts
 from pyvae.distributions.elementwise import Elementwise
-from pyvae.distributions.parameters import Parameter
+from pyvae.distributions.parameters import Parameter, only
 from pyvae.functional import zero_inflated_negative_binomial_log_prob
 
 __all__ = ["ZeroInflatedNegativeBinomial"]
@@ -30,6 +30,7 @@ class ZeroInflatedNegativeBinomial(Elementwise):
             is (1 - pi) m
         inverse_dispersion: t, positive
         zi_logits: log-odds of an extra zero
+        log_mean: log m, instead of the mean: exact where a share of a total is next to nothing
         event_ndim: how many trailing dimensions form the event
         validate_args: check parameters and values (this waits for the device); default: as torch
 
@@ -37,7 +38,8 @@ class ZeroInflatedNegativeBinomial(Elementwise):
 
     Raises:
         TypeError: a parameter is neither a floating-point tensor nor a number.
-        ValueError: shapes that do not broadcast, or validated parameters or values out of range.
+        ValueError: not one of mean and log_mean, or nothing for another parameter; shapes that do
+            not broadcast; parameters or values out of range where they are validated.
 
     >>> p = ZeroInflatedNegativeBinomial(torch.ones(3), 1.0, 0.0)
     >>> p.log_prob(torch.zeros(3)).exp()  # 1 / 2 + 1 / 2 * 1 / 2
@@ -46,6 +48,7 @@ class ZeroInflatedNegativeBinomial(Elementwise):
 
     arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {
         "mean": constraints.nonnegative,
+        "log_mean": constraints.real,
         "inverse_dispersion": constraints.positive,
         "zi_logits": constraints.real,
     }
@@ -54,25 +57,27 @@ class ZeroInflatedNegativeBinomial(Elementwise):
 
     def __init__(
         self,
-        mean: Parameter,
-        inverse_dispersion: Parameter,
-        zi_logits: Parameter,
+        mean: Parameter | None = None,
+        inverse_dispersion: Parameter | None = None,
+        zi_logits: Parameter | None = None,
         *,
+        log_mean: Parameter | None = None,
         event_ndim: int = 0,
         validate_args: bool | None = None,
     ) -> None:
+        name = "ZeroInflatedNegativeBinomial"
         self._hold(
             event_ndim,
             validate_args,
-            mean=mean,
-            inverse_dispersion=inverse_dispersion,
-            zi_logits=zi_logits,
+            **only(name, mean=mean, log_mean=log_mean),
+            **only(name, inverse_dispersion=inverse_dispersion),
+            **only(name, zi_logits=zi_logits),
         )
 
     @property
     def count_mean(self) -> Tensor:
         """The mean m of the negative binomial part."""
-        return self._full("mean")
+        return self._full("mean") if "mean" in self._given else self._full("log_mean").exp()
 
     @property
     def inverse_dispersion(self) -> Tensor:
@@ -101,8 +106,14 @@ class ZeroInflatedNegativeBinomial(Elementwise):
         return kept * root(m) * (1 + more).sqrt()
 
     def _log_prob(self, value: Tensor, batch_ndim: int) -> Tensor:
+        given = self._given
         log_prob: Tensor = zero_inflated_negative_binomial_log_prob(
-            value, *self._given.values(), batch_ndim=batch_ndim
+            value,
+            given.get("mean"),
+            given["inverse_dispersion"],
+            given["zi_logits"],
+            log_mean=given.get("log_mean"),
+            batch_ndim=batch_ndim,
         )
         return log_prob
 

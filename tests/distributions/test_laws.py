@@ -244,6 +244,39 @@ def test_256_classes(dtype):
     close(p.log_prob(x), expected)
 
 
+@pytest.mark.parametrize("zeros", [False, True])
+def test_shares_of_next_to_nothing(zeros):
+    """A share that is smaller than any number has its density, and gradients, all the same."""
+    logits = (torch.tensor([-120.0, 0.0, 0.0, 0.0]) * 10).requires_grad_()
+    t = torch.ones(4, requires_grad=True)
+    x = torch.tensor([1.0, 2.0, 3.0, 4.0])
+
+    def loss(logits, t, x):
+        given = {"log_mean": logits.log_softmax(-1) + 3.0, "inverse_dispersion": t}
+        if zeros:
+            return -d.ZeroInflatedNegativeBinomial(**given, zi_logits=-3.0).log_prob(x).sum()
+        return -d.NegativeBinomial(**given).log_prob(x).sum()
+
+    value = loss(logits, t, x)
+    grads = torch.autograd.grad(value, (logits, t))
+    truth = [p.detach().double().requires_grad_() for p in (logits, t)]
+    exact = loss(*truth, x.double())
+    assert value.isfinite()
+    torch.testing.assert_close(value.double(), exact, rtol=1e-6, atol=0)
+    expected = torch.autograd.grad(exact, truth)
+    for found, true in zip(grads, expected, strict=True):
+        torch.testing.assert_close(found.double(), true, rtol=1e-4, atol=1e-5)
+
+
+def test_odds_beyond_any_number():
+    """A total count with logits of 300 in float32, whose mean is no number."""
+    x = torch.tensor([0.0, 4.0])
+    for logit in (300.0, -300.0, 5.0):
+        single = d.NegativeBinomial(2.0, logits=torch.tensor(logit)).log_prob(x)
+        double = td.NegativeBinomial(2.0, logits=torch.tensor(logit, dtype=F64)).log_prob(x.to(F64))
+        torch.testing.assert_close(single.double(), double, rtol=1e-5, atol=1e-6)
+
+
 def test_limits_of_the_counts():
     """NB at a large inverse dispersion is Poisson; ZINB without extra zeros is NB."""
     rate = randn(3, 4).exp()
