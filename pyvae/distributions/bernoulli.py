@@ -12,13 +12,14 @@ from torch.distributions import constraints
 from pyvae.distributions.base import broadcast, one_event, precise, root
 from pyvae.distributions.divergence import closed_form
 from pyvae.distributions.elementwise import Elementwise
+from pyvae.distributions.finite import Finite
 from pyvae.distributions.parameters import Parameter, log_odds, only, steep_log
 from pyvae.functional import bernoulli_log_prob
 
 __all__ = ["Bernoulli"]
 
 
-class Bernoulli(Elementwise):
+class Bernoulli(Finite, Elementwise):
     r"""Independent 0/1 variables with P(x = 1) = p = sigmoid(l).
 
     .. math:: \log p(x) = \sum_i x_i l_i - \log(1 + e^{l_i})
@@ -128,7 +129,7 @@ class Bernoulli(Elementwise):
             return root(self.variance)
         return torch.exp((F.logsigmoid(logits) + F.logsigmoid(-logits)) / 2)
 
-    def _finite_support(self) -> Tensor:
+    def _every_value(self) -> Tensor:
         given = next(iter(self._given.values()))
         return torch.arange(2, dtype=given.dtype, device=given.device)
 

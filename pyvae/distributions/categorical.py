@@ -9,16 +9,16 @@ from torch import Tensor
 from torch.distributions import constraints
 
 from pyvae.distributions.base import root
-from pyvae.distributions.checked import Checked
 from pyvae.distributions.classes import OverClasses, expected_log
 from pyvae.distributions.divergence import closed_form
+from pyvae.distributions.finite import Finite
 from pyvae.distributions.parameters import steep_log
 from pyvae.functional import categorical_log_prob
 
 __all__ = ["Categorical"]
 
 
-class Categorical(OverClasses, Checked):
+class Categorical(OverClasses, Finite):
     r"""Independent variables among 0 .. C - 1.
 
     .. math:: \log p(x) = \sum_i l_{i, x_i} - \log \sum_c e^{l_{i, c}}
@@ -102,7 +102,7 @@ class Categorical(OverClasses, Checked):
         """H = -sum_i sum_c p_ic log p_ic."""
         return -self._over_event(expected_log(self._shares(), self._log_shares()))
 
-    def _finite_support(self) -> Tensor:
+    def _every_value(self) -> Tensor:
         return torch.arange(self._classes, device=self._parameter.device)
 
     def _log_prob(self, value: Tensor, batch_ndim: int) -> Tensor:

@@ -62,22 +62,6 @@ class Checked(OpDistribution, ABC):
         """Which values have no probability, where the op cannot know that."""
         return None
 
-    def _finite_support(self) -> Tensor | None:
-        """All values of one variable, where there are finitely many."""
-        return None
-
-    @property
-    def has_enumerate_support(self) -> bool:  # type: ignore[override]
-        return not self._event_ndim and self._finite_support() is not None
-
-    def enumerate_support(self, expand: bool = True) -> Tensor:
-        """Every value (values, *batch), of single variables with finitely many."""
-        name, values = type(self).__name__, self._finite_support()
-        if self._event_ndim or values is None:
-            raise NotImplementedError(f"{name}: only single variables can be enumerated")
-        values = values.reshape(-1, *(1 for _ in self._batch_shape))
-        return values.expand(-1, *self._batch_shape) if expand else values
-
     def _single(self, what: str) -> None:
         """Raises: NotImplementedError: the event has dimensions, for which there is no such."""
         if self._event_ndim:

@@ -10,6 +10,7 @@ from torch.distributions import constraints
 
 from pyvae.distributions.base import precise, root
 from pyvae.distributions.elementwise import Elementwise
+from pyvae.distributions.finite import Finite
 from pyvae.distributions.parameters import Parameter
 from pyvae.distributions.reparameterize.base import uniform_noise
 from pyvae.functional import discretized_logistic_log_prob
@@ -25,7 +26,7 @@ def as_scaled(value: Tensor) -> Tensor:
     return value if value.dtype == torch.uint8 else value / 127.5 - 1
 
 
-class DiscretizedLogistic(Elementwise):
+class DiscretizedLogistic(Finite, Elementwise):
     r"""Independent levels 0 .. 255: logistic variables, rounded to the nearest and clipped.
 
     .. math::
@@ -116,7 +117,7 @@ class DiscretizedLogistic(Elementwise):
             second = second + side * (2 * (k - c) - 1) * beyond
         return first, second
 
-    def _finite_support(self) -> Tensor:
+    def _every_value(self) -> Tensor:
         given = self._given["mean"]
         return torch.arange(LEVELS, dtype=given.dtype, device=given.device)
 

@@ -106,7 +106,9 @@ class NegativeBinomial(Elementwise):
     def log_mean(self) -> Tensor:
         if "log_mean" in self._given:
             return self._given["log_mean"]
-        return self._given["mean"].log() if "mean" in self._given else self._log_mean()
+        if "mean" in self._given:
+            return self._given["mean"].log()
+        return self._log_mean().masked_fill(self._only_zeros(), -torch.inf).to(self._dtype)
 
     @property
     def logits(self) -> Tensor:
@@ -174,12 +176,12 @@ class NegativeBinomial(Elementwise):
         return log_prob
 
     def _impossible(self, value: Tensor) -> Tensor | None:
-        if "total_count" not in self._given:
-            return None
+        return self._only_zeros() & (value > 0) if "total_count" in self._given else None
+
+    def _only_zeros(self) -> Tensor:
+        """Where torch's parameters leave no count but 0."""
         none = self._given["total_count"] == 0
-        if "probs" in self._given:
-            none = none | (self._given["probs"] == 0)
-        return none & (value > 0)
+        return none | (self._given["probs"] == 0) if "probs" in self._given else none
 
     def _draw(self, shape: torch.Size) -> Tensor:
         return negative_binomial_counts(*self._moments(), shape).to(self._dtype)

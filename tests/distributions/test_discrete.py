@@ -174,6 +174,7 @@ def test_rates_and_probabilities_of_nothing():
         assert not p.sample().any() and not p.mean.any() and not p.variance.any()
     nothing = d.NegativeBinomial(0, probs=torch.tensor([0.3, 0.3]))
     assert nothing.log_prob(torch.tensor([0.0, 1.0])).tolist() == pytest.approx([0, -math.inf])
+    assert nothing.log_mean.tolist() == [-math.inf, -math.inf]
     assert not nothing.sample().any() and not nothing.stddev.any() and not nothing.mode.any()
 
 

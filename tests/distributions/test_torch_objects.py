@@ -80,6 +80,7 @@ def test_what_classes_say(name, whose):
     assert set(twin.arg_constraints) <= set(make.arg_constraints)
     assert all(isinstance(c, constraints.Constraint) for c in make.arg_constraints.values())
     assert isinstance(make.support, constraints.Constraint)
+    assert bool(make.has_enumerate_support) == bool(twin.has_enumerate_support)
     p, _ = made(name, 0, whose)
     twin, _ = made(name, 0, "torch")
     assert p.support.event_dim == twin.support.event_dim == len(p.event_shape)
