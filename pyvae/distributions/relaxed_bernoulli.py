@@ -19,7 +19,8 @@ class RelaxedBernoulli(Bernoulli):
     """Independent 0/1 variables with relaxed samples for gradients.
 
     ``rsample`` draws sigmoid((l + logistic noise) / t) (Maddison et al. 2017); all else is that of
-    :class:`Bernoulli`, whose log-density is linear in the values.
+    :class:`Bernoulli`, whose log-density is linear in the values. That of torch's class of this
+    name is the density of the relaxed samples instead.
 
     Args:
         logits: l, (*batch, *event); a number too
