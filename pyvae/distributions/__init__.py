@@ -15,11 +15,13 @@ from pyvae.distributions.gaussian_mixture import GaussianMixture
 from pyvae.distributions.kl import rsample_kl
 from pyvae.distributions.laplace import Laplace
 from pyvae.distributions.log_ratio import path_log_prob, rsample_log_ratio
-from pyvae.distributions.negative_binomial import NegativeBinomial, ZeroInflatedNegativeBinomial
-from pyvae.distributions.one_hot import OneHot, RelaxedBernoulli
+from pyvae.distributions.negative_binomial import NegativeBinomial
+from pyvae.distributions.one_hot import OneHot
 from pyvae.distributions.planar import Planar
 from pyvae.distributions.poisson import Poisson
 from pyvae.distributions.rank1_gaussian import Rank1Gaussian
+from pyvae.distributions.relaxed_bernoulli import RelaxedBernoulli
+from pyvae.distributions.zero_inflated import ZeroInflatedNegativeBinomial
 
 __all__ = [
     "Autoregressive",

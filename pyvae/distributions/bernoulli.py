@@ -1,77 +1,108 @@
-"""Bernoulli variables from logits."""
+"""Bernoulli variables from logits or probabilities."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.distributions import constraints, register_kl
+from torch.distributions import constraints
 
-from pyvae.distributions.base import OpDistribution, broadcast, precise
+from pyvae.distributions.base import broadcast, one_event, precise, root
+from pyvae.distributions.divergence import closed_form
+from pyvae.distributions.elementwise import Elementwise
+from pyvae.distributions.finite import Finite
+from pyvae.distributions.parameters import Parameter, log_odds, only, steep_log
 from pyvae.functional import bernoulli_log_prob
 
 __all__ = ["Bernoulli"]
 
-Self = TypeVar("Self", bound="Bernoulli")
 
-
-class Bernoulli(OpDistribution):
-    r"""Independent 0/1 variables with P(x = 1) = sigmoid(logits), over the trailing dimensions.
+class Bernoulli(Finite, Elementwise):
+    r"""Independent 0/1 variables with P(x = 1) = p = sigmoid(l).
 
     .. math:: \log p(x) = \sum_i x_i l_i - \log(1 + e^{l_i})
 
-    Equal to ``Independent(Bernoulli(logits=logits), event_ndim)`` of ``torch.distributions``, with
-    one difference: a value may be anything in [0, 1], not only 0 and 1. Grey levels count as the
-    expectation of the log-likelihood under pixels drawn with them as probabilities, as is usual
-    for images (Kingma & Welling 2014, appendix C.1).
+    Equal to ``Bernoulli`` of ``torch.distributions``, or ``Independent(Bernoulli, event_ndim)``,
+    but for two things. A value may be anything in [0, 1]: grey levels count as the expectation of
+    the log-likelihood under pixels drawn with them as probabilities, as is usual for images
+    (Kingma & Welling 2014, appendix C.1). And probabilities are not clamped: what has none
+    is -inf.
 
     Args:
-        logits: log-odds (*batch, *event)
-        event_ndim: how many trailing dimensions form the event; default: all but the first
+        probs: p, (*batch, *event); a number too
+        logits: l, instead
         validate_args: check parameters and values (this waits for the device); default: as torch
+        event_ndim: how many trailing dimensions form the event
 
     Raises:
-        TypeError: the logits are not a floating-point tensor.
-        ValueError: NaN among validated logits, or a validated value outside [0, 1].
+        TypeError: the parameter is neither a floating-point tensor nor a number.
+        ValueError: not one of probs and logits; NaN or a probability outside [0, 1] where
+            parameters are validated, a value outside [0, 1] where values are.
 
-    >>> p = Bernoulli(logits=torch.zeros(3, 1, 2, 2))
+    >>> Bernoulli(torch.tensor([0.25, 0.0])).log_prob(torch.ones(2))
+    tensor([-1.3863,    -inf])
+    >>> p = Bernoulli(logits=torch.zeros(3, 1, 2, 2), event_ndim=3)
     >>> p.batch_shape, p.event_shape
     (torch.Size([3]), torch.Size([1, 2, 2]))
     >>> p.log_prob(torch.ones(1, 2, 2))
     tensor([-2.7726, -2.7726, -2.7726])
     """
 
+    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {
+        "probs": constraints.unit_interval,
+        "logits": constraints.real,
+    }
+    variable = constraints.unit_interval
+    values = "in [0, 1]"
+
     def __init__(
         self,
-        *,
-        logits: Tensor,
-        event_ndim: int | None = None,
+        probs: Parameter | None = None,
+        logits: Parameter | None = None,
         validate_args: bool | None = None,
+        *,
+        event_ndim: int = 0,
     ) -> None:
-        if not isinstance(logits, Tensor) or not logits.is_floating_point():
-            got = logits.dtype if isinstance(logits, Tensor) else type(logits).__name__
-            raise TypeError(f"Bernoulli: logits must be a floating-point tensor, got {got}")
-        self._logits = logits
-        self._split(logits.shape, event_ndim, validate_args)
-
-    @property
-    def arg_constraints(self) -> dict[str, constraints.Constraint]:
-        return {"logits": constraints.real}
-
-    @property
-    def support(self) -> constraints.Constraint:
-        return constraints.independent(constraints.unit_interval, self._event_ndim)
+        name = type(self).__name__
+        self._hold(event_ndim, validate_args, **only(name, probs=probs, logits=logits))
 
     @property
     def logits(self) -> Tensor:
-        return self._logits
+        """Log-odds, infinite where a probability of 0 or 1 was given."""
+        logits = self._given.get("logits")
+        return log_odds(self._given["probs"]) if logits is None else logits
 
     @property
     def probs(self) -> Tensor:
-        return torch.sigmoid(self._logits)
+        return self._shares()[0].to(self._dtype)
+
+    def _shares(self) -> tuple[Tensor, Tensor]:
+        """p and 1 - p, in float32 at least."""
+        probs = self._given.get("probs")
+        if probs is not None:
+            return precise(probs), 1 - precise(probs)
+        logits = precise(self._given["logits"])
+        return torch.sigmoid(logits), torch.sigmoid(-logits)
+
+    def _rarer(self) -> tuple[Tensor, Tensor]:
+        """Of given probabilities: where 1 is likelier, and the log-odds of the other value.
+
+        Those have all their digits, and so has the gradient x - sigmoid(l). A value without
+        probability counts as one of 1e-30.
+        """
+        p = precise(self._given["probs"])
+        high = p > 0.5
+        rare = torch.where(high, 1 - p, p)
+        return high, steep_log(rare) - torch.log1p(-rare)
+
+    def _finite_logits(self) -> Tensor:
+        """The logits, none of them infinite for given probabilities."""
+        if "logits" in self._given:
+            return self._given["logits"]
+        high, logits = self._rarer()
+        return torch.where(high, -logits, logits)
 
     @property
     def mean(self) -> Tensor:
@@ -80,44 +111,45 @@ class Bernoulli(OpDistribution):
     @property
     def mode(self) -> Tensor:
         """1 where it is likelier, 0 where that is, NaN where both are (as torch has it)."""
-        mode = (self._logits > 0).to(self._logits.dtype)
-        return mode.masked_fill(self._logits == 0, torch.nan)
+        probs, logits = self._given.get("probs"), self._given.get("logits")
+        lean = probs - 0.5 if probs is not None else logits
+        assert lean is not None
+        return (lean > 0).to(lean.dtype).masked_fill(lean == 0, torch.nan)
 
     @property
     def variance(self) -> Tensor:
-        return torch.sigmoid(self._logits) * torch.sigmoid(-self._logits)
+        one, zero = self._shares()
+        return (one * zero).to(self._dtype)
 
     @property
     def stddev(self) -> Tensor:
         """exp(1/2 [log p + log(1 - p)]), whose gradient is finite where the variance is 0."""
-        return torch.exp((F.logsigmoid(self._logits) + F.logsigmoid(-self._logits)) / 2)
+        logits = self._given.get("logits")
+        if logits is None:
+            return root(self.variance)
+        return torch.exp((F.logsigmoid(logits) + F.logsigmoid(-logits)) / 2)
 
-    @property
-    def has_enumerate_support(self) -> bool:  # type: ignore[override]
-        return self._event_ndim == 0
+    def _every_value(self) -> Tensor:
+        given = next(iter(self._given.values()))
+        return torch.arange(2, dtype=given.dtype, device=given.device)
 
-    def enumerate_support(self, expand: bool = True) -> Tensor:
-        """Both values (2, *batch); only without event dimensions."""
-        if self._event_ndim:
-            raise NotImplementedError("Bernoulli: only single variables can be enumerated")
-        values = torch.arange(2, dtype=self._logits.dtype, device=self._logits.device)
-        values = values.reshape(-1, *(1 for _ in self._batch_shape))
-        return values.expand(2, *self._batch_shape) if expand else values
+    def _draw(self, shape: torch.Size) -> Tensor:
+        return torch.bernoulli(self.probs.expand(shape))
 
-    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        """Zeros and ones (*sample_shape, *batch, *event), in the dtype of the logits."""
-        with torch.no_grad():
-            return torch.bernoulli(self.probs.expand((*sample_shape, *self._logits.shape)))
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        """log p(value), with the batch dimensions of value and logits broadcast.
-
-        Args:
-            value: (*sample, *batch, *event), batch dimensions missing or 1 where they broadcast
-        """
-        n = self._batch_ndim(value)
-        log_prob: Tensor = bernoulli_log_prob(value, self._logits, batch_ndim=n)
+    def _log_prob(self, value: Tensor, batch_ndim: int) -> Tensor:
+        logits = self._given.get("logits")
+        if logits is None:
+            high, logits = self._rarer()
+            value = value if value.is_floating_point() else value.to(logits.dtype)
+            value = torch.where(high, 1 - value, value)
+        log_prob: Tensor = bernoulli_log_prob(value, logits, batch_ndim=batch_ndim)
         return log_prob
+
+    def _impossible(self, value: Tensor) -> Tensor | None:
+        probs = self._given.get("probs")
+        if probs is None:
+            return None
+        return ((probs == 0) & (value > 0)) | ((probs == 1) & (value < 1))
 
     def entropy(self) -> Tensor:
         """H = -sum_i p_i log p_i + (1 - p_i) log(1 - p_i), in float32 at least.
@@ -125,27 +157,14 @@ class Bernoulli(OpDistribution):
         By the smaller probability, as log(1 + e^-|l|) + |l| sigmoid(-|l|): the larger one has not
         its digits.
         """
-        logits = precise(self._logits)
+        logits = precise(self._finite_logits())
         size = logits.abs().clamp(max=torch.finfo(logits.dtype).max)
-        each = F.softplus(-size) + size * torch.sigmoid(-size)
-        return each.flatten(len(self._batch_shape)).sum(-1) if self._event_ndim else each
-
-    def expand(self: Self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
-        new = self._expanded(batch_shape, _instance)
-        new._logits = self._logits.expand(torch.Size(batch_shape) + self._event_shape)
-        return new
+        return self._over_event(F.softplus(-size) + size * torch.sigmoid(-size))
 
 
+@closed_form(Bernoulli, Bernoulli)
 def _kl_bernoulli_bernoulli(q: Bernoulli, p: Bernoulli) -> Tensor:
     """KL = E_q[log q(x) - log p(x)]; both are linear in x, so the mean of q stands for x."""
-    if q.event_shape != p.event_shape:
-        raise ValueError(
-            f"kl_divergence: both Bernoullis must have one event shape, got "
-            f"{tuple(q.event_shape)} and {tuple(p.event_shape)}"
-        )
+    one_event(q, p)
     n = len(broadcast(q.batch_shape, p.batch_shape))
-    cross: Tensor = bernoulli_log_prob(q.probs, p._logits, batch_ndim=n)
-    return -q.entropy() - cross
-
-
-register_kl(Bernoulli, Bernoulli)(_kl_bernoulli_bernoulli)
+    return -q.entropy() - p._log_density(q._shares()[0], n)

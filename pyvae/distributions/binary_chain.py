@@ -9,6 +9,7 @@ import torch
 from torch import Size, Tensor
 from torch.distributions import Distribution, constraints
 
+from pyvae.distributions.base import check_event
 from pyvae.functional import bernoulli_log_prob
 
 __all__ = ["BinaryChain"]
@@ -74,6 +75,7 @@ class BinaryChain(Distribution):
         Args:
             value: (*sample, *batch, sum of sizes)
         """
+        check_event(self, value)
         units = self.split(value)
         given = zip(self._layers, units, strict=False)  # each layer but the last
         logits = [self._logits, *(layer(h) for layer, h in given)]

@@ -3,39 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from torch.distributions import constraints
 
-from pyvae.distributions.base import precise, root
-from pyvae.distributions.checked import Checked
+from pyvae.distributions.base import root
+from pyvae.distributions.classes import OverClasses, expected_log
+from pyvae.distributions.divergence import closed_form
+from pyvae.distributions.finite import Finite
+from pyvae.distributions.parameters import steep_log
 from pyvae.functional import categorical_log_prob
 
 __all__ = ["Categorical"]
 
-Self = TypeVar("Self", bound="Categorical")
 
-
-class Categorical(Checked):
-    r"""Independent variables among 0 .. C - 1, over the dimensions before the classes.
+class Categorical(OverClasses, Finite):
+    r"""Independent variables among 0 .. C - 1.
 
     .. math:: \log p(x) = \sum_i l_{i, x_i} - \log \sum_c e^{l_{i, c}}
 
-    Pixels as classes: van den Oord et al. 2016, section 3.
+    Pixels as classes: van den Oord et al. 2016, section 3. Equal to ``Categorical`` of
+    ``torch.distributions``, or ``Independent(Categorical, event_ndim)``, but that mean and variance
+    are those of the classes as numbers, and that probabilities are not clamped: the log-probability
+    of a class that has none is -inf.
 
     Args:
-        logits: (*batch, *event, C)
-        event_ndim: how many dimensions before the classes form the event; default: all but the
-            first
+        probs: (*batch, *event, C), not negative; they need not sum to one
+        logits: l, instead; -inf takes a class away
         validate_args: check parameters and values (this waits for the device); default: as torch
+        event_ndim: how many dimensions before the classes form the event
 
     Raises:
-        TypeError: the logits are not a floating-point tensor.
-        ValueError: NaN among validated logits, or a validated value that is not a class.
+        TypeError: the parameter is not a floating-point tensor.
+        ValueError: not one of probs and logits; no dimension of classes; NaN, or probabilities
+            that are negative or all 0, where parameters are validated, a value that is not a class
+            where values are.
 
-    >>> p = Categorical(logits=torch.zeros(3, 2, 4))
+    >>> Categorical(torch.tensor([1.0, 3.0])).log_prob(torch.tensor([0, 1])).exp()
+    tensor([0.2500, 0.7500])
+    >>> p = Categorical(logits=torch.zeros(3, 2, 4), event_ndim=1)
     >>> p.batch_shape, p.event_shape
     (torch.Size([3]), torch.Size([2]))
     >>> p.log_prob(torch.tensor([0, 3]))
@@ -44,37 +51,31 @@ class Categorical(Checked):
 
     def __init__(
         self,
-        *,
-        logits: Tensor,
-        event_ndim: int | None = None,
+        probs: Tensor | None = None,
+        logits: Tensor | None = None,
         validate_args: bool | None = None,
+        *,
+        event_ndim: int = 0,
     ) -> None:
-        if not isinstance(logits, Tensor) or not logits.is_floating_point():
-            got = logits.dtype if isinstance(logits, Tensor) else type(logits).__name__
-            raise TypeError(f"Categorical: logits must be a floating-point tensor, got {got}")
-        if logits.ndim == 0:
-            raise ValueError("Categorical: logits must have a last dimension of classes, got ()")
-        self.logits = logits
-        self._set_classes()
-        self._split(logits.shape[:-1], event_ndim, validate_args)
-
-    def _set_classes(self) -> None:
-        last = self.logits.shape[-1] - 1
-        self.variable = constraints.integer_interval(0, last)
-        self.values = f"a whole number from 0 to {last}"
+        given = self._given_classes(probs=probs, logits=logits)
+        ((*shape, _),) = (t.shape for t in given.values())
+        self._split(torch.Size(shape), event_ndim, validate_args, given)
 
     @property
-    def arg_constraints(self) -> dict[str, constraints.Constraint]:
-        return {"logits": constraints.real}
+    def _classes(self) -> int:
+        return self.param_shape[-1]
 
     @property
-    def probs(self) -> Tensor:
-        """(*batch, *event, C)."""
-        return self.logits.softmax(-1)
+    def variable(self) -> constraints.Constraint:  # type: ignore[override]
+        return constraints.integer_interval(0, self._classes - 1)
+
+    @property
+    def values(self) -> str:  # type: ignore[override]
+        return f"a whole number from 0 to {self._classes - 1}"
 
     def _moments(self) -> tuple[Tensor, Tensor]:
         """Mean and variance of the classes as numbers, in float32 at least."""
-        probs = precise(self.logits).softmax(-1)
+        probs = self._shares()
         classes = torch.arange(probs.shape[-1], dtype=probs.dtype, device=probs.device)
         mean = probs @ classes
         return mean, (probs * (classes - mean.unsqueeze(-1)).square()).sum(-1)
@@ -82,45 +83,66 @@ class Categorical(Checked):
     @property
     def mean(self) -> Tensor:
         """The mean of the classes as numbers."""
-        return self._moments()[0].to(self.logits.dtype)
+        return self._moments()[0].to(self._dtype)
 
     @property
     def mode(self) -> Tensor:
-        return self.logits.argmax(-1).to(self.logits.dtype)
+        """The likeliest class, int64."""
+        return self._parameter.argmax(-1)
 
     @property
     def variance(self) -> Tensor:
-        return self._moments()[1].to(self.logits.dtype)
+        return self._moments()[1].to(self._dtype)
 
     @property
     def stddev(self) -> Tensor:
-        return root(self._moments()[1]).to(self.logits.dtype)
+        return root(self._moments()[1]).to(self._dtype)
 
     def entropy(self) -> Tensor:
         """H = -sum_i sum_c p_ic log p_ic."""
-        log_probs = precise(self.logits).log_softmax(-1)
-        each = -(log_probs.exp() * log_probs.clamp(min=torch.finfo(log_probs.dtype).min)).sum(-1)
-        return each.flatten(len(self._batch_shape)).sum(-1) if self._event_ndim else each
+        return -self._over_event(expected_log(self._shares(), self._log_shares()))
+
+    def _every_value(self) -> Tensor:
+        return torch.arange(self._classes, device=self._parameter.device)
 
     def _log_prob(self, value: Tensor, batch_ndim: int) -> Tensor:
         if value.is_floating_point():  # classes as numbers; a fraction is none, which gives NaN
             value = torch.where(value == value.round(), value, -1.0).long()
         elif value.dtype == torch.bool:
             value = value.to(torch.uint8)
-        log_prob: Tensor = categorical_log_prob(value, self.logits, batch_ndim=batch_ndim)
+        probs = self._given.get("probs")
+        logits = self._given["logits"] if probs is None else steep_log(probs)
+        log_prob: Tensor = categorical_log_prob(value, logits, batch_ndim=batch_ndim)
         return log_prob
 
-    def _draw(self, shape: torch.Size) -> Tensor:
-        flat = self.logits.flatten(0, -2) if self.logits.ndim > 1 else self.logits[None]
-        repeats = shape[: len(shape) - self.logits.ndim + 1].numel()
-        if flat.shape[0] == 0 or repeats == 0:
-            return self.logits.new_empty(shape)
-        classes = torch.multinomial(precise(flat).softmax(-1), repeats, replacement=True)
-        return classes.T.reshape(shape).to(self.logits.dtype)
+    def _impossible(self, value: Tensor) -> Tensor | None:
+        probs = self._given.get("probs")
+        if probs is None:
+            return None
+        classes = value.long().clamp(0, self._classes - 1).unsqueeze(-1)
+        shape = torch.broadcast_shapes(classes.shape[:-1], probs.shape[:-1])
+        none = (probs == 0).expand(*shape, -1)
+        return none.gather(-1, classes.expand(*shape, 1)).squeeze(-1)
 
-    def expand(self: Self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
-        new = self._expanded(batch_shape, _instance)
-        classes = self.logits.shape[-1:]
-        new.logits = self.logits.expand(torch.Size(batch_shape) + self._event_shape + classes)
-        new._set_classes()
-        return new
+    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """Classes (*sample_shape, *batch, *event), int64."""
+        return super().sample(sample_shape)
+
+    def _draw(self, shape: torch.Size) -> Tensor:
+        probs = self._shares()
+        flat = probs.reshape(-1, self._classes)
+        repeats = shape[: len(shape) - probs.ndim + 1].numel()
+        if flat.shape[0] == 0 or repeats == 0:
+            return torch.empty(shape, dtype=torch.int64, device=probs.device)
+        return torch.multinomial(flat, repeats, replacement=True).T.reshape(shape)
+
+
+@closed_form(Categorical, Categorical)
+def _kl_categorical(q: Categorical, p: Categorical) -> Tensor:
+    """KL = sum_i sum_c q_ic (log q_ic - log p_ic)."""
+    if q.event_shape != p.event_shape or q._classes != p._classes:
+        raise ValueError(
+            f"kl_divergence: both Categoricals must have one event shape and as many classes, got "
+            f"{tuple(q.event_shape)} with {q._classes} and {tuple(p.event_shape)} with {p._classes}"
+        )
+    return -q.entropy() - q._over_event(expected_log(q._shares(), p._log_shares()))

@@ -21,39 +21,56 @@ class Checked(OpDistribution, ABC):
     variable: constraints.Constraint
     values: str = "real"
 
-    @property
+    @constraints.dependent_property
     def support(self) -> constraints.Constraint:
-        return constraints.independent(self.variable, self._event_ndim)
+        n = self._event_ndim
+        return constraints.independent(self.variable, n) if n else self.variable
 
     def _validate_sample(self, value: Tensor) -> None:
-        name = type(self).__name__
-        event = tuple(value.shape[value.ndim - self._event_ndim :])
-        if value.ndim < self._event_ndim or event != tuple(self._event_shape):
-            raise ValueError(
-                f"{name}.log_prob: value must have the event shape {tuple(self._event_shape)}, "
-                f"got {tuple(value.shape)}"
-            )
         inside = self.variable.check(value)
         if not bool(inside.all()):
             raise ValueError(
-                f"{name}.log_prob: value must be {self.values}, got {value[~inside][0].item():g}"
+                f"{type(self).__name__}.log_prob: value must be {self.values}, "
+                f"got {value[~inside][0].item():g}"
             )
 
-    def log_prob(self, value: Tensor) -> Tensor:
+    def log_prob(self, value: Tensor | float) -> Tensor:
         """log p(value), summed over the event, with batch dimensions broadcast.
 
         Args:
-            value: (*sample, *batch, *event), batch dimensions missing or 1 where they broadcast
+            value: (*sample, *batch, *event), batch dimensions missing or 1 where they broadcast;
+                a number too
         """
-        return self._log_prob(value, self._batch_ndim(value))
+        value = self._as_value(value)
+        return self._log_density(value, self._batch_ndim(value))
+
+    def _log_density(self, value: Tensor, batch_ndim: int) -> Tensor:
+        """The same, of values that are not validated."""
+        log_prob = self._log_prob(value, batch_ndim)
+        never = self._impossible(value)
+        if never is None:
+            return log_prob
+        if self._event_ndim:
+            never = never.flatten(-self._event_ndim).any(-1)
+        return log_prob.masked_fill(never & ~log_prob.isnan(), -torch.inf)
 
     @abstractmethod
     def _log_prob(self, value: Tensor, batch_ndim: int) -> Tensor:
         """The op of the density."""
 
-    @abstractmethod
+    def _impossible(self, value: Tensor) -> Tensor | None:
+        """Which values have no probability, where the op cannot know that."""
+        return None
+
+    def _single(self, what: str) -> None:
+        """Raises: NotImplementedError: the event has dimensions, for which there is no such."""
+        if self._event_ndim:
+            name = type(self).__name__
+            raise NotImplementedError(f"{name}.{what}: only of single variables (event_ndim=0)")
+
     def _draw(self, shape: torch.Size) -> Tensor:
         """A sample for parameters expanded to this shape, without a gradient."""
+        return self.rsample(shape[: len(shape) - len(self._batch_shape) - self._event_ndim])
 
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Draws (*sample_shape, *batch, *event), in the dtype of the parameters."""

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 from torch.distributions import constraints
 
-from pyvae.distributions.base import precise
+from pyvae.distributions.base import broadcast, one_event, precise
+from pyvae.distributions.divergence import closed_form
 from pyvae.distributions.elementwise import Elementwise
+from pyvae.distributions.parameters import Parameter, log_odds, only, open_unit_interval
 from pyvae.distributions.reparameterize.base import uniform_noise
 from pyvae.functional import continuous_bernoulli_log_prob
 
@@ -47,54 +49,77 @@ class ContinuousBernoulli(Elementwise):
 
     Unlike the Bernoulli of grey levels this is a density (Loaiza-Ganem & Cunningham 2019, eq. 2).
 
+    Equal to ``ContinuousBernoulli`` of ``torch.distributions``, or
+    ``Independent(ContinuousBernoulli, event_ndim)``, without its clamps and its series about 1/2.
+
     Args:
-        logits: l, (*batch, *event)
-        event_ndim: how many trailing dimensions form the event; default: all but the first
+        probs: sigmoid(l), strictly between 0 and 1, where there is a density, (*batch, *event); a
+            number too
+        logits: l, instead of probs
         validate_args: check parameters and values (this waits for the device); default: as torch
+        event_ndim: how many trailing dimensions form the event
 
     Raises:
-        TypeError: the logits are not a floating-point tensor.
-        ValueError: NaN among validated logits, or a validated value outside [0, 1].
+        TypeError: the parameter is neither a floating-point tensor nor a number.
+        ValueError: not one of probs and logits; NaN, or a probability out of its range, where
+            parameters are validated, a value outside [0, 1] where values are.
 
-    >>> ContinuousBernoulli(logits=torch.zeros(3, 2)).log_prob(torch.rand(3, 2)).exp()  # uniform
+    >>> ContinuousBernoulli(0.5).log_prob(torch.rand(3)).exp()  # uniform
     tensor([1., 1., 1.])
     """
 
     has_rsample = True
-    parameters: ClassVar[dict[str, constraints.Constraint]] = {"logits": constraints.real}
+    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {
+        "probs": open_unit_interval,
+        "logits": constraints.real,
+    }
     variable = constraints.unit_interval
     values = "in [0, 1]"
 
     def __init__(
         self,
-        *,
-        logits: Tensor,
-        event_ndim: int | None = None,
+        probs: Parameter | None = None,
+        logits: Parameter | None = None,
         validate_args: bool | None = None,
+        *,
+        event_ndim: int = 0,
     ) -> None:
-        self._hold(event_ndim, validate_args, logits=logits)
+        given = only("ContinuousBernoulli", probs=probs, logits=logits)
+        self._hold(event_ndim, validate_args, **given)
 
     @property
     def logits(self) -> Tensor:
-        return self._full("logits")
+        return self._logits().to(self._dtype)
+
+    def _logits(self) -> Tensor:
+        """As they were given, or in float32 at least."""
+        logits = self._given.get("logits")
+        return log_odds(precise(self._given["probs"])) if logits is None else logits
+
+    @property
+    def probs(self) -> Tensor:
+        return self._given["probs"] if "probs" in self._given else torch.sigmoid(self.logits)
 
     @property
     def mean(self) -> Tensor:
         """1 / (1 - e^-l) - 1 / l = 1/2 + l / 12 - l^3 / 720 + ..."""
+        return self._mean().to(self._dtype)
+
+    def _mean(self) -> Tensor:
         near, size, e = self._parts()
         small = 0.5 + near * _series(near, lambda k: 1.0)
         down = 1 / size - e / (1 - e)  # of -|l|
-        mean = torch.where(self.logits < 0, down, 1 - down)
-        return self._chosen(small, mean).to(self.logits.dtype)
+        mean = torch.where(self._logits() < 0, down, 1 - down)
+        return self._chosen(small, mean)
 
     @property
     def variance(self) -> Tensor:
         """1 / l^2 - 1 / (4 sinh^2(l / 2)) = 1/12 - l^2 / 240 + l^4 / 6048 - ..."""
-        return self._deviation().square().to(self.logits.dtype)
+        return self._deviation().square().to(self._dtype)
 
     @property
     def stddev(self) -> Tensor:
-        return self._deviation().to(self.logits.dtype)
+        return self._deviation().to(self._dtype)
 
     def _deviation(self) -> Tensor:
         near, size, e = self._parts()
@@ -109,40 +134,75 @@ class ContinuousBernoulli(Elementwise):
         """
         near, size, e = self._parts()
         small = near.square() * _series(near, lambda k: 0.5 / k - 1)
-        each = self._chosen(small, 1 - size * e / (1 - e) - torch.log(size) + torch.log1p(-e))
-        return each.flatten(len(self._batch_shape)).sum(-1) if self._event_ndim else each
+        large = 1 - size * e / (1 - e) - torch.log(size) + torch.log1p(-e)
+        return self._over_event(self._chosen(small, large))
 
     def _parts(self) -> tuple[Tensor, Tensor, Tensor]:
         """In float32 at least: logits up to 1, |l| from 1 on and exp(-|l|), each 1 elsewhere."""
-        logits = precise(self.logits)
+        logits = precise(self._logits())
         size = logits.abs().clamp(max=torch.finfo(logits.dtype).max)
         near = torch.where(size < 1, logits, 1.0)
         size = torch.where(size < 1, 1.0, size)
         return near, size, torch.exp(-size)
 
     def _chosen(self, small: Tensor, large: Tensor) -> Tensor:
-        return torch.where(self.logits.abs() < 1, small, large)
+        return torch.where(self._logits().abs() < 1, small, large)
 
     def _log_prob(self, value: Tensor, batch_ndim: int) -> Tensor:
         log_prob: Tensor = continuous_bernoulli_log_prob(
-            value, self._given["logits"], batch_ndim=batch_ndim
+            value, self._logits(), batch_ndim=batch_ndim
         )
         return log_prob
 
-    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        """x = log(1 + u (e^l - 1)) / l (*sample_shape, *batch, *event), differentiable."""
-        shape = self._extended_shape(torch.Size(sample_shape))
-        logits = precise(self.logits).expand(shape)
-        u = uniform_noise(shape, logits)
+    def cdf(self, value: Tensor | float) -> Tensor:
+        """P(x <= value) = (e^(l value) - 1) / (e^l - 1), of single variables."""
+        self._single("cdf")
+        value = precise(self._as_value(value)).clamp(0, 1)
+        near, size, e = self._parts()
+        small = value * torch.exp(near * (value - 1) / 2 + _log_sinhc(near * value))
+        small = small * torch.exp(-_log_sinhc(near))
+        positive = self._logits() > 0
+        x = torch.where(positive, 1 - value, value)  # F(x; l) = 1 - F(1 - x; -l)
+        large = torch.expm1(-size * x) / (e - 1)
+        large = torch.where(positive, 1 - large, large)
+        return self._chosen(small, large).to(self._dtype)
+
+    def icdf(self, value: Tensor | float) -> Tensor:
+        """The quantile of a probability, of single variables."""
+        self._single("icdf")
+        return self._quantile(precise(self._as_value(value))).to(self._dtype)
+
+    def _quantile(self, u: Tensor) -> Tensor:
+        """log(1 + u (e^l - 1)) / l; about 0 by the first four cumulants of a Bernoulli variable."""
+        logits = precise(self._logits())
         # x(u; l) = 1 - x(1 - u; -l): negative logits alone cannot overflow
         negative = -logits.abs()
         small = negative > -1e-3
         safe = torch.where(small, torch.full_like(negative, -1.0), negative)
-        u = torch.where(logits > 0, 1 - u, u).clamp(max=1 - torch.finfo(u.dtype).eps / 2)  # not 1
-        exact = torch.log1p(u * torch.expm1(safe)) / safe
-        series = u + negative * u * (1 - u) / 2
+        u = torch.where(logits > 0, 1 - u, u)
+        exact = torch.log1p(u.clamp(max=1 - torch.finfo(u.dtype).eps / 2) * torch.expm1(safe))
+        exact = torch.where(u < 1, exact / safe, 1.0)
+        spread = u * (1 - u)
+        near = torch.where(small, negative, 0.0)
+        series = 1 - 2 * u + near * (1 - 6 * spread) / 4
+        series = u + near * spread / 2 * (1 + near * series / 3)
         x = torch.where(small, series, exact).clamp(max=1)
-        return torch.where(logits > 0, 1 - x, x).to(self.logits.dtype)
+        return torch.where(logits > 0, 1 - x, x)
 
-    def _draw(self, shape: torch.Size) -> Tensor:
-        return self.rsample(shape[: len(shape) - len(self._batch_shape) - self._event_ndim])
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """x = log(1 + u (e^l - 1)) / l (*sample_shape, *batch, *event), differentiable."""
+        shape = self._extended_shape(torch.Size(sample_shape))
+        return self._quantile(uniform_noise(shape, precise(self._logits()))).to(self._dtype)
+
+
+def _log_sinhc(x: Tensor) -> Tensor:
+    """log(sinh(x / 2) / (x / 2)), for |x| up to 1."""
+    return x.square() * _series(x, lambda k: 0.5 / k)
+
+
+@closed_form(ContinuousBernoulli, ContinuousBernoulli)
+def _kl_continuous_bernoulli(q: ContinuousBernoulli, p: ContinuousBernoulli) -> Tensor:
+    """KL = E_q[log q(x) - log p(x)]; both are linear in x, so the mean of q stands for x."""
+    one_event(q, p)
+    n = len(broadcast(q.batch_shape, p.batch_shape))
+    return -q.entropy() - p._log_density(q._mean(), n)

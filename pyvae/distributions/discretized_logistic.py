@@ -10,6 +10,8 @@ from torch.distributions import constraints
 
 from pyvae.distributions.base import precise, root
 from pyvae.distributions.elementwise import Elementwise
+from pyvae.distributions.finite import Finite
+from pyvae.distributions.parameters import Parameter
 from pyvae.distributions.reparameterize.base import uniform_noise
 from pyvae.functional import discretized_logistic_log_prob
 
@@ -24,7 +26,7 @@ def as_scaled(value: Tensor) -> Tensor:
     return value if value.dtype == torch.uint8 else value / 127.5 - 1
 
 
-class DiscretizedLogistic(Elementwise):
+class DiscretizedLogistic(Finite, Elementwise):
     r"""Independent levels 0 .. 255: logistic variables, rounded to the nearest and clipped.
 
     .. math::
@@ -36,24 +38,25 @@ class DiscretizedLogistic(Elementwise):
     appendix; Salimans et al. 2017, eq. 2.
 
     Args:
-        mean: m, on the scale where the levels go from -1 to 1, (*batch, *event)
+        mean: m, on the scale where the levels go from -1 to 1, (*batch, *event);
+            a number too
         log_scale: s on that scale, taken as -7 where it is less; anything that broadcasts with the
             mean; a number too
-        event_ndim: how many trailing dimensions form the event; default: all but the first
+        event_ndim: how many trailing dimensions form the event
         validate_args: check parameters and values (this waits for the device); default: as torch
 
     Raises:
-        TypeError: the mean is not a floating-point tensor.
+        TypeError: a parameter is neither a floating-point tensor nor a number.
         ValueError: shapes that do not broadcast, NaN among validated parameters, or a validated
             value that is not a level.
 
-    >>> p = DiscretizedLogistic(torch.zeros(2, 3), -2.0)
+    >>> p = DiscretizedLogistic(torch.zeros(2, 3), -2.0, event_ndim=1)
     >>> p.log_prob(torch.full((3,), 255.0)).exp()  # sigmoid((0 - 254 / 255) e^2)^3
     tensor([2.5695e-10, 2.5695e-10])
     """
 
-    parameters: ClassVar[dict[str, constraints.Constraint]] = {
-        "location": constraints.real,
+    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {
+        "mean": constraints.real,
         "log_scale": constraints.real,
     }
     variable = constraints.integer_interval(0, LEVELS - 1)
@@ -61,10 +64,10 @@ class DiscretizedLogistic(Elementwise):
 
     def __init__(
         self,
-        mean: Tensor,
-        log_scale: Tensor | float,
+        mean: Parameter,
+        log_scale: Parameter,
         *,
-        event_ndim: int | None = None,
+        event_ndim: int = 0,
         validate_args: bool | None = None,
     ) -> None:
         self._hold(event_ndim, validate_args, mean=mean, log_scale=log_scale)
@@ -113,6 +116,10 @@ class DiscretizedLogistic(Elementwise):
             first = first + side * beyond
             second = second + side * (2 * (k - c) - 1) * beyond
         return first, second
+
+    def _every_value(self) -> Tensor:
+        given = self._given["mean"]
+        return torch.arange(LEVELS, dtype=given.dtype, device=given.device)
 
     def _log_prob(self, value: Tensor, batch_ndim: int) -> Tensor:
         given = self._given

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -51,6 +51,7 @@ class DiscretizedLogisticMixture(Checked):
     torch.uint8
     """
 
+    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {"params": constraints.real}
     variable = constraints.integer_interval(0, LEVELS - 1)
     values = "a whole number from 0 to 255"
 
@@ -67,15 +68,14 @@ class DiscretizedLogisticMixture(Checked):
                 f"{name}: params must be (*batch, {3 * num_mixtures} or {10 * num_mixtures}, H, W) "
                 f"for num_mixtures={num_mixtures}, got {tuple(params.shape)}"
             )
-        self.params = params
         self.num_mixtures = num_mixtures
         self._channels = planes[params.shape[-3]]
         size = torch.Size([self._channels, *params.shape[-2:]])
-        self._split(params.shape[:-3] + size, 3, validate_args)
+        self._split(params.shape[:-3] + size, 3, validate_args, {"params": params})
 
     @property
-    def arg_constraints(self) -> dict[str, constraints.Constraint]:
-        return {"params": constraints.real}
+    def params(self) -> Tensor:
+        return self._given["params"]
 
     @property
     def mean(self) -> Tensor:
@@ -100,6 +100,10 @@ class DiscretizedLogisticMixture(Checked):
         mean = (torch.stack(means, -4) * weights.unsqueeze(-4)).sum(-3)
         return ((mean + 1) * 127.5).to(self.params.dtype)
 
+    @property
+    def param_shape(self) -> torch.Size:
+        return self.params.shape
+
     def _draw(self, shape: torch.Size) -> Tensor:
         params = self.params.expand(*shape[:-3], *self.params.shape[-3:])
         levels: Tensor = discretized_logistic_mixture_sample(params, self.num_mixtures)
@@ -113,7 +117,7 @@ class DiscretizedLogisticMixture(Checked):
 
     def expand(self: Self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
         new = self._expanded(batch_shape, _instance)
-        new.params = self.params.expand(*batch_shape, *self.params.shape[-3:])
+        new._given["params"] = self.params.expand(*batch_shape, *self.params.shape[-3:])
         new.num_mixtures, new._channels = self.num_mixtures, self._channels
         return new
 

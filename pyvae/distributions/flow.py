@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
+from pyvae.distributions.base import check_event
+
 __all__ = ["Bijection", "FlowDistribution"]
 
 Self = TypeVar("Self", bound="FlowDistribution")
@@ -50,16 +52,13 @@ class FlowDistribution(Distribution):
 
     has_rsample = True
     arg_constraints: dict[str, constraints.Constraint] = {}  # noqa: RUF012  torch's own
+    support = constraints.real_vector
 
     def __init__(self, base: Distribution, bijections: Sequence[Bijection]) -> None:
         self.base = base
         self.bijections = list(bijections)
         self._last: tuple[Tensor, int, Tensor] | None = None
         super().__init__(base.batch_shape, base.event_shape, validate_args=False)
-
-    @property
-    def support(self) -> constraints.Constraint:
-        return constraints.real_vector
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Draws (*sample_shape, *batch, D), differentiable."""
@@ -80,6 +79,7 @@ class FlowDistribution(Distribution):
             known = log_prob.requires_grad or not torch.is_grad_enabled()
             if value is z and known and (torch.compiler.is_compiling() or z._version == version):
                 return log_prob
+        check_event(self, value)
         volumes: Tensor | float = 0.0
         for bijection in reversed(self.bijections):
             value, volume = bijection.inverse(value)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.distributions import constraints, register_kl
+from torch.distributions import constraints
 
-from pyvae.distributions.base import OpDistribution, broadcast
+from pyvae.distributions.base import broadcast, one_event, precise
+from pyvae.distributions.divergence import closed_form
+from pyvae.distributions.elementwise import Elementwise
+from pyvae.distributions.parameters import Parameter, only
 from pyvae.functional import gaussian_kl, gaussian_log_prob, gaussian_rsample
 
 __all__ = ["DiagonalGaussian", "StandardNormal"]
 
-Self = TypeVar("Self", bound="DiagonalGaussian")
 
-
-class DiagonalGaussian(OpDistribution):
+class DiagonalGaussian(Elementwise):
     r"""The normal distribution N(mean, diag(exp(logvar))) over the trailing dimensions.
 
     .. math:: \log p(x) = -\tfrac12 \sum_i \log 2\pi + l_i + (x_i - m_i)^2 e^{-l_i}
@@ -27,14 +28,17 @@ class DiagonalGaussian(OpDistribution):
     Kingma & Welling 2014, appendix B.
 
     Args:
-        mean: (*batch, *event)
-        logvar: log-variance, anything that broadcasts with the mean; a number too
-        event_ndim: how many trailing dimensions form the event; default: all but the first
+        mean: m, (*batch, *event); a number too
+        logvar: log-variance l, anything that broadcasts with the mean; a number too
+        loc: m, instead of mean
+        scale: exp(l / 2), instead of logvar
+        event_ndim: how many trailing dimensions form the event; with 0 it is torch's ``Normal``
         validate_args: check parameters and values (this waits for the device); default: as torch
 
     Raises:
-        TypeError: the mean is not a floating-point tensor.
-        ValueError: shapes that do not broadcast, or a NaN among validated parameters or values.
+        TypeError: a parameter is neither a floating-point tensor nor a number.
+        ValueError: not one of mean and loc, of logvar and scale; shapes that do not broadcast;
+            NaN, or a scale that is not positive, where parameters or values are validated.
 
     >>> q = DiagonalGaussian(torch.zeros(3, 2), torch.zeros(3, 2))
     >>> q.batch_shape, q.event_shape
@@ -46,60 +50,84 @@ class DiagonalGaussian(OpDistribution):
     """
 
     has_rsample = True
+    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {
+        "mean": constraints.real,
+        "loc": constraints.real,
+        "logvar": constraints.real,
+        "scale": constraints.positive,
+    }
+    variable = constraints.real
 
     def __init__(
         self,
-        mean: Tensor,
-        logvar: Tensor | float,
+        mean: Parameter | None = None,
+        logvar: Parameter | None = None,
         *,
-        event_ndim: int | None = None,
+        loc: Parameter | None = None,
+        scale: Parameter | None = None,
+        event_ndim: int = 1,
         validate_args: bool | None = None,
     ) -> None:
-        if not isinstance(mean, Tensor) or not mean.is_floating_point():
-            got = mean.dtype if isinstance(mean, Tensor) else type(mean).__name__
-            raise TypeError(f"DiagonalGaussian: mean must be a floating-point tensor, got {got}")
-        if not isinstance(logvar, Tensor):
-            logvar = torch.tensor(logvar, dtype=mean.dtype, device=mean.device)
-        try:
-            shape = broadcast(mean.shape, logvar.shape)
-        except RuntimeError:
-            raise ValueError(
-                f"DiagonalGaussian: mean {tuple(mean.shape)} and logvar {tuple(logvar.shape)} "
-                f"do not broadcast"
-            ) from None
-        self._mean = mean if mean.shape == shape else mean.expand(shape)
-        self._logvar = logvar
-        self._split(shape, event_ndim, validate_args)
-
-    @property
-    def arg_constraints(self) -> dict[str, constraints.Constraint]:
-        return {"mean": constraints.real, "logvar": constraints.real}
-
-    @property
-    def support(self) -> constraints.Constraint:
-        return constraints.independent(constraints.real, self._event_ndim)
+        name = "DiagonalGaussian"
+        (centre,) = only(name, mean=mean, loc=loc).values()
+        spread = only(name, logvar=logvar, scale=scale)
+        self._hold(event_ndim, validate_args, mean=centre, **spread)
 
     @property
     def mean(self) -> Tensor:
-        return self._mean
+        return self._given["mean"]
+
+    @property
+    def loc(self) -> Tensor:
+        return self.mean
 
     @property
     def mode(self) -> Tensor:
-        return self._mean
+        return self.mean
+
+    @property
+    def _logvar(self) -> Tensor:
+        """The log-variance, not expanded."""
+        logvar = self._given.get("logvar")
+        return 2 * precise(self._given["scale"]).log() if logvar is None else logvar
+
+    def _wide(self, spread: Tensor) -> Tensor:
+        """Over (*batch, *event), in the dtype promoted from the mean and what was given with it."""
+        return spread.to(self._promoted).expand(self.param_shape)
+
+    @property
+    def _promoted(self) -> torch.dtype:
+        return torch.promote_types(*(t.dtype for t in self._given.values()))
 
     @property
     def logvar(self) -> Tensor:
         """Log-variance (*batch, *event), in the dtype promoted from mean and log-variance."""
-        dtype = torch.promote_types(self._mean.dtype, self._logvar.dtype)
-        return self._logvar.to(dtype).expand(self._mean.shape)
+        return self._wide(self._logvar)
 
     @property
     def variance(self) -> Tensor:
-        return self.logvar.exp()
+        return self.stddev.square() if "scale" in self._given else self.logvar.exp()
 
     @property
     def stddev(self) -> Tensor:
-        return (self.logvar / 2).exp()
+        given = self._given
+        return self._wide(given["scale"]) if "scale" in given else (self.logvar / 2).exp()
+
+    @property
+    def scale(self) -> Tensor:
+        return self.stddev
+
+    def cdf(self, value: Tensor | float) -> Tensor:
+        """P(x <= value), of single variables."""
+        self._single("cdf")
+        below: Tensor = torch.special.ndtr((self._as_value(value) - self.mean) / self.stddev)
+        return below
+
+    def icdf(self, value: Tensor | float) -> Tensor:
+        """The quantile of a probability, of single variables."""
+        self._single("icdf")
+        at: Tensor = self.mean + self.stddev * torch.special.ndtri(self._as_value(value))
+        return at
 
     def rsample(
         self,
@@ -115,37 +143,25 @@ class DiagonalGaussian(OpDistribution):
             generator: draws the seed of the noise; default: torch's own generator
             seed: the noise itself, an int64 tensor on the parameters' device
         """
-        z: Tensor = gaussian_rsample(
-            self._mean,
+        z = gaussian_rsample(
+            self.mean,
             self._logvar,
             sample_shape=tuple(sample_shape),
             generator=generator,
             seed=seed,
         )
-        return z
+        return z.to(self._promoted)
 
-    def log_prob(self, value: Tensor) -> Tensor:
-        """log p(value), with the batch dimensions of value and parameters broadcast.
-
-        Args:
-            value: (*sample, *batch, *event), batch dimensions missing or 1 where they broadcast
-        """
-        n = self._batch_ndim(value)
-        log_prob: Tensor = gaussian_log_prob(value, self._mean, self._logvar, batch_ndim=n)
+    def _log_prob(self, value: Tensor, batch_ndim: int) -> Tensor:
+        log_prob: Tensor = gaussian_log_prob(value, self.mean, self._logvar, batch_ndim=batch_ndim)
         return log_prob
 
     def entropy(self) -> Tensor:
         """H = sum_i (log 2 pi + 1 + logvar_i) / 2, as d/2 - log p(mean) for d dimensions."""
-        mean = self._mean.detach()
+        mean = self.mean.detach()
         n = len(self._batch_shape)
         log_prob: Tensor = gaussian_log_prob(mean, mean, self._logvar, batch_ndim=n)
         return self._event_shape.numel() / 2 - log_prob
-
-    def expand(self: Self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
-        new = self._expanded(batch_shape, _instance)
-        new._mean = self._mean.expand(torch.Size(batch_shape) + self._event_shape)
-        new._logvar = self._logvar
-        return new
 
 
 class StandardNormal(DiagonalGaussian):
@@ -179,27 +195,21 @@ class StandardNormal(DiagonalGaussian):
 
 def _same_event(q: DiagonalGaussian, p: DiagonalGaussian) -> tuple[Tensor, int]:
     """q's mean over the batch shape of both, and how many dimensions that has."""
-    if q.event_shape != p.event_shape:
-        raise ValueError(
-            f"kl_divergence: both Gaussians must have one event shape, got "
-            f"{tuple(q.event_shape)} and {tuple(p.event_shape)}"
-        )
+    one_event(q, p)
     batch = broadcast(q.batch_shape, p.batch_shape)
-    mean = q._mean if batch == q.batch_shape else q._mean.expand(batch + q.event_shape)
+    mean = q.mean if batch == q.batch_shape else q.mean.expand(batch + q.event_shape)
     return mean, len(batch)
 
 
+@closed_form(DiagonalGaussian, DiagonalGaussian)
 def _kl_gaussian_gaussian(q: DiagonalGaussian, p: DiagonalGaussian) -> Tensor:
     mean, batch_ndim = _same_event(q, p)
-    kl: Tensor = gaussian_kl(mean, q._logvar, p._mean, p._logvar, batch_ndim=batch_ndim)
+    kl: Tensor = gaussian_kl(mean, q._logvar, p.mean, p._logvar, batch_ndim=batch_ndim)
     return kl
 
 
+@closed_form(DiagonalGaussian, StandardNormal)
 def _kl_gaussian_standard(q: DiagonalGaussian, p: StandardNormal) -> Tensor:
     mean, batch_ndim = _same_event(q, p)
     kl: Tensor = gaussian_kl(mean, q._logvar, batch_ndim=batch_ndim)
     return kl
-
-
-register_kl(DiagonalGaussian, DiagonalGaussian)(_kl_gaussian_gaussian)
-register_kl(DiagonalGaussian, StandardNormal)(_kl_gaussian_standard)

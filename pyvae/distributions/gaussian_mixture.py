@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
-from pyvae.distributions.base import precise, root
+from pyvae.distributions.base import check_event, precise, root
 from pyvae.distributions.mixture_path import mixture_path
 from pyvae.functional import gaussian_log_prob, gaussian_mixture_log_prob
 
@@ -44,6 +44,12 @@ class GaussianMixture(Distribution):
     """
 
     has_rsample = True
+    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {
+        "means": constraints.real,
+        "logvars": constraints.real,
+        "log_weights": constraints.real,
+    }
+    support = constraints.real_vector
 
     def __init__(
         self,
@@ -68,15 +74,6 @@ class GaussianMixture(Distribution):
         self.log_weights = log_weights.log_softmax(-1)
         shape = means.shape
         super().__init__(shape[:-2], shape[-1:], validate_args=validate_args)
-
-    @property
-    def arg_constraints(self) -> dict[str, constraints.Constraint]:
-        real = constraints.real
-        return {"means": real, "logvars": real, "log_weights": real}
-
-    @property
-    def support(self) -> constraints.Constraint:
-        return constraints.real_vector
 
     @property
     def mean(self) -> Tensor:
@@ -106,6 +103,7 @@ class GaussianMixture(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """log p(value), with the batch dimensions of value and parameters broadcast."""
+        check_event(self, value)
         if self._validate_args and value.numel():
             self._validate_sample(value)
         if not self._batch_shape:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
-from torch.distributions import Distribution, MultivariateNormal, kl_divergence, register_kl
+from torch.distributions import Distribution, MultivariateNormal
 
+from pyvae.distributions import twins as _twins  # registers divergences  # noqa: F401
+from pyvae.distributions.base import one_event, precise
+from pyvae.distributions.divergence import closed_form, divergence
 from pyvae.distributions.gaussian import DiagonalGaussian, StandardNormal
 from pyvae.distributions.rank1_gaussian import Rank1Gaussian
 from pyvae.functional import gaussian_rsample_kl, rank1_gaussian_rsample_kl
@@ -45,21 +49,18 @@ def rsample_kl(
             return gaussian_rsample_kl(q.mean, q._logvar, batch_ndim=n)
         if isinstance(q, Rank1Gaussian):
             return rank1_gaussian_rsample_kl(q.mean, q.log_precision, q.u, batch_ndim=n)
-    kl = kl_divergence(q, p)  # before a sample is drawn: it may not be known
+    kl = divergence(q, p)  # before a sample is drawn: it may not be known
     return q.rsample(tuple(sample_shape)), kl
 
 
+@closed_form(MultivariateNormal, DiagonalGaussian)
 def _kl_full_diagonal(q: MultivariateNormal, p: DiagonalGaussian) -> Tensor:
     r"""KL of N(m, L L^T) from N(a, diag(v)).
 
     .. math:: \tfrac12 \sum_i \frac{\sum_j L_{ij}^2 + (m_i - a_i)^2}{v_i} - 1 + \log v_i
               - \log L_{ii}^2
     """
-    if q.event_shape != p.event_shape:
-        raise ValueError(
-            f"kl_divergence: both Gaussians must have one event shape, got "
-            f"{tuple(q.event_shape)} and {tuple(p.event_shape)}"
-        )
+    one_event(q, p)
     lower = q._unbroadcasted_scale_tril
     square = lower.square().sum(-1) + (q.loc - p.mean).square()
     log_diagonal = lower.diagonal(dim1=-2, dim2=-1).log()
@@ -68,4 +69,19 @@ def _kl_full_diagonal(q: MultivariateNormal, p: DiagonalGaussian) -> Tensor:
     return kl
 
 
-register_kl(MultivariateNormal, DiagonalGaussian)(_kl_full_diagonal)
+@closed_form(DiagonalGaussian, MultivariateNormal)
+def _kl_diagonal_full(q: DiagonalGaussian, p: MultivariateNormal) -> Tensor:
+    r"""KL of N(m, diag(v)) from N(a, L L^T).
+
+    .. math:: \tfrac12 \Big[ \sum_{ij} (L^{-1})_{ij}^2 v_j + |L^{-1} (m - a)|^2 - d
+              + \sum_i \log L_{ii}^2 - \log v_i \Big]
+    """
+    one_event(q, p)
+    lower = precise(p._unbroadcasted_scale_tril)
+    gap, deviation = precise(q.mean) - p.loc, precise(q.stddev)
+    columns = torch.cat([deviation.expand(gap.shape).diag_embed(), gap.unsqueeze(-1)], -1)
+    square = torch.linalg.solve_triangular(lower, columns, upper=False).square().sum((-1, -2))
+    log_diagonal = lower.diagonal(dim1=-2, dim2=-1).log()
+    each = 2 * log_diagonal - q.logvar - 1
+    kl: Tensor = 0.5 * (square + each.sum(-1))
+    return kl

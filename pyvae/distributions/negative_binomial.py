@@ -1,4 +1,4 @@
-"""Counts that vary more than Poisson's, without and with extra zeros."""
+"""Counts that vary more than Poisson's."""
 
 from __future__ import annotations
 
@@ -7,46 +7,58 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 from torch.distributions import constraints
-from torch.nn.functional import logsigmoid
 
 from pyvae.distributions.base import precise, root
 from pyvae.distributions.counts import negative_binomial_counts
 from pyvae.distributions.elementwise import Elementwise
-from pyvae.functional import (
-    negative_binomial_log_prob,
-    zero_inflated_negative_binomial_log_prob,
-)
+from pyvae.distributions.parameters import Parameter, log_odds, only, steep_log
+from pyvae.functional import negative_binomial_log_prob
 
-__all__ = ["NegativeBinomial", "ZeroInflatedNegativeBinomial"]
+__all__ = ["NegativeBinomial"]
 
 
 class NegativeBinomial(Elementwise):
-    r"""Independent counts of mean m and variance m + m^2 / t, over the trailing dimensions.
+    r"""Independent counts of mean m and variance m + m^2 / t.
 
     .. math::
         p(x) = \prod_i \frac{\Gamma(x_i + t_i)}{\Gamma(t_i)\, x_i!}
             \left(\frac{t_i}{t_i + m_i}\right)^{t_i} \left(\frac{m_i}{t_i + m_i}\right)^{x_i}
 
     Poisson counts whose rates are gamma variables of shape t and mean m; as t grows they become
-    Poisson counts. Lopez et al. 2018 (scVI), supplement, note 3.
+    Poisson counts. Lopez et al. 2018 (scVI), supplement, note 3. Equal to ``NegativeBinomial`` of
+    ``torch.distributions``, or ``Independent(NegativeBinomial, event_ndim)``, whose total_count is
+    t and whose probability p of success is m / (m + t).
 
     Args:
-        mean: m, not negative, (*batch, *event)
-        inverse_dispersion: t, positive, anything that broadcasts with the mean; a number too
-        event_ndim: how many trailing dimensions form the event; default: all but the first
+        total_count: t; 0 leaves nothing but zeros
+        probs: p, below 1
+        logits: log p / (1 - p) = log m / t, instead of probs
         validate_args: check parameters and values (this waits for the device); default: as torch
+        mean: m, not negative, (*batch, *event), with inverse_dispersion instead of all these
+        log_mean: log m, instead of the mean: exact where a share of a total is next to nothing
+        inverse_dispersion: t, positive
+        event_ndim: how many trailing dimensions form the event
+
+    Parameters are numbers, or tensors that broadcast.
 
     Raises:
-        TypeError: the mean is not a floating-point tensor.
-        ValueError: shapes that do not broadcast, or validated parameters or values out of range.
+        TypeError: a parameter is neither a floating-point tensor nor a number.
+        ValueError: neither of the two kinds of parameters; shapes that do not broadcast;
+            parameters or values out of range where they are validated.
 
-    >>> p = NegativeBinomial(torch.ones(3, 2), 1.0)
+    >>> NegativeBinomial(2.0, probs=torch.tensor([0.5])).mean
+    tensor([2.])
+    >>> p = NegativeBinomial(mean=torch.ones(3, 2), inverse_dispersion=1.0, event_ndim=1)
     >>> p.log_prob(torch.zeros(2))  # (1 / 2)^2
     tensor([-1.3863, -1.3863, -1.3863])
     """
 
-    parameters: ClassVar[dict[str, constraints.Constraint]] = {
+    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {
+        "total_count": constraints.nonnegative,
+        "probs": constraints.half_open_interval(0.0, 1.0),
+        "logits": constraints.real,
         "mean": constraints.nonnegative,
+        "log_mean": constraints.real,
         "inverse_dispersion": constraints.positive,
     }
     variable = constraints.nonnegative_integer
@@ -54,129 +66,122 @@ class NegativeBinomial(Elementwise):
 
     def __init__(
         self,
-        mean: Tensor,
-        inverse_dispersion: Tensor | float,
-        *,
-        event_ndim: int | None = None,
+        total_count: Parameter | None = None,
+        probs: Parameter | None = None,
+        logits: Parameter | None = None,
         validate_args: bool | None = None,
+        *,
+        mean: Parameter | None = None,
+        log_mean: Parameter | None = None,
+        inverse_dispersion: Parameter | None = None,
+        event_ndim: int = 0,
     ) -> None:
-        self._hold(event_ndim, validate_args, mean=mean, inverse_dispersion=inverse_dispersion)
+        name = "NegativeBinomial"
+        first = only(name, mean=mean, log_mean=log_mean, probs=probs, logits=logits)
+        spread = only(name, total_count=total_count, inverse_dispersion=inverse_dispersion)
+        if ("total_count" in spread) != ("probs" in first or "logits" in first):
+            raise ValueError(
+                f"{name}: expected mean or log_mean with inverse_dispersion, or total_count with "
+                f"probs or logits, got {' with '.join({**first, **spread})}"
+            )
+        self._hold(event_ndim, validate_args, **first, **spread)
 
-    @property
-    def mean(self) -> Tensor:
-        return self._full("mean")
+    def _spread(self) -> Tensor:
+        """t as it was given."""
+        return list(self._given.values())[1]
 
     @property
     def inverse_dispersion(self) -> Tensor:
-        return self._full("inverse_dispersion")
+        return self._spread().expand(self.param_shape)
+
+    @property
+    def total_count(self) -> Tensor:
+        return self.inverse_dispersion
+
+    @property
+    def mean(self) -> Tensor:
+        return self._moments()[0].to(self._dtype)
+
+    @property
+    def log_mean(self) -> Tensor:
+        if "log_mean" in self._given:
+            return self._given["log_mean"]
+        if "mean" in self._given:
+            return self._given["mean"].log()
+        return self._log_mean().masked_fill(self._only_zeros(), -torch.inf).to(self._dtype)
+
+    @property
+    def logits(self) -> Tensor:
+        """log m / t."""
+        if "logits" in self._given:
+            return self._given["logits"]
+        if "probs" in self._given:
+            return log_odds(self._given["probs"])
+        return self.log_mean - self.inverse_dispersion.log()
+
+    @property
+    def probs(self) -> Tensor:
+        """m / (m + t)."""
+        return self._given["probs"] if "probs" in self._given else torch.sigmoid(self.logits)
+
+    def _odds(self) -> Tensor:
+        """m / t, in float32 at least."""
+        if "probs" in self._given:
+            probs = precise(self._given["probs"])
+            return probs / (1 - probs)
+        if "mean" in self._given:
+            return precise(self._given["mean"]) / self._spread()
+        return precise(self.logits).exp()
+
+    def _moments(self) -> tuple[Tensor, Tensor]:
+        """m and t for moments and draws; a total count of 0 is a mean of 0 at any t."""
+        t = self._spread()
+        if "mean" in self._given:
+            return self._given["mean"], t
+        if "log_mean" in self._given:
+            return precise(self._given["log_mean"]).exp(), t
+        return t * self._odds(), torch.where(t == 0, 1.0, t)
+
+    def _log_mean(self) -> Tensor:
+        """log m of torch's parameters, 0 as 1e-30: the slope of log p(0) in m is -1 there."""
+        log_count = steep_log(self._spread())
+        if "logits" in self._given:
+            return log_count + precise(self._given["logits"])
+        probs = precise(self._given["probs"])
+        return log_count + steep_log(probs) - torch.log1p(-probs)
+
+    @property
+    def mode(self) -> Tensor:
+        most = (precise(self.inverse_dispersion) - 1) * self._odds()
+        return most.floor().clamp(min=0).to(self._dtype)
 
     @property
     def variance(self) -> Tensor:
-        return self.mean * (1 + self.mean / self.inverse_dispersion)
+        mean, t = self._moments()
+        return (mean * (1 + mean / t)).to(self._dtype)
 
     @property
     def stddev(self) -> Tensor:
-        return root(self.mean) * (1 + self.mean / self.inverse_dispersion).sqrt()
+        mean, t = self._moments()
+        return (root(mean) * (1 + mean / t).sqrt()).to(self._dtype)
 
     def _log_prob(self, value: Tensor, batch_ndim: int) -> Tensor:
-        given = self._given
+        t, mean = self._spread(), self._given.get("mean")
+        log_mean = self._given.get("log_mean")
+        if mean is None and log_mean is None:
+            log_mean, t = self._log_mean(), torch.where(t == 0, 1.0, t)
         log_prob: Tensor = negative_binomial_log_prob(
-            value, given["mean"], given["inverse_dispersion"], batch_ndim=batch_ndim
+            value, mean, t, log_mean=log_mean, batch_ndim=batch_ndim
         )
         return log_prob
 
-    def _draw(self, shape: torch.Size) -> Tensor:
-        drawn = negative_binomial_counts(self.mean, self.inverse_dispersion, shape)
-        return drawn.to(self.mean.dtype)
+    def _impossible(self, value: Tensor) -> Tensor | None:
+        return self._only_zeros() & (value > 0) if "total_count" in self._given else None
 
-
-class ZeroInflatedNegativeBinomial(Elementwise):
-    r"""Negative binomial counts, of which a share sigmoid(zi_logits) is replaced by zeros.
-
-    .. math:: p(x) = \prod_i \pi_i [x_i = 0] + (1 - \pi_i)\, \mathrm{NB}(x_i; m_i, t_i)
-
-    Lopez et al. 2018 (scVI), supplement, note 3.
-
-    Args:
-        mean: m of the negative binomial part, (*batch, *event); this distribution's own ``mean``
-            is (1 - pi) m
-        inverse_dispersion: t, positive, anything that broadcasts with the mean; a number too
-        zi_logits: log-odds of an extra zero, anything that broadcasts with the mean; a number too
-        event_ndim: how many trailing dimensions form the event; default: all but the first
-        validate_args: check parameters and values (this waits for the device); default: as torch
-
-    Raises:
-        TypeError: the mean is not a floating-point tensor.
-        ValueError: shapes that do not broadcast, or validated parameters or values out of range.
-
-    >>> p = ZeroInflatedNegativeBinomial(torch.ones(3, 1), 1.0, 0.0)
-    >>> p.log_prob(torch.zeros(1)).exp()  # 1 / 2 + 1 / 2 * 1 / 2
-    tensor([0.7500, 0.7500, 0.7500])
-    """
-
-    parameters: ClassVar[dict[str, constraints.Constraint]] = {
-        "count_mean": constraints.nonnegative,
-        "inverse_dispersion": constraints.positive,
-        "zi_logits": constraints.real,
-    }
-    variable = constraints.nonnegative_integer
-    values = "whole numbers of at least 0"
-
-    def __init__(
-        self,
-        mean: Tensor,
-        inverse_dispersion: Tensor | float,
-        zi_logits: Tensor | float,
-        *,
-        event_ndim: int | None = None,
-        validate_args: bool | None = None,
-    ) -> None:
-        self._hold(
-            event_ndim,
-            validate_args,
-            mean=mean,
-            inverse_dispersion=inverse_dispersion,
-            zi_logits=zi_logits,
-        )
-
-    @property
-    def count_mean(self) -> Tensor:
-        """The mean m of the negative binomial part."""
-        return self._full("mean")
-
-    @property
-    def inverse_dispersion(self) -> Tensor:
-        return self._full("inverse_dispersion")
-
-    @property
-    def zi_logits(self) -> Tensor:
-        return self._full("zi_logits")
-
-    @property
-    def mean(self) -> Tensor:
-        return torch.sigmoid(-self.zi_logits) * self.count_mean
-
-    @property
-    def variance(self) -> Tensor:
-        """(1 - pi) m (1 + m / t + pi m)."""
-        m = self.count_mean
-        more = m / self.inverse_dispersion + torch.sigmoid(self.zi_logits) * m
-        return self.mean * (1 + more)
-
-    @property
-    def stddev(self) -> Tensor:
-        m = self.count_mean
-        more = m / self.inverse_dispersion + torch.sigmoid(self.zi_logits) * m
-        kept = (logsigmoid(-self.zi_logits) / 2).exp()
-        return kept * root(m) * (1 + more).sqrt()
-
-    def _log_prob(self, value: Tensor, batch_ndim: int) -> Tensor:
-        log_prob: Tensor = zero_inflated_negative_binomial_log_prob(
-            value, *self._given.values(), batch_ndim=batch_ndim
-        )
-        return log_prob
+    def _only_zeros(self) -> Tensor:
+        """Where torch's parameters leave no count but 0."""
+        none = self._given["total_count"] == 0
+        return none | (self._given["probs"] == 0) if "probs" in self._given else none
 
     def _draw(self, shape: torch.Size) -> Tensor:
-        counts = negative_binomial_counts(self.count_mean, self.inverse_dispersion, shape)
-        kept = torch.bernoulli(torch.sigmoid(-precise(self.zi_logits)).expand(shape)) == 1
-        return torch.where(kept, counts, 0.0).to(self.count_mean.dtype)
+        return negative_binomial_counts(*self._moments(), shape).to(self._dtype)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor
-from torch.distributions import constraints, register_kl
+from torch.distributions import constraints
 
-from pyvae.distributions.base import OpDistribution, broadcast, precise
+from pyvae.distributions.base import OpDistribution, broadcast, one_event, precise
+from pyvae.distributions.divergence import closed_form
 from pyvae.distributions.gaussian import DiagonalGaussian, StandardNormal
 from pyvae.functional import rank1_gaussian_rsample_kl
 
@@ -55,6 +56,12 @@ class Rank1Gaussian(OpDistribution):
     """
 
     has_rsample = True
+    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {
+        "mean": constraints.real,
+        "log_precision": constraints.real,
+        "u": constraints.real,
+    }
+    support = constraints.real_vector
 
     def __init__(
         self,
@@ -75,40 +82,32 @@ class Rank1Gaussian(OpDistribution):
             raise ValueError(f"Rank1Gaussian: {shapes} do not broadcast") from None
         if not shape:
             raise ValueError("Rank1Gaussian: mean must have shape (*batch, d), got ()")
-        self._mean, self._log_precision, self._u = (t.expand(shape) for t in parameters.values())
-        self._split(shape, 1, validate_args)
-
-    @property
-    def arg_constraints(self) -> dict[str, constraints.Constraint]:
-        return {name: constraints.real for name in ("mean", "log_precision", "u")}
-
-    @property
-    def support(self) -> constraints.Constraint:
-        return constraints.real_vector
+        given = {name: t.expand(shape) for name, t in parameters.items()}
+        self._split(shape, 1, validate_args, given)
 
     @property
     def mean(self) -> Tensor:
-        return self._mean
+        return self._given["mean"]
 
     @property
     def mode(self) -> Tensor:
-        return self._mean
+        return self.mean
 
     @property
     def log_precision(self) -> Tensor:
-        return self._log_precision
+        return self._given["log_precision"]
 
     @property
     def u(self) -> Tensor:
-        return self._u
+        return self._given["u"]
 
     @property
     def variance(self) -> Tensor:
-        return self._deviation().square().to(self._mean.dtype)
+        return self._deviation().square().to(self.mean.dtype)
 
     @property
     def stddev(self) -> Tensor:
-        return self._deviation().to(self._mean.dtype)
+        return self._deviation().to(self.mean.dtype)
 
     def _deviation(self) -> Tensor:
         """The root of C_ii = w_i^2 (1 + s_i) / (1 + s), s_i the sum of the r_j^2 with j != i."""
@@ -120,11 +119,11 @@ class Rank1Gaussian(OpDistribution):
         others = (1 / unit).square() + before + after
         others = others.clamp(min=torch.finfo(others.dtype).tiny)
         share = torch.log(others) - torch.log(others + square)
-        return torch.exp((share - precise(self._log_precision)) / 2)
+        return torch.exp((share - precise(self.log_precision)) / 2)
 
     def _ratios(self) -> tuple[Tensor, Tensor]:
         """r_i^2 = u_i^2 / D_i in units of a square, 1 where none may overflow, and the unit."""
-        r = precise(self._u) * torch.exp(-precise(self._log_precision) / 2)
+        r = precise(self.u) * torch.exp(-precise(self.log_precision) / 2)
         size = r.detach().abs().sum(-1, keepdim=True)
         limit = torch.finfo(r.dtype).max ** 0.47
         unit = torch.where(size > limit, size / limit, 1.0)
@@ -133,16 +132,16 @@ class Rank1Gaussian(OpDistribution):
     @property
     def covariance_matrix(self) -> Tensor:
         """C = D^-1 - D^-1 u u^T D^-1 / (1 + s), (*batch, d, d)."""
-        a = self._u * torch.exp(-self._log_precision)
-        weight = 1 + (self._u * a).sum(-1)[..., None, None]
+        a = self.u * torch.exp(-self.log_precision)
+        weight = 1 + (self.u * a).sum(-1)[..., None, None]
         outer = a.unsqueeze(-1) * a.unsqueeze(-2) / weight
         return (-outer).diagonal_scatter(self.variance, dim1=-2, dim2=-1)
 
     @property
     def precision_matrix(self) -> Tensor:
         """D + u u^T, (*batch, d, d)."""
-        outer = self._u.unsqueeze(-1) * self._u.unsqueeze(-2)
-        return self._log_precision.exp().diag_embed() + outer
+        outer = self.u.unsqueeze(-1) * self.u.unsqueeze(-2)
+        return self.log_precision.exp().diag_embed() + outer
 
     def rsample(
         self,
@@ -158,9 +157,9 @@ class Rank1Gaussian(OpDistribution):
             generator: draws the seed of the noise; default: torch's own generator
             seed: the noise itself, an int64 tensor on the parameters' device
         """
-        shape = (*sample_shape, *self._mean.shape)
+        shape = (*sample_shape, *self.mean.shape)
         z, _ = rank1_gaussian_rsample_kl(
-            *(t.expand(shape) for t in (self._mean, self._log_precision, self._u)),
+            *(t.expand(shape) for t in (self.mean, self.log_precision, self.u)),
             batch_ndim=len(shape) - 1,
             generator=generator,
             seed=seed,
@@ -174,9 +173,9 @@ class Rank1Gaussian(OpDistribution):
             value: (*sample, *batch, d), batch dimensions missing or 1 where they broadcast
         """
         self._batch_ndim(value)  # validates
-        x = precise(value) - self._mean
-        diagonal = ((precise(self._log_precision) / 2).exp() * x).square().sum(-1)
-        square = diagonal + (self._u * x).sum(-1).square()
+        x = precise(value) - self.mean
+        diagonal = ((precise(self.log_precision) / 2).exp() * x).square().sum(-1)
+        square = diagonal + (self.u * x).sum(-1).square()
         return -0.5 * (self._event_shape.numel() * LOG_2PI - self._log_det() + square)
 
     def entropy(self) -> Tensor:
@@ -186,8 +185,7 @@ class Rank1Gaussian(OpDistribution):
     def expand(self: Self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
         new = self._expanded(batch_shape, _instance)
         shape = torch.Size(batch_shape) + self._event_shape
-        new._mean, new._u = self._mean.expand(shape), self._u.expand(shape)
-        new._log_precision = self._log_precision.expand(shape)
+        new._given = {name: t.expand(shape) for name, t in self._given.items()}
         return new
 
     def _log_det(self) -> Tensor:
@@ -195,16 +193,13 @@ class Rank1Gaussian(OpDistribution):
         square, unit = self._ratios()
         s = square.sum(-1, keepdim=True) + ((1 / unit).square() - 1)
         log_total = 2 * torch.log(unit) + torch.log1p(s)
-        return precise(self._log_precision).sum(-1) + log_total.squeeze(-1)
+        return precise(self.log_precision).sum(-1) + log_total.squeeze(-1)
 
 
+@closed_form(Rank1Gaussian, DiagonalGaussian)
 def _kl_rank1_gaussian(q: Rank1Gaussian, p: DiagonalGaussian) -> Tensor:
     """In coordinates in which p is standard normal."""
-    if q.event_shape != p.event_shape:
-        raise ValueError(
-            f"kl_divergence: both Gaussians must have one event shape, got "
-            f"{tuple(q.event_shape)} and {tuple(p.event_shape)}"
-        )
+    one_event(q, p)
     mean, log_precision, u = q.mean, q.log_precision, q.u
     if not isinstance(p, StandardNormal):
         mean = (mean - p.mean) * torch.exp(-p.logvar / 2)
@@ -215,6 +210,3 @@ def _kl_rank1_gaussian(q: Rank1Gaussian, p: DiagonalGaussian) -> Tensor:
     operands = (t.expand(shape) for t in (mean, log_precision, u))
     _, kl = rank1_gaussian_rsample_kl(*operands, batch_ndim=len(shape) - 1, seed=seed)
     return kl
-
-
-register_kl(Rank1Gaussian, DiagonalGaussian)(_kl_rank1_gaussian)

@@ -51,4 +51,4 @@ class LaplaceLikelihood(LocationScaleLikelihood):
     def forward(self, params: Tensor, **side: Tensor) -> Laplace:
         mean, log_scale = self._parts(params)
         n = len(self.data_shape)
-        return Laplace(mean, log_scale, event_ndim=n, validate_args=False)
+        return Laplace(mean=mean, log_scale=log_scale, event_ndim=n, validate_args=False)

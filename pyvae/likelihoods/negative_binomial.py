@@ -24,12 +24,12 @@ class _LibrarySized(CountLikelihood, ABC):
         super().__init__(data_shape, fractions)
         self.log_inverse_dispersion = nn.Parameter(torch.zeros(self.data_shape))
 
-    def _mean(self, logits: Tensor, library: Tensor) -> Tensor:
-        """library * softmax(logits), over the whole event."""
+    def _log_mean(self, logits: Tensor, library: Tensor) -> Tensor:
+        """log library + log softmax(logits), over the whole event: no share is too small for it."""
         n = len(self.data_shape)
-        shares = logits.flatten(-n).softmax(-1).unflatten(-1, self.data_shape)
-        mean: Tensor = shares * library.to(shares.dtype)[(..., *(None,) * n)]
-        return mean
+        log_shares = logits.flatten(-n).log_softmax(-1).unflatten(-1, self.data_shape)
+        log_mean: Tensor = log_shares + library.to(log_shares.dtype).log()[(..., *(None,) * n)]
+        return log_mean
 
 
 @likelihoods.register("negative_binomial")
@@ -45,14 +45,14 @@ class NegativeBinomialLikelihood(_LibrarySized):
 
     >>> import torch
     >>> p = NegativeBinomialLikelihood((5,))(torch.zeros(3, 5), library=torch.full((3,), 20.0))
-    >>> p.mean[0]
+    >>> p.mean[0].round(decimals=4)
     tensor([4., 4., 4., 4., 4.])
     """
 
     def forward(self, params: Tensor, **side: Tensor) -> NegativeBinomial:
         return NegativeBinomial(
-            self._mean(params, side["library"]),
-            self.log_inverse_dispersion.exp(),
+            log_mean=self._log_mean(params, side["library"]),
+            inverse_dispersion=self.log_inverse_dispersion.exp(),
             event_ndim=len(self.data_shape),
             validate_args=False,
         )
@@ -85,9 +85,9 @@ class ZeroInflatedNegativeBinomialLikelihood(_LibrarySized):
     def forward(self, params: Tensor, **side: Tensor) -> ZeroInflatedNegativeBinomial:
         logits, zi_logits = params.chunk(2, dim=-len(self.data_shape))
         return ZeroInflatedNegativeBinomial(
-            self._mean(logits, side["library"]),
-            self.log_inverse_dispersion.exp(),
-            zi_logits,
+            log_mean=self._log_mean(logits, side["library"]),
+            inverse_dispersion=self.log_inverse_dispersion.exp(),
+            zi_logits=zi_logits,
             event_ndim=len(self.data_shape),
             validate_args=False,
         )

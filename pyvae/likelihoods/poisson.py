@@ -27,7 +27,7 @@ class PoissonLikelihood(CountLikelihood):
     """
 
     def forward(self, params: Tensor, **side: Tensor) -> Poisson:
-        return Poisson(params, event_ndim=len(self.data_shape), validate_args=False)
+        return Poisson(log_rate=params, event_ndim=len(self.data_shape), validate_args=False)
 
     def init_from_mean(self, data_mean: Tensor) -> Tensor:
         """The logarithm of the mean, of 0.001 where that is less."""

@@ -21,7 +21,7 @@ def factors(distribution: Distribution) -> Distribution | None:
     if isinstance(distribution, Bernoulli):
         return Bernoulli(logits=distribution.logits, event_ndim=0, validate_args=False)
     if isinstance(distribution, OneHot):
-        return OneHot(distribution.logits.unsqueeze(-2))
+        return OneHot(distribution.logits.unsqueeze(-2), validate_args=False)
     if isinstance(distribution, Independent):
         each: Distribution = distribution.base_dist
         return each

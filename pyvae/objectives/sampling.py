@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, constraints
+from torch.distributions import Distribution, Independent, constraints
 
 from pyvae.distributions import rsample_kl
 
 __all__ = ["KL_ESTIMATORS", "need_density", "need_rsample", "need_same_kind", "sample_kl"]
+
+_log = logging.getLogger(__name__)
 
 KL_ESTIMATORS = ("auto", "analytic", "sampled")
 
@@ -54,6 +58,22 @@ def need_density(objective: str, q: Distribution) -> Iterator[None]:
         ) from error
 
 
+@cache
+def _say_sampled(objective: str, q: str, p: str) -> None:
+    """Once for each pair of families."""
+    _log.info(
+        "%s: estimator 'auto' takes KL(%s || %s) from samples, as no closed form is known",
+        objective,
+        q,
+        p,
+    )
+
+
+def _family(p: Distribution) -> str:
+    inner = f"({_family(p.base_dist)})" if isinstance(p, Independent) else ""
+    return type(p).__name__ + inner
+
+
 def sample_kl(
     objective: str, q: Distribution, p: Distribution, num_samples: int, estimator: str
 ) -> tuple[Tensor, Tensor]:
@@ -65,7 +85,8 @@ def sample_kl(
         p: with batch shape ()
         num_samples: 1 gives z (B, D), more (K, B, D)
         estimator: "analytic" is the KL in closed form (B,), "sampled" log q(z) - log p(z) at each
-            sample, "auto" the first where a closed form is known
+            sample, "auto" the first where a closed form is known; else, once for each pair of
+            families, the log says so
 
     Raises:
         TypeError: no rsample, no density, or no closed form for "analytic".
@@ -78,9 +99,11 @@ def sample_kl(
         except NotImplementedError as error:
             if estimator == "analytic":
                 raise TypeError(
-                    f"{objective}: KL({type(q).__name__} || {type(p).__name__}) has no closed form "
-                    f"here; use estimator='sampled', or 'auto'"
+                    f"{objective}: KL({_family(q)} || {_family(p)}) has no closed form here; use "
+                    f"estimator='sampled', or 'auto'"
                 ) from error
+            if not torch.compiler.is_compiling():
+                _say_sampled(objective, _family(q), _family(p))
     z = q.rsample(shape)
     with need_density(objective, q):
         return z, q.log_prob(z) - p.log_prob(z)

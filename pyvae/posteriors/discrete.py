@@ -56,7 +56,12 @@ class CategoricalPosterior(Posterior):
 
     def forward(self, features: Tensor) -> OneHot:
         logits = self.linear(features).unflatten(-1, (-1, self.classes))
-        return OneHot(logits, self.temperature, straight_through=self.straight_through)
+        return OneHot(
+            logits,
+            self.temperature,
+            straight_through=self.straight_through,
+            validate_args=False,
+        )
 
 
 @posteriors.register("bernoulli")
@@ -96,7 +101,11 @@ class BernoulliPosterior(Posterior):
 
     def forward(self, features: Tensor) -> RelaxedBernoulli:
         return RelaxedBernoulli(
-            self.linear(features), self.temperature, straight_through=self.straight_through
+            self.linear(features),
+            self.temperature,
+            straight_through=self.straight_through,
+            event_ndim=1,
+            validate_args=False,
         )
 
 

@@ -32,4 +32,4 @@ class Rank1GaussianPosterior(Posterior):
 
     def forward(self, features: Tensor) -> Rank1Gaussian:
         mean, log_precision, u = self.linear(features).chunk(3, dim=-1)
-        return Rank1Gaussian(mean, log_precision, u)
+        return Rank1Gaussian(mean, log_precision, u, validate_args=False)

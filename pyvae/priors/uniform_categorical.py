@@ -60,4 +60,5 @@ class UniformCategoricalPrior(Prior):
         if self.classes is None:
             logits = torch.zeros(self.latent_dim, **options)
             return Bernoulli(logits=logits, event_ndim=1, validate_args=False)
-        return OneHot(torch.zeros(self.latent_dim // self.classes, self.classes, **options))
+        logits = torch.zeros(self.latent_dim // self.classes, self.classes, **options)
+        return OneHot(logits, validate_args=False)

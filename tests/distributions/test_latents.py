@@ -20,11 +20,6 @@ from pyvae.distributions import (
 F64 = torch.float64
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
-
-
 def randn(*shape):
     return torch.randn(shape, dtype=F64)
 
@@ -213,8 +208,8 @@ def test_straight_through_samples_are_codes_with_a_gradient(kind):
         p = OneHot(logits, 0.7, straight_through=True)
         soft = OneHot(logits, 0.7)
     else:
-        p = RelaxedBernoulli(logits.flatten(1), 0.7, straight_through=True)
-        soft = RelaxedBernoulli(logits.flatten(1), 0.7)
+        p = RelaxedBernoulli(logits.flatten(1), 0.7, straight_through=True, event_ndim=1)
+        soft = RelaxedBernoulli(logits.flatten(1), 0.7, event_ndim=1)
     torch.manual_seed(1)
     z = p.rsample((50,))
     torch.manual_seed(1)
@@ -227,7 +222,7 @@ def test_straight_through_samples_are_codes_with_a_gradient(kind):
 
 
 def test_a_relaxed_bernoulli_is_a_bernoulli():
-    p, q = (RelaxedBernoulli(randn(3, 4), 0.5) for _ in range(2))
+    p, q = (RelaxedBernoulli(randn(3, 4), 0.5, event_ndim=1) for _ in range(2))
     theirs = [td.Independent(td.Bernoulli(logits=d.logits), 1) for d in (p, q)]
     z = p.sample((6,))
     close(p.log_prob(z), theirs[0].log_prob(z))

@@ -13,7 +13,6 @@ F64 = torch.float64
 # parameters' shape, event_ndim
 SHAPES = [
     ((3, 4), 1),
-    ((3, 4), None),
     ((2, 3, 4), 2),
     ((2, 3, 4), 0),
     ((5,), 1),
@@ -21,35 +20,22 @@ SHAPES = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def validation_as_torch_starts():
-    """torch.compile turns torch's default validation off for the whole process."""
-    before = torch.distributions.Distribution._validate_args
-    torch.distributions.Distribution.set_default_validate_args(True)
-    yield
-    torch.distributions.Distribution.set_default_validate_args(before)
-
-
 def randn(*shape, seed=0):
     return torch.randn(shape, dtype=F64, generator=torch.Generator().manual_seed(seed))
-
-
-def event(shape, event_ndim):
-    return max(len(shape) - 1, 0) if event_ndim is None else event_ndim
 
 
 def gaussians(shape, event_ndim, seed=0, **options):
     mean, logvar = randn(*shape, seed=seed), randn(*shape, seed=seed + 1)
     ours = DiagonalGaussian(mean, logvar, event_ndim=event_ndim, **options)
     normal = td.Normal(mean, (logvar / 2).exp(), **options)
-    return ours, td.Independent(normal, event(shape, event_ndim), **options)
+    return ours, td.Independent(normal, event_ndim, **options)
 
 
 def bernoullis(shape, event_ndim, seed=0, **options):
     logits = 2 * randn(*shape, seed=seed)
     ours = Bernoulli(logits=logits, event_ndim=event_ndim, **options)
     theirs = td.Bernoulli(logits=logits, **options)
-    return ours, td.Independent(theirs, event(shape, event_ndim), **options)
+    return ours, td.Independent(theirs, event_ndim, **options)
 
 
 def data(pair, shape, seed=9):
@@ -252,7 +238,9 @@ def test_the_density_integrates_to_one():
     close(p.log_prob(every).exp().sum(), torch.ones((), dtype=F64))
 
 
-@pytest.mark.parametrize("make", [lambda p: DiagonalGaussian(p, p), lambda p: Bernoulli(logits=p)])
+@pytest.mark.parametrize(
+    "make", [lambda p: DiagonalGaussian(p, p), lambda p: Bernoulli(logits=p, event_ndim=1)]
+)
 def test_empty_batches(make):
     dist = make(torch.zeros(0, 4))  # torch's own cannot be built from this
     value = dist.sample((2,))
@@ -279,7 +267,7 @@ def test_grey_levels_are_the_mean_over_binary_pixels():
 @pytest.mark.parametrize("dtype", [torch.bool, torch.uint8])
 def test_integer_data(dtype):
     x = torch.tensor([[0, 1, 1]]).to(dtype)
-    p = Bernoulli(logits=randn(1, 3))
+    p = Bernoulli(logits=randn(1, 3), event_ndim=1)
     close(p.log_prob(x), p.log_prob(x.to(F64)))
 
 
@@ -287,7 +275,7 @@ def test_integer_data(dtype):
 def test_bad_values_raise_where_validated(pair):
     ours, _ = pair((3, 4), 1)
     bad = math.nan if pair is gaussians else 1.5
-    with pytest.raises(ValueError, match="within the support"):
+    with pytest.raises(ValueError, match=r"log_prob: value must be"):
         ours.log_prob(torch.full((3, 4), bad, dtype=F64))
     for shape in [(3, 5), (3, 1), (4, 3), ()]:
         with pytest.raises(ValueError):
@@ -301,12 +289,12 @@ def test_bad_parameters_raise():
     for make in (
         lambda **o: DiagonalGaussian(bad, bad, **o),
         lambda **o: DiagonalGaussian(torch.zeros(1, 2), bad, **o),
-        lambda **o: Bernoulli(logits=bad, **o),
+        lambda **o: Bernoulli(logits=bad, event_ndim=1, **o),
     ):
         with pytest.raises(ValueError, match="Expected parameter"):
             make()
         assert make(validate_args=False).batch_shape == (1,)
-    with pytest.raises(ValueError, match=r"mean \(3, 4\) and logvar \(3, 5\) do not broadcast"):
+    with pytest.raises(ValueError, match=r"do not broadcast: mean \(3, 4\), logvar \(3, 5\)"):
         DiagonalGaussian(torch.zeros(3, 4), torch.zeros(3, 5))
     with pytest.raises(ValueError, match="event_ndim must lie between 0 and the 2 dimensions"):
         Bernoulli(logits=torch.zeros(3, 4), event_ndim=3)

@@ -9,7 +9,7 @@ from torch import nn
 from pyvae import VAE
 from pyvae.distributions import DiagonalGaussian
 from pyvae.likelihoods import Likelihood
-from pyvae.objectives import ELBO, Batch, Objective, Phase, Result
+from pyvae.objectives import ELBO, Batch, Objective, Phase, Result, sampling
 
 D, N = 2, 5
 
@@ -209,16 +209,60 @@ class Mixed(nn.Module):
     latent_dim = D
 
     def forward(self):
-        laplace = torch.distributions.Laplace(torch.zeros(D), torch.ones(D))
-        return torch.distributions.Independent(laplace, 1)
+        student = torch.distributions.StudentT(5.0, torch.zeros(D), torch.ones(D))
+        return torch.distributions.Independent(student, 1)
 
 
 def test_without_a_closed_form_the_error_names_the_way_out():
     model = VAE((N,), D, prior=Mixed(), likelihood="gaussian")
     x = torch.randn(3, N)
-    with pytest.raises(TypeError, match=r"KL\(DiagonalGaussian \|\| Independent\).*'sampled'"):
+    with pytest.raises(TypeError, match=r"\|\| Independent\(StudentT\)\).*'sampled'"):
         ELBO(estimator="analytic")(model, x)
     assert ELBO(estimator="sampled")(model, x).loss.isfinite()
+
+
+def test_auto_says_once_that_it_takes_samples(caplog):
+    sampling._say_sampled.cache_clear()
+    caplog.set_level("INFO", logger="pyvae")
+    x = torch.randn(3, N)
+    mixed = VAE((N,), D, prior=Mixed(), likelihood="gaussian")
+    closed = VAE((N,), D, likelihood="gaussian")
+    for model in (mixed, closed, mixed):
+        ELBO()(model, x)
+    assert [record.getMessage() for record in caplog.records] == [
+        "elbo: estimator 'auto' takes KL(DiagonalGaussian || Independent(StudentT)) from samples, "
+        "as no closed form is known"
+    ]
+
+
+class Torchs(nn.Module):
+    """The standard normal prior, in torch's classes."""
+
+    latent_dim = D
+
+    def __init__(self, kind):
+        super().__init__()
+        self.kind = kind
+
+    def forward(self):
+        zero = torch.zeros(D, dtype=torch.float64)
+        if self.kind == "full":
+            return torch.distributions.MultivariateNormal(zero, torch.eye(D, dtype=zero.dtype))
+        return torch.distributions.Independent(torch.distributions.Normal(zero, 1.0), 1)
+
+
+@pytest.mark.parametrize("kind", ["independent", "full"])
+def test_a_prior_of_torchs_has_the_closed_form(kind, x):
+    """The loss and its gradient are those of our own prior, not one sample's."""
+    found = []
+    for prior in (Torchs(kind), "standard_normal"):
+        torch.manual_seed(0)
+        model = VAE((N,), D, prior=prior, likelihood="gaussian").double()
+        torch.manual_seed(1)
+        result = ELBO()(model, x)
+        grads = torch.autograd.grad(result.loss, list(model.parameters()))
+        found.append((result.terms, [g.clone() for g in grads]))
+    torch.testing.assert_close(*found)
 
 
 def same_loss(model, x, a, b):

@@ -363,3 +363,17 @@ def test_anyones_likelihood_of_zeros_and_ones_gets_dynamic_binarization(monkeypa
 def test_a_model_takes_no_likelihood_that_is_none():
     with pytest.raises(TypeError, match=r"likelihood must be .* got a Identity"):
         VAE((1, 2, 2), 2, likelihood=torch.nn.Identity())
+
+
+@pytest.mark.parametrize("name", ["negative_binomial", "zero_inflated_negative_binomial"])
+def test_a_share_that_underflows_has_a_likelihood_and_gradients(name):
+    likelihood = registry.likelihoods.get(name)((4,))
+    logits = torch.tensor([[-120.0, 0.0, 0.0, 0.0]]) * 10
+    if name.startswith("zero"):
+        logits = torch.cat([logits, torch.full((1, 4), -3.0)], -1)
+    logits.requires_grad_()
+    p = likelihood(logits, library=torch.tensor([10.0]))
+    loss = -p.log_prob(torch.tensor([[1.0, 2.0, 3.0, 4.0]])).sum()
+    assert 1000 < loss < 1300
+    for grad in torch.autograd.grad(loss, [logits, *likelihood.parameters()]):
+        assert grad.isfinite().all()

@@ -112,7 +112,7 @@ def test_factors_of_discrete_latents() -> None:
     each = kl_divergence(factors(q), factors(p))  # type: ignore[arg-type]
     assert each.shape == (5, 3)
     assert torch.allclose(each.sum(1), kl_divergence(q, p))
-    bits = Bernoulli(logits=torch.randn(5, 3))
+    bits = Bernoulli(logits=torch.randn(5, 3), event_ndim=1)
     one = factors(bits)
     assert one is not None and one.batch_shape == (5, 3)
     assert torch.allclose(one.entropy().sum(1), bits.entropy())

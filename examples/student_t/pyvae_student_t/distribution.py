@@ -21,12 +21,12 @@ class StudentT(Elementwise):
         mean: ``(*batch, *event)``.
         log_scale: broadcasts with the mean; a number too.
         df: degrees of freedom; likewise.
-        event_ndim: how many trailing dimensions form the event; default: all but the first.
+        event_ndim: how many trailing dimensions form the event.
         validate_args: check parameters and values.
     """
 
     has_rsample = True
-    parameters: ClassVar[dict[str, constraints.Constraint]] = {
+    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {
         "mean": constraints.real,
         "log_scale": constraints.real,
         "df": constraints.positive,
@@ -35,11 +35,11 @@ class StudentT(Elementwise):
 
     def __init__(
         self,
-        mean: Tensor,
+        mean: Tensor | float,
         log_scale: Tensor | float,
         df: Tensor | float,
         *,
-        event_ndim: int | None = None,
+        event_ndim: int = 0,
         validate_args: bool | None = None,
     ) -> None:
         self._hold(event_ndim, validate_args, mean=mean, log_scale=log_scale, df=df)
@@ -65,9 +65,6 @@ class StudentT(Elementwise):
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Samples (*sample_shape, *batch, *event), differentiable in mean, log-scale and df."""
-        own = [self._full(name) for name in self.parameters]
+        own = [self._full(name) for name in self.arg_constraints]
         student = torch.distributions.StudentT(own[2], own[0], own[1].exp(), validate_args=False)
         return student.rsample(torch.Size(sample_shape))
-
-    def _draw(self, shape: torch.Size) -> Tensor:
-        return self.rsample(shape[: len(shape) - len(self._batch_shape) - self._event_ndim])

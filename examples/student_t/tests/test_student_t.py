@@ -91,7 +91,7 @@ def test_samples_have_the_moments_that_it_says():
     torch.manual_seed(0)
     p = StudentT(torch.tensor([[1.0, -2.0]]), torch.tensor([0.0, 0.5]), 9.0)
     x = p.sample((200_000,))
-    assert x.shape == (200_000, 1, 2)
+    assert x.shape == (200_000, 1, 2) and p.log_prob(x).shape == x.shape
     assert_close(x.mean(0), p.mean, atol=0.02, rtol=0)
     assert_close(x.var(0), p.variance, atol=0, rtol=0.05)
     heavy = StudentT(torch.zeros(1, 2), 0.0, torch.tensor([2.0, 0.5]))
