@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.distributions import Distribution
 
 from pyvae import distributions
@@ -91,25 +90,9 @@ def _with_state(cls: type[Any], state: dict[str, Any]) -> Any:
     return new
 
 
-class _Categorical(distributions.Categorical):
-    @property
-    def has_enumerate_support(self) -> bool:  # type: ignore[override]
-        return not self.event_shape
-
-    def enumerate_support(self, expand: bool = True) -> Tensor:
-        """All classes (C, *batch); only without event dimensions."""
-        if self.event_shape:
-            raise NotImplementedError("Categorical: only single variables can be enumerated")
-        values = torch.arange(self.logits.shape[-1], device=self.logits.device)
-        values = values.reshape(-1, *(1 for _ in self.batch_shape))
-        return values.expand(-1, *self.batch_shape) if expand else values
-
-
-_Categorical.__name__ = "Categorical"
-
 Bernoulli = pyro_distribution(distributions.Bernoulli)
 BinaryChain = pyro_distribution(distributions.BinaryChain)
-Categorical = pyro_distribution(_Categorical)
+Categorical = pyro_distribution(distributions.Categorical)
 ContinuousBernoulli = pyro_distribution(distributions.ContinuousBernoulli)
 DiagonalGaussian = pyro_distribution(distributions.DiagonalGaussian)
 DiscretizedLogistic = pyro_distribution(distributions.DiscretizedLogistic)

@@ -345,7 +345,8 @@ def test_every_distribution_has_its_class():
         if isinstance(getattr(distributions, name), type)
         and issubclass(getattr(distributions, name), torch.distributions.Distribution)
     }
-    assert classes - {"OpDistribution"} == set(NAMES)  # which is abstract
+    made_by_models = {"OpDistribution", "Autoregressive"}  # or abstract: nobody writes them down
+    assert classes - made_by_models == set(NAMES)
 
 
 def instance(name):
