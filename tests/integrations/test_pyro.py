@@ -274,7 +274,7 @@ def test_an_enumerated_guide_equals_pyros_and_a_score_function_agrees_with_it():
 def test_classes_that_form_one_event_are_not_enumerated():
     several = ours.Categorical(logits=torch.zeros(3, 2, 4), event_ndim=1)
     assert not several.has_enumerate_support
-    with pytest.raises(NotImplementedError, match="only single variables"):
+    with pytest.raises(NotImplementedError, match="only of single variables"):
         several.enumerate_support()
     one = ours.Categorical(logits=torch.zeros(3, 4), event_ndim=0)
     assert one.enumerate_support().tolist() == [[0] * 3, [1] * 3, [2] * 3, [3] * 3]
