@@ -325,3 +325,22 @@ def test_exponentials_to_the_end_of_the_normal_numbers():
     assert_close(z[normal], truth[normal], rtol=4e-6, atol=0)
     assert (F.gaussian_rsample(at[0], torch.full_like(half, -180.0), seed=seed) < 1.2e-38).all()
     assert F.gaussian_rsample(at[0], torch.full_like(half, 178.0), seed=seed).isinf().any()
+
+
+@pytest.mark.parametrize("dtype", SINGLE_OR_MORE)
+def test_a_bernoulli_that_is_certain(dtype):
+    """Logits of +-inf: 0 for what they are sure of, -inf for anything else; NaN stays NaN."""
+    infinite = torch.tensor([math.inf, -math.inf, math.inf, -math.inf, math.inf], dtype=dtype)
+    x = torch.tensor([1.0, 0.0, 0.0, 1.0, 0.5], dtype=dtype)
+    logits = infinite[:, None].clone().requires_grad_()
+    expected = torch.tensor([0.0, 0.0, -math.inf, -math.inf, -math.inf], dtype=dtype)
+    for value in (F.bernoulli_log_prob(x[:, None], logits), bernoulli_reference(x, logits)):
+        assert_close(value, expected)
+        (grad,) = torch.autograd.grad(value.sum(), logits)
+        assert_close(grad[:, 0], x - (infinite > 0).to(dtype))
+    nan = torch.full((3, 1), math.nan, dtype=dtype)
+    assert F.bernoulli_log_prob(torch.tensor([[0.0], [1.0], [0.5]], dtype=dtype), nan).isnan().all()
+
+
+def bernoulli_reference(x, logits):
+    return reference.bernoulli_log_prob(x[:, None], logits)
