@@ -22,10 +22,11 @@ def table(figures: Evaluation, dataset: str, split: str = "test") -> str:
         rows.append((name, f"{figures.log_likelihood:.2f} +- {figures.log_likelihood_error:.2f}"))
     if figures.bits_per_dim is not None:
         rows.append(("bits per dimension", f"{figures.bits_per_dim:.4f}"))
-    if figures.active_units is not None:
+    has_latents = figures.kl_per_dim is None or len(figures.kl_per_dim) > 0
+    if figures.active_units is not None and has_latents:
         of = f" of {len(figures.kl_per_dim)}" if figures.kl_per_dim is not None else ""
         rows.append(("active units", f"{figures.active_units}{of}"))
-    if figures.kl_per_dim is not None:
+    if figures.kl_per_dim:
         largest = sorted(figures.kl_per_dim, reverse=True)[:8]
         more = ", ..." if len(figures.kl_per_dim) > len(largest) else ""
         rows.append(("KL per latent", ", ".join(f"{kl:.2f}" for kl in largest) + more))
