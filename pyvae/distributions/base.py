@@ -146,6 +146,13 @@ class OpDistribution(Distribution):
     def _batch_ndim(self, value: Tensor) -> int:
         """How many dimensions ``log_prob(value)`` has. Validates the value if asked to."""
         check_event(self, value)
+        batch = value.shape[: value.ndim - self._event_ndim]
+        for n, own in zip(reversed(batch), reversed(self._batch_shape), strict=False):
+            if n != own and n != 1 and own != 1:
+                raise ValueError(
+                    f"{type(self).__name__}.log_prob: the value's batch {tuple(batch)} and that of "
+                    f"the parameters {tuple(self._batch_shape)} do not broadcast"
+                )
         if self._validate_args and value.numel():
             self._validate_sample(value)
         return max(value.ndim - self._event_ndim, len(self._batch_shape))

@@ -13,7 +13,7 @@ from pyvae.distributions.base import broadcast, one_event, precise, root
 from pyvae.distributions.divergence import closed_form
 from pyvae.distributions.elementwise import Elementwise
 from pyvae.distributions.finite import Finite
-from pyvae.distributions.parameters import Parameter, log_odds, only, steep_log
+from pyvae.distributions.parameters import Parameter, fractions, log_odds, only, steep_log
 from pyvae.functional import bernoulli_log_prob
 
 __all__ = ["Bernoulli"]
@@ -54,7 +54,7 @@ class Bernoulli(Finite, Elementwise):
         "probs": constraints.unit_interval,
         "logits": constraints.real,
     }
-    variable = constraints.unit_interval
+    variable = fractions
     values = "in [0, 1]"
 
     def __init__(

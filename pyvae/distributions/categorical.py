@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, distributions
 from torch.distributions import constraints
 
 from pyvae.distributions.base import root
@@ -18,7 +18,7 @@ from pyvae.functional import categorical_log_prob
 __all__ = ["Categorical"]
 
 
-class Categorical(OverClasses, Finite):
+class Categorical(OverClasses, Finite, distributions.Categorical):  # type: ignore[override]
     r"""Independent variables among 0 .. C - 1.
 
     .. math:: \log p(x) = \sum_i l_{i, x_i} - \log \sum_c e^{l_{i, c}}
@@ -26,7 +26,7 @@ class Categorical(OverClasses, Finite):
     Pixels as classes: van den Oord et al. 2016, section 3. Equal to ``Categorical`` of
     ``torch.distributions``, or ``Independent(Categorical, event_ndim)``, but that mean and variance
     are those of the classes as numbers, and that probabilities are not clamped: the log-probability
-    of a class that has none is -inf.
+    of a class that has none is -inf. It is a subclass of torch's, which mixtures of torch ask for.
 
     Args:
         probs: (*batch, *event, C), not negative; they need not sum to one
@@ -64,6 +64,10 @@ class Categorical(OverClasses, Finite):
     @property
     def _classes(self) -> int:
         return self.param_shape[-1]
+
+    @property
+    def _num_events(self) -> int:  # type: ignore[override]  # torch's mixtures ask
+        return self._classes
 
     @property
     def variable(self) -> constraints.Constraint:  # type: ignore[override]

@@ -111,7 +111,7 @@ class DiscretizedLogistic(Finite, Elementwise):
         precision = (-s.clamp(min=LOG_SCALE_MIN)).exp()
         first = second = torch.zeros_like(m)
         for k in range(1, LEVELS):
-            side = torch.where(k > c, 1.0, -1.0)
+            side = 2 * (k > c).to(c.dtype) - 1
             beyond = torch.sigmoid(side * ((m - ((2 * k - 1) / 255 - 1)) * precision))
             first = first + side * beyond
             second = second + side * (2 * (k - c) - 1) * beyond

@@ -128,7 +128,7 @@ def _clipped_mean(mean: Tensor, log_scale: Tensor) -> Tensor:
     For precision r and m >= 0 it is m + [softplus(-(m + 1) r) - softplus((m - 1) r)] / r, of which
     a broad variable would leave no digits: there (2 / r) atanh(tanh(m r / 2) tanh(r / 2)).
     """
-    sign = torch.where(mean < 0, -1.0, 1.0)
+    sign = 1 - 2 * (mean < 0).to(mean.dtype)
     m, rate = mean * sign, torch.exp(-log_scale.clamp(min=LOG_SCALE_MIN))
     broad = log_scale > 0
     r = torch.where(broad, rate, 1.0)

@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributions import constraints
+from torch.distributions import biject_to, constraints, transform_to
+from torch.distributions.transforms import SigmoidTransform
 
 from pyvae.distributions.base import precise
 
@@ -14,6 +15,7 @@ __all__ = [
     "NOTHING",
     "Parameter",
     "as_tensors",
+    "fractions",
     "log_odds",
     "only",
     "open_unit_interval",
@@ -35,6 +37,26 @@ class _OpenUnitInterval(constraints.Constraint):
 
 
 open_unit_interval = _OpenUnitInterval()
+
+
+class _Fractions(constraints.Constraint):
+    is_discrete = True
+
+    def check(self, value: Tensor) -> Tensor:
+        return (value >= 0) & (value <= 1)
+
+    def __repr__(self) -> str:
+        return "Fractions()"
+
+
+#: 0 and 1, and what lies between as the share of times that a variable was 1.
+fractions = _Fractions()
+
+
+@biject_to.register(_OpenUnitInterval)  # type: ignore[untyped-decorator]
+@transform_to.register(_OpenUnitInterval)  # type: ignore[untyped-decorator]
+def _to_unit_interval(constraint: constraints.Constraint) -> SigmoidTransform:
+    return SigmoidTransform()
 
 
 def only(family: str, **names: Parameter | None) -> dict[str, Parameter]:
@@ -89,4 +111,4 @@ def steep_log(share: Tensor) -> Tensor:
     impossible.
     """
     s = precise(share)
-    return torch.log(s + torch.where(s == 0, NOTHING, 0.0))
+    return torch.log(s + NOTHING * (s == 0).to(s.dtype))

@@ -53,7 +53,7 @@ def as_ours(p: Distribution) -> Distribution:
         event_ndim += base.reinterpreted_batch_ndims
         base = base.base_dist
     twin = next((each for each in TWINS if isinstance(base, each)), None)
-    if twin is None:
+    if twin is None or isinstance(base, OpDistribution):
         return p
     family, names = TWINS[twin]
     made: Any = family
@@ -106,6 +106,9 @@ def _kl_of_twins(q: Distribution, p: Distribution) -> Tensor:
     return divergence(*theirs)
 
 
-for _family in (OpDistribution, Independent, *TWINS):
+closed_form(OpDistribution, OpDistribution)(_kl_of_twins)
+closed_form(Categorical, td.Categorical)(_kl_of_twins)  # ours is one of torch's, too
+closed_form(td.Categorical, Categorical)(_kl_of_twins)
+for _family in (Distribution, Independent, *TWINS):
     closed_form(OpDistribution, _family)(_kl_of_twins)
     closed_form(_family, OpDistribution)(_kl_of_twins)

@@ -47,7 +47,8 @@ def _negative_binomial(x: Tensor, mean: Tensor, t: Tensor) -> Tensor:
     """
     z = t + 1
     total = x + z
-    mean = mean + torch.where(mean == math.inf, math.nan, 0.0)  # a mean that overflowed is none
+    none = torch.zeros_like(mean).masked_fill(mean == math.inf, math.nan)
+    mean = mean + none  # a mean that overflowed is none
     ways = _stirling_error(total) - _stirling_error(z) + (z - 0.5) * log_ratio(total, z, x)
     ways = ways - x - log_ratio(x + t, t, x) - torch.lgamma(x + 1)
     safe = mean.masked_fill((x == 0) & (mean == 0), 1.0)  # 0 log 0 = 0
