@@ -50,6 +50,8 @@ class ELBO(Objective):
         capacity: C in nats: the KL costs beta \|KL - C\| (Burgess et al. 2018)
         warm_up_steps: steps in which beta, or C where it is given, rises from 0
         warm_up_epochs: the same in epochs, instead of steps
+        cycle: after how many of these the rise begins again (Fu et al. 2019); 0: never
+        free_bits: nats of KL that cost nothing (Kingma et al. 2016), against posterior collapse
         weight_prior: "normal" or "laplace", the prior on each weight; None: flat
         weight_scale: its standard deviation, or scale
 
@@ -76,6 +78,8 @@ class ELBO(Objective):
         capacity: float | None = None,
         warm_up_steps: int = 0,
         warm_up_epochs: int = 0,
+        cycle: int = 0,
+        free_bits: float = 0.0,
         weight_prior: Literal["normal", "laplace"] | None = None,
         weight_scale: float = 1.0,
     ) -> None:
@@ -96,7 +100,9 @@ class ELBO(Objective):
         if weight_scale <= 0:
             raise ValueError(f"elbo: weight_scale must be positive, got {weight_scale}")
         self.num_samples = num_samples
-        self.kl_weight = KLWeight("elbo", beta, capacity, warm_up_steps, warm_up_epochs)
+        self.kl_weight = KLWeight(
+            "elbo", beta, capacity, warm_up_steps, warm_up_epochs, cycle, free_bits
+        )
         self.score = ScoreFunction(baseline, num_samples) if self.estimator == "reinforce" else None
         self.weight_prior = weight_prior
         self.weight_scale = weight_scale

@@ -12,11 +12,13 @@ class KLWeight:
 
     .. math::
         t_n = \min(1, n / N), \qquad
-        \text{cost}(\mathrm{KL}) = t_n\, \beta\, \mathrm{KL}
+        \text{cost}(\mathrm{KL}) = t_n\, \beta\, \max(\mathrm{KL}, \lambda)
         \quad\text{or}\quad \beta\, |\mathrm{KL} - t_n\, C|
 
-    A constant beta: Higgins et al. 2017, eq. 4. Warm-up: Sønderby et al. 2016. Capacity:
-    Burgess et al. 2018, eq. 8, where beta is called gamma.
+    A constant beta: Higgins et al. 2017, eq. 4. Warm-up: Sønderby et al. 2016; again and again, n
+    counted from the start of each cycle: Fu et al. 2019. Capacity: Burgess et al. 2018, eq. 8,
+    where beta is called gamma. Free bits: Kingma et al. 2016, eq. 15, with all latents as one group
+    and the KL's mean over the batch.
 
     Args:
         objective: the name of the objective, for messages
@@ -24,9 +26,13 @@ class KLWeight:
         capacity: C in nats; None: the first form
         warm_up_steps: N in training steps; 0: t = 1 from the start
         warm_up_epochs: N in epochs, instead of steps
+        cycle: after how many steps, or epochs, whichever the warm-up is in, it begins again; 0:
+            never
+        free_bits: lambda in nats, for which no KL is charged
 
     Raises:
-        ValueError: a negative number, or a warm-up in both units.
+        ValueError: a negative number, a warm-up in both units, a cycle that is shorter than the
+            warm-up or has none, or free bits beside a capacity.
     """
 
     def __init__(
@@ -36,12 +42,16 @@ class KLWeight:
         capacity: float | None = None,
         warm_up_steps: int = 0,
         warm_up_epochs: int = 0,
+        cycle: int = 0,
+        free_bits: float = 0.0,
     ) -> None:
         for name, value in (
             ("beta", beta),
             ("capacity", capacity),
             ("warm_up_steps", warm_up_steps),
             ("warm_up_epochs", warm_up_epochs),
+            ("cycle", cycle),
+            ("free_bits", free_bits),
         ):
             if value is not None and value < 0:
                 raise ValueError(f"{objective}: {name} must not be negative, got {value}")
@@ -50,8 +60,19 @@ class KLWeight:
                 f"{objective}: give warm_up_steps or warm_up_epochs, not both, "
                 f"got {warm_up_steps} and {warm_up_epochs}"
             )
+        warm_up = warm_up_steps or warm_up_epochs
+        if cycle and not 0 < warm_up <= cycle:
+            raise ValueError(
+                f"{objective}: a cycle needs a warm-up that is no longer, in the same unit, got "
+                f"cycle={cycle} and a warm-up of {warm_up}"
+            )
+        if free_bits and capacity is not None:
+            raise ValueError(
+                f"{objective}: give free_bits or capacity, not both, got {free_bits} and {capacity}"
+            )
         self.beta = beta
         self.capacity = capacity
+        self.cycle, self.free_bits = cycle, free_bits
         self.steps, self.epochs = warm_up_steps, warm_up_epochs
         self.begin(0, 0)
 
@@ -64,6 +85,8 @@ class KLWeight:
         reached = self._progress(steps - 1, epochs - 1)
         if reached == 1:
             return []
+        if self.cycle and (steps if self.steps else epochs) > self.cycle:
+            return [f"the run ends in the warm-up of a cycle, with beta at {reached:.0%}"]
         unit, whole, run = "step", self.steps, steps
         if not self.steps:
             unit, whole, run = "epoch", self.epochs, epochs
@@ -74,6 +97,8 @@ class KLWeight:
         ]
 
     def _progress(self, step: int, epoch: int) -> float:
+        if self.cycle:
+            step, epoch = step % self.cycle, epoch % self.cycle
         if self.steps:
             return min(1.0, step / self.steps)
         return min(1.0, epoch / self.epochs) if self.epochs else 1.0
@@ -81,11 +106,13 @@ class KLWeight:
     def cost(self, kl: Tensor) -> Tensor:
         """What a mean KL (a scalar) adds to the loss."""
         if self.capacity is None:
-            return self.progress * self.beta * kl
+            charged = kl.clamp(min=self.free_bits) if self.free_bits else kl
+            return self.progress * self.beta * charged
         return self.beta * (kl - self.progress * self.capacity).abs()
 
     def slope(self, kl: Tensor) -> Tensor | float:
         """The derivative of the cost with respect to the KL."""
         if self.capacity is None:
-            return self.progress * self.beta
+            weight = self.progress * self.beta
+            return weight * (kl.detach() > self.free_bits) if self.free_bits else weight
         return self.beta * (kl.detach() - self.progress * self.capacity).sign()

@@ -408,3 +408,57 @@ def test_side_inputs_reach_the_likelihood(num_samples):
         ELBO()(model, x)
     assert model.log_marginal(x, 5, size=size).shape == (6,)
     assert model.sample(2, size=size[:2]).shape == (2, N)
+
+
+def test_the_warm_up_begins_again():
+    """Fu et al. 2019: beta rises over the first half of each cycle."""
+    objective = ELBO(beta=4.0, warm_up_steps=2, cycle=4)
+    betas = []
+    for step in range(10):
+        objective.step_begin(step, 0)
+        betas.append(float(objective.kl_weight.slope(torch.tensor(1.0))))
+    assert betas == [0, 2, 4, 4, 0, 2, 4, 4, 0, 2]
+    assert objective.notes(8, 1) == []
+    assert objective.notes(10, 1) == ["the run ends in the warm-up of a cycle, with beta at 50%"]
+    epochs = ELBO(warm_up_epochs=1, cycle=2).kl_weight
+    progress = []
+    for epoch in range(4):
+        epochs.begin(100 * epoch, epoch)
+        progress.append(epochs.progress)
+    assert progress == [0, 1, 0, 1]
+
+
+def test_free_bits_cost_nothing(linear_gaussian, x):
+    """The gradient is that of the likelihood alone where the KL is below, else the ELBO's."""
+    vae, _ = linear_gaussian(exact=False)
+
+    def gradients(objective):
+        vae.zero_grad()
+        torch.manual_seed(0)
+        result = objective(vae, x)
+        result.loss.backward()
+        return result, [p.grad.clone() for p in vae.parameters() if p.grad is not None]
+
+    plain, expected = gradients(ELBO())
+    kl = plain.terms["kl"].item()
+    below, found = gradients(ELBO(free_bits=kl / 2))
+    torch.testing.assert_close(found, expected)
+    assert below.terms["elbo"] == plain.terms["elbo"]
+    free, found = gradients(ELBO(free_bits=2 * kl))
+    _, without = gradients(ELBO(beta=0.0))
+    torch.testing.assert_close(found, without)
+    torch.testing.assert_close(free.loss.item(), plain.loss.item() + kl)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"cycle": 5}, "a cycle needs a warm-up"),
+        ({"cycle": 5, "warm_up_steps": 6}, "no longer, in the same unit"),
+        ({"free_bits": 1.0, "capacity": 2.0}, "free_bits or capacity, not both"),
+        ({"free_bits": -1.0}, "free_bits must not be negative"),
+    ],
+)
+def test_what_the_weight_of_the_kl_refuses(options, said):
+    with pytest.raises(ValueError, match=said):
+        ELBO(**options)
