@@ -1,11 +1,12 @@
 """Ops on tensors that two processes share."""
 
 import socket
+import subprocess
+import sys
 
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch.testing import assert_close
 
 from pyvae import functional as F
@@ -63,4 +64,12 @@ def test_rows_are_divided_and_shared_gradients_summed():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    mp.spawn(worker, (port,), nprocs=2)
+    command = [sys.executable, __file__, str(port)]
+    workers = [subprocess.Popen([*command, str(rank)], stderr=subprocess.PIPE) for rank in (0, 1)]
+    for each in workers:
+        _, said = each.communicate(timeout=300)
+        assert each.returncode == 0, said.decode()[-2000:]
+
+
+if __name__ == "__main__":
+    worker(int(sys.argv[2]), int(sys.argv[1]))
