@@ -9,6 +9,7 @@ from pyvae.distributions.categorical import Categorical
 from pyvae.distributions.continuous_bernoulli import ContinuousBernoulli
 from pyvae.distributions.discretized_logistic import DiscretizedLogistic
 from pyvae.distributions.discretized_logistic_mixture import DiscretizedLogisticMixture
+from pyvae.distributions.factors import factor_kl, factors
 from pyvae.distributions.flow import Bijection, FlowDistribution
 from pyvae.distributions.gaussian import DiagonalGaussian, StandardNormal
 from pyvae.distributions.gaussian_mixture import GaussianMixture
@@ -45,6 +46,8 @@ __all__ = [
     "RelaxedBernoulli",
     "StandardNormal",
     "ZeroInflatedNegativeBinomial",
+    "factor_kl",
+    "factors",
     "path_log_prob",
     "reparameterize",
     "rsample_kl",

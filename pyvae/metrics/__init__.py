@@ -2,7 +2,6 @@
 
 from pyvae.metrics.aggregate import Aggregate, aggregate_figures, prior_mmd
 from pyvae.metrics.evaluation import Evaluation, bits_per_dim, evaluate, seeded
-from pyvae.metrics.factors import factors
 from pyvae.metrics.moments import Moments
 
 __all__ = [
@@ -12,7 +11,6 @@ __all__ = [
     "aggregate_figures",
     "bits_per_dim",
     "evaluate",
-    "factors",
     "prior_mmd",
     "seeded",
 ]

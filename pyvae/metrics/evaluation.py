@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, kl_divergence
 
+from pyvae.distributions import factor_kl
 from pyvae.metrics.aggregate import Aggregate, Posteriors
-from pyvae.metrics.factors import factors
 from pyvae.metrics.moments import Moments
 from pyvae.models.base import Model
 from pyvae.models.importance import log_marginal
@@ -164,11 +164,8 @@ def _kl(q: Distribution, p: Distribution, z: Tensor) -> Tensor:
 
 
 def _kl_per_dim(q: Distribution, p: Distribution) -> Tensor | None:
-    q_each, p_each = factors(q), factors(p)
-    if q_each is None or p_each is None:
-        return None
     try:
-        return kl_divergence(q_each, p_each)
+        return factor_kl(q, p)
     except NotImplementedError:
         return None
 

@@ -11,7 +11,13 @@ from torch.distributions import Distribution
 from pyvae.models.base import Model
 from pyvae.objectives.base import Batch, Objective, Result
 from pyvae.objectives.kl_weight import KLWeight
-from pyvae.objectives.sampling import KL_ESTIMATORS, need_density, need_same_kind, sample_kl
+from pyvae.objectives.sampling import (
+    KL_ESTIMATORS,
+    need_density,
+    need_same_kind,
+    sample_factor_kl,
+    sample_kl,
+)
 from pyvae.objectives.score_function import ScoreFunction
 from pyvae.objectives.weight_prior import WEIGHT_PRIORS, weight_energy
 from pyvae.registry import objectives
@@ -52,14 +58,16 @@ class ELBO(Objective):
         warm_up_epochs: the same in epochs, instead of steps
         cycle: after how many of these the rise begins again (Fu et al. 2019); 0: never
         free_bits: nats of KL that cost nothing (Kingma et al. 2016), against posterior collapse
+        free_bits_per: what has so many: the mean over the "batch", each "datum" or each "latent"
         weight_prior: "normal" or "laplace", the prior on each weight; None: flat
         weight_scale: its standard deviation, or scale
 
     Raises:
-        ValueError: an unknown estimator, baseline or prior, fewer than one sample, or a negative
-            number.
-        TypeError: "analytic" where the KL of posterior and prior has no closed form, or a posterior
-            without reparameterized samples where it takes them.
+        ValueError: an unknown estimator, baseline or prior, fewer than one sample, a negative
+            number, or options that do not go together.
+        TypeError: "analytic", or free bits per latent, where the KL of posterior and prior, or of
+            each latent, has no closed form; a posterior without reparameterized samples where it
+            takes them.
 
     >>> import torch
     >>> from pyvae import VAE
@@ -80,6 +88,7 @@ class ELBO(Objective):
         warm_up_epochs: int = 0,
         cycle: int = 0,
         free_bits: float = 0.0,
+        free_bits_per: Literal["batch", "datum", "latent"] = "batch",
         weight_prior: Literal["normal", "laplace"] | None = None,
         weight_scale: float = 1.0,
     ) -> None:
@@ -101,8 +110,14 @@ class ELBO(Objective):
             raise ValueError(f"elbo: weight_scale must be positive, got {weight_scale}")
         self.num_samples = num_samples
         self.kl_weight = KLWeight(
-            "elbo", beta, capacity, warm_up_steps, warm_up_epochs, cycle, free_bits
+            "elbo", beta, capacity, warm_up_steps, warm_up_epochs, cycle, free_bits, free_bits_per
         )
+        if self.kl_weight.per_latent and self.estimator not in ("auto", "analytic"):
+            raise ValueError(
+                f"elbo: free_bits_per='latent' takes the KL of each latent in closed form, by the "
+                f"estimator 'auto' or 'analytic', got {estimator!r}; free bits per batch and per "
+                f"datum go with any"
+            )
         self.score = ScoreFunction(baseline, num_samples) if self.estimator == "reinforce" else None
         self.weight_prior = weight_prior
         self.weight_scale = weight_scale
@@ -116,10 +131,13 @@ class ELBO(Objective):
     def forward(self, model: Model, batch: Tensor | Batch, *, phase: str | None = None) -> Result:
         batch = Batch.of(batch)
         q, p = model.encode(batch.x), model.prior()
-        if self.score is None:
-            z, kl_each = sample_kl("elbo", q, p, self.num_samples, self.estimator)
-        else:
+        if self.score is not None:
             z, kl_each, log_q = self._fixed_sample_kl(q, p)
+        elif self.kl_weight.per_latent:
+            z, kl_latents = sample_factor_kl("elbo", q, p, self.num_samples)
+            kl_each = kl_latents.sum(-1)
+        else:
+            z, kl_each = sample_kl("elbo", q, p, self.num_samples, self.estimator)
         log_likelihood_each = model.decode(z, **batch.extras).log_prob(batch.target)
         log_likelihood, kl = log_likelihood_each.mean(), kl_each.mean()
         terms = {
@@ -127,9 +145,10 @@ class ELBO(Objective):
             "log_likelihood": log_likelihood.detach(),
             "kl": kl.detach(),
         }
-        loss = self.kl_weight.cost(kl) - log_likelihood
+        charged = kl_latents if self.kl_weight.per_latent else kl_each
+        loss = self.kl_weight.cost(charged) - log_likelihood
         if self.score is not None:
-            signal = log_likelihood_each - self.kl_weight.slope(kl) * kl_each
+            signal = log_likelihood_each - self.kl_weight.slope(kl_each) * kl_each
             loss = loss + self.score(signal, log_q)
         if self.weight_prior is not None:
             theta = model.generative_parameters()

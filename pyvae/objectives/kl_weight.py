@@ -6,6 +6,8 @@ from torch import Tensor
 
 __all__ = ["KLWeight"]
 
+GROUPS = ("batch", "datum", "latent")
+
 
 class KLWeight:
     r"""beta KL, beta rising linearly at first, or beta \|KL - C\|, C rising linearly.
@@ -15,10 +17,16 @@ class KLWeight:
         \text{cost}(\mathrm{KL}) = t_n\, \beta\, \max(\mathrm{KL}, \lambda)
         \quad\text{or}\quad \beta\, |\mathrm{KL} - t_n\, C|
 
+    Free bits are lambda nats of KL that cost nothing and give no gradient:
+
+    - per "batch": max(mean KL, lambda), the mean that over the batch
+    - per "datum": the mean over the batch of max(KL, lambda)
+    - per "latent": the sum over latents of max(mean KL of the latent, lambda)
+
     A constant beta: Higgins et al. 2017, eq. 4. Warm-up: Sønderby et al. 2016; again and again, n
     counted from the start of each cycle: Fu et al. 2019. Capacity: Burgess et al. 2018, eq. 8,
-    where beta is called gamma. Free bits: Kingma et al. 2016, eq. 15, with all latents as one group
-    and the KL's mean over the batch.
+    where beta is called gamma. Free bits: Kingma et al. 2016, eq. 15, whose groups of latents are
+    one of all for "batch", and one of each for "latent".
 
     Args:
         objective: the name of the objective, for messages
@@ -29,10 +37,11 @@ class KLWeight:
         cycle: after how many steps, or epochs, whichever the warm-up is in, it begins again; 0:
             never
         free_bits: lambda in nats, for which no KL is charged
+        free_bits_per: "batch", "datum" or "latent": what each has its own lambda
 
     Raises:
         ValueError: a negative number, a warm-up in both units, a cycle that is shorter than the
-            warm-up or has none, or free bits beside a capacity.
+            warm-up, of one step, or has none; free bits per something else, or beside a capacity.
     """
 
     def __init__(
@@ -44,6 +53,7 @@ class KLWeight:
         warm_up_epochs: int = 0,
         cycle: int = 0,
         free_bits: float = 0.0,
+        free_bits_per: str = "batch",
     ) -> None:
         for name, value in (
             ("beta", beta),
@@ -66,13 +76,20 @@ class KLWeight:
                 f"{objective}: a cycle needs a warm-up that is no longer, in the same unit, got "
                 f"cycle={cycle} and a warm-up of {warm_up}"
             )
+        if cycle == 1:
+            raise ValueError(f"{objective}: a cycle must have 2 steps or epochs, or more, got 1")
+        if free_bits_per not in GROUPS:
+            raise ValueError(
+                f"{objective}: free_bits_per must be one of {', '.join(GROUPS)}, "
+                f"got {free_bits_per!r}"
+            )
         if free_bits and capacity is not None:
             raise ValueError(
                 f"{objective}: give free_bits or capacity, not both, got {free_bits} and {capacity}"
             )
         self.beta = beta
         self.capacity = capacity
-        self.cycle, self.free_bits = cycle, free_bits
+        self.cycle, self.free_bits, self.free_bits_per = cycle, free_bits, free_bits_per
         self.steps, self.epochs = warm_up_steps, warm_up_epochs
         self.begin(0, 0)
 
@@ -85,12 +102,12 @@ class KLWeight:
         reached = self._progress(steps - 1, epochs - 1)
         if reached == 1:
             return []
+        name, end = ("beta", self.beta) if self.capacity is None else ("capacity", self.capacity)
         if self.cycle and (steps if self.steps else epochs) > self.cycle:
-            return [f"the run ends in the warm-up of a cycle, with beta at {reached:.0%}"]
+            return [f"the run ends in the warm-up of a cycle, with {name} at {reached:.0%}"]
         unit, whole, run = "step", self.steps, steps
         if not self.steps:
             unit, whole, run = "epoch", self.epochs, epochs
-        name, end = ("beta", self.beta) if self.capacity is None else ("capacity", self.capacity)
         return [
             f"the warm-up takes {whole} {unit}s and the run has {run} {unit}{'s' * (run != 1)}: "
             f"{name} will reach {reached * end:.3g}, not {end:g}"
@@ -103,16 +120,41 @@ class KLWeight:
             return min(1.0, step / self.steps)
         return min(1.0, epoch / self.epochs) if self.epochs else 1.0
 
+    @property
+    def per_latent(self) -> bool:
+        """Whether the cost is of the KL of each latent."""
+        return self.free_bits > 0 and self.free_bits_per == "latent"
+
     def cost(self, kl: Tensor) -> Tensor:
-        """What a mean KL (a scalar) adds to the loss."""
-        if self.capacity is None:
-            charged = kl.clamp(min=self.free_bits) if self.free_bits else kl
-            return self.progress * self.beta * charged
-        return self.beta * (kl - self.progress * self.capacity).abs()
+        """What the KL adds to the loss.
+
+        Args:
+            kl: of each datum (B,), or estimates from samples (K, B); with ``per_latent`` that of
+                each latent (B, D)
+        """
+        if self.capacity is not None:
+            return self.beta * (kl.mean() - self.progress * self.capacity).abs()
+        if not self.free_bits:
+            charged = kl.mean()
+        elif self.per_latent:
+            charged = kl.mean(0).clamp(min=self.free_bits).sum()
+        else:
+            charged = self._grouped(kl).clamp(min=self.free_bits).mean()
+        return self.progress * self.beta * charged
 
     def slope(self, kl: Tensor) -> Tensor | float:
-        """The derivative of the cost with respect to the KL."""
-        if self.capacity is None:
-            weight = self.progress * self.beta
-            return weight * (kl.detach() > self.free_bits) if self.free_bits else weight
-        return self.beta * (kl.detach() - self.progress * self.capacity).sign()
+        """B times the derivative of the cost with respect to the KL of each datum, () or (B,).
+
+        Args:
+            kl: of each datum (B,), or estimates from samples (K, B)
+        """
+        if self.capacity is not None:
+            return self.beta * (kl.detach().mean() - self.progress * self.capacity).sign()
+        weight = self.progress * self.beta
+        return weight * (self._grouped(kl.detach()) >= self.free_bits) if self.free_bits else weight
+
+    def _grouped(self, kl: Tensor) -> Tensor:
+        """The KL of each datum, or of the batch, whichever has free bits of its own."""
+        if self.free_bits_per == "batch":
+            return kl.mean()
+        return kl.mean(0) if kl.ndim > 1 else kl

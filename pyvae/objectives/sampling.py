@@ -11,9 +11,16 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, constraints
 
-from pyvae.distributions import rsample_kl
+from pyvae.distributions import factor_kl, rsample_kl
 
-__all__ = ["KL_ESTIMATORS", "need_density", "need_rsample", "need_same_kind", "sample_kl"]
+__all__ = [
+    "KL_ESTIMATORS",
+    "need_density",
+    "need_rsample",
+    "need_same_kind",
+    "sample_factor_kl",
+    "sample_kl",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -107,3 +114,29 @@ def sample_kl(
     z = q.rsample(shape)
     with need_density(objective, q):
         return z, q.log_prob(z) - p.log_prob(z)
+
+
+def sample_factor_kl(
+    objective: str, q: Distribution, p: Distribution, num_samples: int
+) -> tuple[Tensor, Tensor]:
+    """Reparameterized samples of q, as :func:`sample_kl` gives them, and the KL of each latent.
+
+    Args:
+        objective: the name of the objective, for messages
+        q: with batch shape (B,)
+        p: with batch shape ()
+        num_samples: 1 gives z (B, D), more (K, B, D); the KL is (B, D), or (B, groups)
+
+    Raises:
+        TypeError: no rsample, or latents whose KL has no closed form by itself.
+    """
+    need_rsample(objective, q)
+    try:
+        kl = factor_kl(q, p)
+    except NotImplementedError as error:
+        raise TypeError(
+            f"{objective}: free_bits_per='latent' needs independent latents whose KL has a closed "
+            f"form, such as diagonal_gaussian and standard_normal, got KL({_family(q)} || "
+            f"{_family(p)}); free bits per batch and per datum take any"
+        ) from error
+    return q.rsample(torch.Size(() if num_samples == 1 else (num_samples,))), kl

@@ -1,6 +1,7 @@
 """Layers from features to q(z|x)."""
 
 from pyvae.posteriors.base import Posterior
+from pyvae.posteriors.delta_gaussian import DeltaGaussianPosterior
 from pyvae.posteriors.diagonal_gaussian import DiagonalGaussianPosterior
 from pyvae.posteriors.discrete import BernoulliPosterior, CategoricalPosterior
 from pyvae.posteriors.distribution import DistributionPosterior
@@ -12,6 +13,7 @@ from pyvae.posteriors.rank1_gaussian import Rank1GaussianPosterior
 __all__ = [
     "BernoulliPosterior",
     "CategoricalPosterior",
+    "DeltaGaussianPosterior",
     "DiagonalGaussianPosterior",
     "DistributionPosterior",
     "FullGaussianPosterior",

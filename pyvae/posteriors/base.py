@@ -23,6 +23,8 @@ class Posterior(nn.Module, ABC):
     space: ClassVar[str] = "real"
     #: The number of classes of each one-hot code; None where z is no such code.
     classes: int | None = None
+    #: The registered priors that it is made for; None: any over its latents.
+    priors: ClassVar[tuple[str, ...] | None] = None
 
     def __init__(self, in_features: int, latent_dim: int) -> None:
         super().__init__()

@@ -6,16 +6,15 @@ import math
 
 import pytest
 import torch
-from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
+from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
 from pyvae import VAE
-from pyvae.distributions import Bernoulli, DiagonalGaussian, OneHot, StandardNormal
+from pyvae.distributions import DiagonalGaussian, StandardNormal
 from pyvae.metrics import (
     Moments,
     aggregate_figures,
     bits_per_dim,
     evaluate,
-    factors,
     prior_mmd,
     seeded,
 )
@@ -93,29 +92,6 @@ def test_moments_equal_those_of_all_rows_at_once() -> None:
         moments.add(part)
     assert torch.allclose(torch.as_tensor(moments.mean), rows.mean(0), rtol=1e-14)
     assert torch.allclose(moments.variance, rows.var(0, correction=0), rtol=1e-9)
-
-
-def test_factors_split_what_is_independent() -> None:
-    q = DiagonalGaussian(torch.zeros(3, 2), torch.ones(3, 2))
-    each = factors(q)
-    assert each is not None
-    assert each.batch_shape == (3, 2)
-    assert torch.allclose(each.log_prob(torch.ones(3, 2)).sum(1), q.log_prob(torch.ones(3, 2)))
-    independent = factors(Independent(Normal(torch.zeros(3, 2), 1.0), 1))
-    assert independent is not None
-    assert independent.batch_shape == (3, 2)
-    assert factors(MultivariateNormal(torch.zeros(2), torch.eye(2))) is None
-
-
-def test_factors_of_discrete_latents() -> None:
-    q, p = OneHot(torch.randn(5, 3, 4)), OneHot(torch.zeros(3, 4))
-    each = kl_divergence(factors(q), factors(p))  # type: ignore[arg-type]
-    assert each.shape == (5, 3)
-    assert torch.allclose(each.sum(1), kl_divergence(q, p))
-    bits = Bernoulli(logits=torch.randn(5, 3), event_ndim=1)
-    one = factors(bits)
-    assert one is not None and one.batch_shape == (5, 3)
-    assert torch.allclose(one.entropy().sum(1), bits.entropy())
 
 
 # The aggregated posterior
