@@ -6,11 +6,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution
 
 from pyvae.decoders import AutoregressiveDecoder
 from pyvae.distributions import DiagonalGaussian, StandardNormal
-from pyvae.models.explain import explain
 from pyvae.models.parts import Options, PartModel
 from pyvae.registry import models
 
@@ -51,13 +49,7 @@ class AutoregressiveModel(PartModel):
         likelihood_args: Options | None = None,
     ) -> None:
         super().__init__()
-        self.data_shape = tuple(int(n) for n in data_shape)
-        if not self.data_shape or min(self.data_shape) < 1:
-            raise ValueError(
-                f"AutoregressiveModel: data_shape must hold one or more positive sizes, got "
-                f"{self.data_shape}"
-            )
-        self._config = {"data_shape": self.data_shape}
+        self._start(data_shape)
         data = {"data_shape": self.data_shape}
         self.likelihood = self._make("likelihood", likelihood, likelihood_args, data)
         self.decoder = self._make("decoder", decoder, decoder_args, self._fit_of_decoder(decoder))
@@ -73,11 +65,7 @@ class AutoregressiveModel(PartModel):
 
     def encode(self, x: Tensor) -> DiagonalGaussian:
         """A distribution over vectors of length 0, with batch_shape (B,)."""
-        if x.ndim == 0 or tuple(x.shape[1:]) != self.data_shape:
-            raise ValueError(
-                f"AutoregressiveModel.encode: x must have shape "
-                f"(B, {', '.join(map(str, self.data_shape))}), got {tuple(x.shape)}"
-            )
+        self._check_data(x)
         none = self._nothing(len(x))
         return DiagonalGaussian(none, none, event_ndim=1, validate_args=False)
 
@@ -85,11 +73,6 @@ class AutoregressiveModel(PartModel):
         """The one distribution over vectors of length 0."""
         none = self._nothing()
         return StandardNormal((0,), dtype=none.dtype, device=none.device, validate_args=False)
-
-    def decode(self, z: Tensor, **side: Tensor) -> Distribution:
-        """p(x) with batch_shape (*batch,), for z (*batch, 0)."""
-        wanted = {name: side[name] for name in self.likelihood.side_inputs}
-        return explain(self.decoder, self.likelihood, z, wanted)
 
     def log_prob(self, x: Tensor, **side: Tensor) -> Tensor:
         """log p(x) in nats (B,), exactly, for x (B, *data_shape)."""
@@ -99,8 +82,3 @@ class AutoregressiveModel(PartModel):
     def recognition_parameters(self) -> list[nn.Parameter]:
         """None: there is nothing to recognise."""
         return []
-
-    def init_output(self, data_mean: Tensor) -> None:
-        params = self.likelihood.init_from_mean(data_mean.to(self.dtype))
-        if params is not None:
-            self.decoder.init_output(params)

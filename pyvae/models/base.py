@@ -85,15 +85,16 @@ class Model(nn.Module, ABC):
             extras: side inputs by name, each (B, ...)
 
         Returns:
-            The mean of p(x|z) (B, *data_shape) at z ~ q(z|x), differentiable where the sample is;
-            with an objective its loss, and its terms by name.
+            The mean of p(x|z) (B, *data_shape) at z ~ q(z|x), differentiable where the sample is,
+            or a draw where that mean has no closed form; with an objective its loss, and its terms
+            by name.
         """
         if objective is not None:
             result = nn.Module.__call__(objective, self, Batch(x, y, extras), phase=phase)
             return result.loss, result.terms
         q = self.encode(x)
         z = q.rsample() if q.has_rsample else q.sample()
-        return self.decode(z, **extras).mean
+        return mean_or_sample(self.decode(z, **extras))
 
     def recognition_parameters(self) -> list[nn.Parameter]:
         """The parameters of q(z|x).

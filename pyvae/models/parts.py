@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from abc import ABC
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
 from pyvae import registry
 from pyvae.decoders import AutoregressiveDecoder, Decoder
 from pyvae.encoders import Encoder
 from pyvae.likelihoods import Likelihood
 from pyvae.models.base import Model
+from pyvae.models.explain import explain
 from pyvae.posteriors import Posterior
 from pyvae.priors import Prior
 
@@ -27,7 +29,24 @@ _BASES = (Encoder, Decoder, Prior, Posterior, Likelihood)
 class PartModel(Model, ABC):
     """A model that makes its parts by name, and says in its config how it was made."""
 
+    decoder: Any
     _config: dict[str, Any]
+
+    def _start(self, data_shape: Sequence[int], **sizes: int) -> None:
+        """Set the shape of the data, and begin the config with it and further sizes.
+
+        Raises:
+            ValueError: one of them is not positive.
+        """
+        self.data_shape = tuple(int(n) for n in data_shape)
+        self._config = {"data_shape": self.data_shape, **sizes}
+        if not self.data_shape or min(*self.data_shape, *sizes.values(), 1) < 1:
+            also = "".join(f" and {name} must be positive" for name in sizes)
+            got = " and ".join(map(str, self._config.values()))
+            raise ValueError(
+                f"{type(self).__name__}: data_shape must hold one or more positive sizes{also}, "
+                f"got {got}"
+            )
 
     def _make(self, kind: str, part: str | nn.Module, options: Options | None, fit: Options) -> Any:
         """The part, by its name or as it is, given the arguments ``fit`` that join it to others."""
@@ -66,6 +85,41 @@ class PartModel(Model, ABC):
         if isinstance(kind, type) and issubclass(kind, AutoregressiveDecoder):
             return {**fit, "data_shape": self.data_shape, "positions": self.likelihood.positions}
         return fit
+
+    def _check_data(self, x: Tensor) -> None:
+        """Raises: ValueError: x has not the shape (B, *data_shape)."""
+        if x.ndim == 0 or tuple(x.shape[1:]) != self.data_shape:
+            raise ValueError(
+                f"{type(self).__name__}.encode: x must have shape "
+                f"(B, {', '.join(map(str, self.data_shape))}), got {tuple(x.shape)}"
+            )
+
+    def decode(self, z: Tensor, **side: Tensor) -> Distribution:
+        """p(x|z) with batch_shape (*batch,) and event_shape data_shape.
+
+        Args:
+            z: latents (*batch, latent_dim), with any leading dimensions
+            side: what the likelihood asks for in ``side_inputs``; anything else is not used
+        """
+        me = f"{type(self).__name__}.decode"
+        if z.ndim == 0 or z.shape[-1] != self.latent_dim:
+            raise ValueError(
+                f"{me}: z must have shape (*batch, {self.latent_dim}), got {tuple(z.shape)}"
+            )
+        wanted = self.likelihood.side_inputs
+        missing = [name for name in wanted if name not in side]
+        if missing:
+            raise ValueError(
+                f"{me}: the likelihood {type(self.likelihood).__name__} needs "
+                f"{', '.join(missing)}, got {', '.join(side) or 'no side inputs'}"
+            )
+        return explain(self.decoder, self.likelihood, z, {name: side[name] for name in wanted})
+
+    def init_output(self, data_mean: Tensor) -> None:
+        """Start the decoder at the mean of the data (*data_shape), where its parts know how to."""
+        params = self.likelihood.init_from_mean(data_mean.to(self.dtype))
+        if params is not None:
+            self.decoder.init_output(params)
 
     @property
     def config(self) -> dict[str, Any]:

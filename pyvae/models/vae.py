@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from pyvae import registry
-from pyvae.models.explain import explain
 from pyvae.models.fit import check_spaces
 from pyvae.models.parts import Options, PartModel
 from pyvae.priors import Prior
@@ -69,14 +68,8 @@ class VAE(PartModel):
         likelihood_args: Options | None = None,
     ) -> None:
         super().__init__()
-        self.data_shape = tuple(int(n) for n in data_shape)
         self.latent_dim = latent_dim
-        if not self.data_shape or min(self.data_shape) < 1 or latent_dim < 1:
-            raise ValueError(
-                f"VAE: data_shape must hold one or more positive sizes and latent_dim must be "
-                f"positive, got {self.data_shape} and {latent_dim}"
-            )
-        self._config = {"data_shape": self.data_shape, "latent_dim": latent_dim}
+        self._start(data_shape, latent_dim=latent_dim)
         make = self._make
         data = {"data_shape": self.data_shape}
         latent = {"latent_dim": latent_dim}
@@ -96,43 +89,13 @@ class VAE(PartModel):
         Args:
             x: data (B, *data_shape), of any dtype
         """
-        if x.ndim == 0 or tuple(x.shape[1:]) != self.data_shape:
-            raise ValueError(
-                f"VAE.encode: x must have shape (B, {', '.join(map(str, self.data_shape))}), "
-                f"got {tuple(x.shape)}"
-            )
+        self._check_data(x)
         q: Distribution = self.posterior(self.encoder(self.likelihood.as_input(x, self.dtype)))
         return q
-
-    def decode(self, z: Tensor, **side: Tensor) -> Distribution:
-        """p(x|z) with batch_shape (*batch,) and event_shape data_shape.
-
-        Args:
-            z: latents (*batch, latent_dim), with any leading dimensions
-            side: what the likelihood asks for in ``side_inputs``; anything else is not used
-        """
-        if z.ndim == 0 or z.shape[-1] != self.latent_dim:
-            raise ValueError(
-                f"VAE.decode: z must have shape (*batch, {self.latent_dim}), got {tuple(z.shape)}"
-            )
-        wanted = self.likelihood.side_inputs
-        missing = [name for name in wanted if name not in side]
-        if missing:
-            raise ValueError(
-                f"VAE.decode: the likelihood {type(self.likelihood).__name__} needs "
-                f"{', '.join(missing)}, got {', '.join(side) or 'no side inputs'}"
-            )
-        return explain(self.decoder, self.likelihood, z, {name: side[name] for name in wanted})
 
     def recognition_parameters(self) -> list[nn.Parameter]:
         """The parameters of encoder and posterior."""
         return [*self.encoder.parameters(), *self.posterior.parameters()]
-
-    def init_output(self, data_mean: Tensor) -> None:
-        """Start the decoder at the mean of the data (*data_shape), where its parts know how to."""
-        params = self.likelihood.init_from_mean(data_mean.to(self.dtype))
-        if params is not None:
-            self.decoder.init_output(params)
 
     @torch.no_grad()
     def init_prior(self, x: Tensor) -> None:

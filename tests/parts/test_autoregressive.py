@@ -148,6 +148,20 @@ def test_saved_and_loaded(decoder, tmp_path):
     assert_close(again.log_prob(x), model.log_prob(x))
 
 
+def test_what_a_wrapper_calls_and_what_a_likelihood_needs():
+    model = make("made")
+    x = torch.rand(3, 1, 3, 3).round()
+    assert model(x).shape == x.shape  # of which there is no mean in closed form
+    counts = make("made", (4,), "negative_binomial")
+    with pytest.raises(ValueError, match="NegativeBinomialLikelihood needs library, got no side"):
+        counts.log_prob(torch.ones(2, 4))
+    assert counts.log_prob(torch.ones(2, 4), library=torch.full((2,), 4.0)).shape == (2,)
+    with pytest.raises(ValueError, match=r"encode: x must have shape \(B, 1, 3, 3\)"):
+        model.encode(torch.zeros(2, 9))
+    with pytest.raises(ValueError, match="must hold one or more positive sizes, got"):
+        AutoregressiveModel((0, 3, 3))
+
+
 def test_what_does_not_fit():
     with pytest.raises(TypeError, match="must be autoregressive"):
         AutoregressiveModel((1, 4, 4), decoder="mlp")
