@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pyvae.decoders.autoregressive.base import AutoregressiveDecoder, Step
-from pyvae.networks import image_shape
+from pyvae.decoders.autoregressive.base import Step
+from pyvae.decoders.autoregressive.pixels import PixelDecoder
 from pyvae.registry import decoders
 
 __all__ = ["GatedPixelCNNDecoder"]
@@ -70,7 +70,7 @@ class _Layer(nn.Module):
 
 
 @decoders.register("gated_pixelcnn")
-class GatedPixelCNNDecoder(AutoregressiveDecoder):
+class GatedPixelCNNDecoder(PixelDecoder):
     """Two stacks of gated convolutions without a blind spot: van den Oord et al. 2016b.
 
     The vertical stack sees the rows above, the horizontal one what lies to the left and, through
@@ -108,36 +108,29 @@ class GatedPixelCNNDecoder(AutoregressiveDecoder):
         first_size: int = 7,
         size: int = 5,
     ) -> None:
-        super().__init__(latent_dim, out_shape, data_shape, positions)
-        inputs, *_ = image_shape(data_shape, "the gated_pixelcnn decoder")
-        planes, *_ = image_shape(out_shape, "the gated_pixelcnn decoder")
         if channels < 1 or layers < 1 or first_size % 2 == 0 or size % 2 == 0 or first_size < 3:
             raise ValueError(
                 f"the gated_pixelcnn decoder takes at least one channel and layer, and odd sizes, "
                 f"the first one at least 3, got channels={channels}, layers={layers}, "
                 f"first_size={first_size} and size={size}"
             )
-        widths = [inputs, *[channels] * (layers - 1)]
+        part = "the gated_pixelcnn decoder"
+        super().__init__(latent_dim, out_shape, data_shape, positions, channels, part)
+        widths = [self.inputs, *[channels] * (layers - 1)]
         sizes = [first_size, *[size] * (layers - 1)]
         self.layers = nn.ModuleList(
             _Layer(width, channels, s, latent_dim, first=i == 0)
             for i, (width, s) in enumerate(zip(widths, sizes, strict=True))
         )
-        self.head = nn.Sequential(
-            nn.ReLU(), nn.Conv2d(channels, channels, 1), nn.ReLU(), nn.Conv2d(channels, planes, 1)
-        )
 
-    def forward(self, z: Tensor, x: Tensor) -> Tensor:  # type: ignore[override]
-        batch = x.shape[:-3]
-        z = z.flatten(0, -2)
-        v = h = x.flatten(0, -4)
+    def features(self, z: Tensor, x: Tensor) -> Tensor:
+        v = h = x
         for layer in self._layers():
             vertical, horizontal = layer.shifts(z)
             down = layer.rows(v)
             h = layer.joined(h, layer.pixels(h), down, horizontal)
             v = _gate(down + vertical)
-        out: Tensor = self.head(h)
-        return out.reshape(*batch, *self.out_shape)
+        return h
 
     def _layers(self) -> list[_Layer]:
         return [layer for layer in self.layers if isinstance(layer, _Layer)]
@@ -180,7 +173,3 @@ class GatedPixelCNNDecoder(AutoregressiveDecoder):
             return out.flatten(1)
 
         return step
-
-    @torch.no_grad()
-    def init_output(self, params: Tensor) -> None:
-        self.head[-1].bias.copy_(params.mean((-2, -1)))  # type: ignore[operator]

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pyvae.decoders.autoregressive.base import AutoregressiveDecoder, Step
-from pyvae.networks import image_shape
+from pyvae.decoders.autoregressive.base import Step
+from pyvae.decoders.autoregressive.pixels import PixelDecoder
 from pyvae.registry import decoders
 
 __all__ = ["PixelCNNDecoder"]
@@ -59,7 +59,7 @@ class _Block(nn.Module):
 
 
 @decoders.register("pixelcnn")
-class PixelCNNDecoder(AutoregressiveDecoder):
+class PixelCNNDecoder(PixelDecoder):
     """Masked convolutions in residual blocks: van den Oord, Kalchbrenner and Kavukcuoglu 2016.
 
     The first layer sees what lies before a pixel, the others the pixel too (section 3.4, masks A
@@ -97,29 +97,23 @@ class PixelCNNDecoder(AutoregressiveDecoder):
         first_size: int = 7,
         size: int = 3,
     ) -> None:
-        super().__init__(latent_dim, out_shape, data_shape, positions)
-        inputs, *_ = image_shape(data_shape, "the pixelcnn decoder")
-        planes, *_ = image_shape(out_shape, "the pixelcnn decoder")
         if channels < 2 or channels % 2 or blocks < 0 or not first_size % 2 or not size % 2:
             raise ValueError(
                 f"the pixelcnn decoder takes an even number of channels, blocks of at least 0 and "
                 f"odd sizes, got channels={channels}, blocks={blocks}, first_size={first_size} "
                 f"and size={size}"
             )
-        self.first = _MaskedConv(inputs, channels, first_size, own=False)
+        part = "the pixelcnn decoder"
+        super().__init__(latent_dim, out_shape, data_shape, positions, channels, part)
+        self.first = _MaskedConv(self.inputs, channels, first_size, own=False)
         self.latent = nn.Linear(latent_dim, channels, bias=False) if latent_dim else None
         self.blocks = nn.ModuleList(_Block(channels, size) for _ in range(blocks))
-        self.head = nn.Sequential(
-            nn.ReLU(), nn.Conv2d(channels, channels, 1), nn.ReLU(), nn.Conv2d(channels, planes, 1)
-        )
 
-    def forward(self, z: Tensor, x: Tensor) -> Tensor:  # type: ignore[override]
-        batch = x.shape[:-3]
-        h = self.first(x.flatten(0, -4)) + self._shift(z.flatten(0, -2))
+    def features(self, z: Tensor, x: Tensor) -> Tensor:
+        h: Tensor = self.first(x) + self._shift(z)
         for block in self.blocks:
             h = block(h)
-        out: Tensor = self.head(h)
-        return out.reshape(*batch, *self.out_shape)
+        return h
 
     def _shift(self, z: Tensor) -> Tensor | float:
         return 0.0 if self.latent is None else self.latent(z)[..., None, None]
@@ -148,7 +142,3 @@ class PixelCNNDecoder(AutoregressiveDecoder):
             return out.flatten(1)
 
         return step
-
-    @torch.no_grad()
-    def init_output(self, params: Tensor) -> None:
-        self.head[-1].bias.copy_(params.mean((-2, -1)))  # type: ignore[operator]
