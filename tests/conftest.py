@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -78,3 +78,23 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def stop_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Asks for a Ctrl-C before the training step of a number, once."""
+    from pyvae.training import Trainer
+
+    def ask(step: int) -> None:
+        train_step = Trainer._train_step
+        stopped = []
+
+        def step_or_stop(trainer: Trainer) -> None:
+            if trainer.step == step and not stopped:
+                stopped.append(step)
+                signal.raise_signal(signal.SIGINT)
+            train_step(trainer)
+
+        monkeypatch.setattr(Trainer, "_train_step", step_or_stop)
+
+    return ask

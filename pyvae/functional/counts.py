@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ._arguments import ops
+from .parameters import one_of
 
 
 def poisson_log_prob(x: Tensor, log_rate: Tensor, *, batch_ndim: int = 1) -> Tensor:
@@ -30,12 +31,13 @@ def poisson_log_prob(x: Tensor, log_rate: Tensor, *, batch_ndim: int = 1) -> Ten
     return ops.poisson_log_prob.default(x, log_rate, batch_ndim)  # type: ignore[no-any-return]
 
 
-def _mean_or_its_log(op: str, mean: Tensor | None, log_mean: Tensor | None) -> tuple[str, Tensor]:
-    """The name of the op that takes what is given, and that."""
-    if (mean is None) == (log_mean is None):
-        got = "neither" if mean is None else "both"
-        raise ValueError(f"{op}: pass mean or log_mean, got {got}")
-    return (op, mean) if mean is not None else (f"{op}_log_mean", log_mean)  # type: ignore[return-value]
+def _by_mean_or_its_log(
+    op: str, x: Tensor, mean: Tensor | None, log_mean: Tensor | None, *rest: Tensor | int
+) -> Tensor:
+    """The op that takes what is given of the two."""
+    one_of(op, mean=mean, log_mean=log_mean)
+    name, given = (op, mean) if log_mean is None else (f"{op}_log_mean", log_mean)
+    return getattr(ops, name).default(x, given, *rest)  # type: ignore[no-any-return]
 
 
 def negative_binomial_log_prob(
@@ -72,8 +74,8 @@ def negative_binomial_log_prob(
         >>> negative_binomial_log_prob(x, mean, torch.ones(2))
         tensor([-2.7205])
     """
-    name, given = _mean_or_its_log("negative_binomial_log_prob", mean, log_mean)
-    return getattr(ops, name).default(x, given, inverse_dispersion, batch_ndim)  # type: ignore[no-any-return]
+    op = "negative_binomial_log_prob"
+    return _by_mean_or_its_log(op, x, mean, log_mean, inverse_dispersion, batch_ndim)
 
 
 def zero_inflated_negative_binomial_log_prob(
@@ -109,7 +111,5 @@ def zero_inflated_negative_binomial_log_prob(
         >>> zero_inflated_negative_binomial_log_prob(x, mean, torch.ones(2), torch.zeros(1, 2))
         tensor([-3.1905])
     """
-    name, given = _mean_or_its_log("zero_inflated_negative_binomial_log_prob", mean, log_mean)
-    return getattr(ops, name).default(  # type: ignore[no-any-return]
-        x, given, inverse_dispersion, zi_logits, batch_ndim
-    )
+    op = "zero_inflated_negative_binomial_log_prob"
+    return _by_mean_or_its_log(op, x, mean, log_mean, inverse_dispersion, zi_logits, batch_ndim)

@@ -71,7 +71,7 @@ def test_python_blocks_run(page, run_page):
 def test_parts_of_ones_own_go_with_the_objective_of_ones_own(run_page):
     """Each page is written without the other in mind."""
     parts = run_page(ROOT / "docs" / "parts.md")
-    objective = run_page(ROOT / "docs" / "objectives.md")["FreeBits"]()
+    objective = run_page(ROOT / "docs" / "objectives.md")["HeldRate"]()
     for posterior in ("laplace", "diagonal_gaussian"):
         model = pyvae.VAE((1, 8, 8), 2, "rows", posterior=posterior, likelihood="student_t")
         result = objective(model, parts["batches"].next().x / 255)

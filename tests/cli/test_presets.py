@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -44,24 +44,8 @@ def test_every_preset_trains(name: str, tmp_path: Path, monkeypatch: pytest.Monk
     assert TrainConfig.from_dict(preset).dataset in ("digits", "mnist", "binarized_mnist")
 
 
-def stop_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C before the training step of that number, once."""
-    train_step = Trainer._train_step
-    stopped = []
-
-    def step_or_stop(trainer: Trainer) -> None:
-        if trainer.step == step and not stopped:
-            stopped.append(step)
-            signal.raise_signal(signal.SIGINT)
-        train_step(trainer)
-
-    monkeypatch.setattr(Trainer, "_train_step", step_or_stop)
-
-
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_every_objective_resumes(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_objective_resumes(name: str, tmp_path: Path, stop_at: Callable[[int], None]) -> None:
     """Bitwise: weights and whatever else the run ends with."""
     options = [*SMALL, "--objective", name, "--steps", "8"]
     if name in ("aae", "factor_vae"):
@@ -69,7 +53,7 @@ def test_every_objective_resumes(
     if name == "elbo":
         options += ["--objective-args", "estimator=reinforce", "warm_up_steps=6"]
     assert main(["train", "--out", str(tmp_path / "whole"), *options]) == 0
-    stop_at(4, monkeypatch)
+    stop_at(4)
     assert main(["train", "--out", str(tmp_path / "parts"), *options]) == 130
     torch.manual_seed(99)
     assert main(["train", "--resume", str(tmp_path / "parts"), "--quiet"]) == 0

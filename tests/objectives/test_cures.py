@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,6 @@ import torch
 from safetensors.torch import load_file
 
 from pyvae.cli import main
-from pyvae.training import Trainer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -32,28 +31,14 @@ CURES = {
 }
 
 
-def stop_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C before the training step of that number, once."""
-    train_step = Trainer._train_step
-    stopped = []
-
-    def step_or_stop(trainer: Trainer) -> None:
-        if trainer.step == step and not stopped:
-            stopped.append(step)
-            signal.raise_signal(signal.SIGINT)
-        train_step(trainer)
-
-    monkeypatch.setattr(Trainer, "_train_step", step_or_stop)
-
-
 @pytest.mark.parametrize("cure", CURES)
-def test_it_trains_and_resumes(cure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_trains_and_resumes(cure: str, tmp_path: Path, stop_at: Callable[[int], None]) -> None:
     """Bitwise: weights and whatever else the run ends with."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     options = [*SMALL, *CURES[cure]]
     assert main(["train", "--out", str(whole), *options]) == 0
     assert math.isfinite(json.loads((whole / "results.json").read_text())["elbo"])
-    stop_at(7, monkeypatch)
+    stop_at(7)
     assert main(["train", "--out", str(parts), *options]) == 130
     torch.manual_seed(99)
     assert main(["train", "--resume", str(parts), "--quiet"]) == 0

@@ -126,6 +126,9 @@ def test_reinforce_has_the_same_free_bits():
     [
         ({"free_bits_per": "pixel"}, "free_bits_per must be one of batch, datum, latent, got 'pi"),
         ({"free_bits": -1.0, "free_bits_per": "latent"}, "free_bits must not be negative, got -1"),
+        ({"cycle": 5}, "a cycle needs a warm-up"),
+        ({"cycle": 5, "warm_up_steps": 6}, "no longer, in the same unit"),
+        ({"free_bits": 1.0, "capacity": 2.0}, "free_bits or capacity, not both"),
         ({"warm_up_epochs": 1, "cycle": 1}, "must have 2 steps or epochs, or more, got 1"),
         (
             {"free_bits": 1.0, "free_bits_per": "latent", "estimator": "sampled"},
@@ -152,6 +155,24 @@ def test_dependent_latents_have_no_free_bits_of_their_own(posterior, prior):
         ELBO(free_bits=1.0, free_bits_per="latent")(model, x)
     for per in ("batch", "datum"):
         assert ELBO(free_bits=1.0, free_bits_per=per)(model, x).loss.isfinite()
+
+
+def test_the_warm_up_begins_again():
+    """In steps and in epochs; a run that ends within one says so."""
+    objective = ELBO(beta=4.0, warm_up_steps=2, cycle=4)
+    betas = []
+    for step in range(10):
+        objective.step_begin(step, 0)
+        betas.append(float(objective.kl_weight.slope(torch.tensor(1.0))))
+    assert betas == [0, 2, 4, 4, 0, 2, 4, 4, 0, 2]
+    assert objective.notes(8, 1) == []
+    assert objective.notes(10, 1) == ["the run ends in the warm-up of a cycle, with beta at 50%"]
+    epochs = ELBO(warm_up_epochs=1, cycle=2).kl_weight
+    progress = []
+    for epoch in range(4):
+        epochs.begin(100 * epoch, epoch)
+        progress.append(epochs.progress)
+    assert progress == [0, 1, 0, 1]
 
 
 def test_the_note_on_a_cycle_names_what_rises():

@@ -6,6 +6,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from pyvae import VAE
+from pyvae import functional as F
 from pyvae.export import decompositions
 from pyvae.testing import CASES, outputs
 
@@ -113,3 +114,32 @@ def test_onnx_gives_what_the_model_gives(part, tmp_path):
     expected = expected if isinstance(expected, tuple) else (expected,)
     for mine, true in zip(ours, expected, strict=True):
         assert_close(torch.from_numpy(mine), true, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=lambda c: c.name)
+def test_every_op_is_traced_by_jit_at_any_batch(case):
+    inputs = case.inputs(requires_grad=case.learned)
+    call = Call(case, inputs)
+    traced = torch.jit.trace(call, tuple(inputs[name] for name in call.names))
+    batch = case.sizes.index("batch")
+    sizes = [n + 2 * (i == batch) for i, n in enumerate(case.small)]
+    larger = case.inputs(*sizes, requires_grad=case.learned)
+    given, learned = ([larger[n] for n in names] for names in (call.names, case.learned))
+    ours, expected = traced(*given), call(*given)
+    assert_close(ours, expected)
+    grads = [
+        torch.autograd.grad(sum(v.sum() for v in values), learned) for values in (ours, expected)
+    ]
+    assert_close(*grads)
+
+
+def test_a_traced_sample_is_another_each_time():
+    mean = torch.zeros(5, 4)
+    for sample in (
+        lambda m: F.gaussian_rsample(m, m),
+        lambda m: F.gaussian_rsample(m, m, sample_shape=(3,)),
+        lambda m: F.gaussian_rsample_log_ratio(m, m, 3)[0],
+    ):
+        traced = torch.jit.trace(sample, mean, check_trace=False)
+        first, again = traced(torch.zeros(7, 4)), traced(torch.zeros(7, 4))
+        assert first.shape[-2:] == (7, 4) and not torch.equal(first, again)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor
 
 from pyvae import functional as F
 
 from ..case import OpCase, tensors
-from ..draw import counts, logits, normal, positive
+from ..draw import Draw, counts, logits, normal, positive
 
 
 def negative_binomial_log_prob_log_mean(
@@ -33,6 +35,47 @@ def zero_inflated_negative_binomial_log_prob_log_mean(
     )
 
 
+def _negative_binomials(
+    mean: str, by: Callable[..., Tensor], inflated_by: Callable[..., Tensor]
+) -> list[OpCase]:
+    """Without and with extra zeros, by an operand that says the mean."""
+    learned = (mean, "inverse_dispersion")
+    draws: dict[str, Draw] = {"x": counts, "inverse_dispersion": positive, "zi_logits": logits}
+    draws[mean] = positive if mean == "mean" else normal
+    return [
+        OpCase(
+            name=by.__name__,
+            function=by,
+            sizes=("batch", "event"),
+            small=(5, 19),
+            shapes=lambda b, d: dict.fromkeys(("x", mean, "inverse_dispersion"), (b, d)),
+            arguments=tensors("x", *learned),
+            differentiable=learned,
+            learned=learned,
+            broadcasts=("inverse_dispersion",),
+            draw=draws,
+            one_pass=True,
+        ),
+        OpCase(
+            name=inflated_by.__name__,
+            function=inflated_by,
+            sizes=("batch", "event"),
+            small=(5, 19),
+            shapes=lambda b, d: {
+                "x": (b, d),
+                mean: (b, d),
+                "inverse_dispersion": (d,),
+                "zi_logits": (b, d),
+            },
+            arguments=tensors("x", *learned, "zi_logits"),
+            differentiable=(*learned, "zi_logits"),
+            learned=(*learned, "zi_logits"),
+            broadcasts=("inverse_dispersion", "zi_logits"),
+            draw=draws,
+        ),
+    ]
+
+
 ROWS = [
     OpCase(
         name="poisson_log_prob",
@@ -46,74 +89,12 @@ ROWS = [
         draw={"x": counts},
         one_pass=True,
     ),
-    OpCase(
-        name="negative_binomial_log_prob",
-        function=F.negative_binomial_log_prob,
-        sizes=("batch", "event"),
-        small=(5, 19),
-        shapes=lambda b, d: {"x": (b, d), "mean": (b, d), "inverse_dispersion": (b, d)},
-        arguments=tensors("x", "mean", "inverse_dispersion"),
-        differentiable=("mean", "inverse_dispersion"),
-        learned=("mean", "inverse_dispersion"),
-        broadcasts=("inverse_dispersion",),
-        draw={"x": counts, "mean": positive, "inverse_dispersion": positive},
-        one_pass=True,
+    *_negative_binomials(
+        "mean", F.negative_binomial_log_prob, F.zero_inflated_negative_binomial_log_prob
     ),
-    OpCase(
-        name="negative_binomial_log_prob_log_mean",
-        function=negative_binomial_log_prob_log_mean,
-        sizes=("batch", "event"),
-        small=(5, 19),
-        shapes=lambda b, d: {"x": (b, d), "log_mean": (b, d), "inverse_dispersion": (b, d)},
-        arguments=tensors("x", "log_mean", "inverse_dispersion"),
-        differentiable=("log_mean", "inverse_dispersion"),
-        learned=("log_mean", "inverse_dispersion"),
-        broadcasts=("inverse_dispersion",),
-        draw={"x": counts, "log_mean": normal, "inverse_dispersion": positive},
-        one_pass=True,
-    ),
-    OpCase(
-        name="zero_inflated_negative_binomial_log_prob",
-        function=F.zero_inflated_negative_binomial_log_prob,
-        sizes=("batch", "event"),
-        small=(5, 19),
-        shapes=lambda b, d: {
-            "x": (b, d),
-            "mean": (b, d),
-            "inverse_dispersion": (d,),
-            "zi_logits": (b, d),
-        },
-        arguments=tensors("x", "mean", "inverse_dispersion", "zi_logits"),
-        differentiable=("mean", "inverse_dispersion", "zi_logits"),
-        learned=("mean", "inverse_dispersion", "zi_logits"),
-        broadcasts=("inverse_dispersion", "zi_logits"),
-        draw={
-            "x": counts,
-            "mean": positive,
-            "inverse_dispersion": positive,
-            "zi_logits": logits,
-        },
-    ),
-    OpCase(
-        name="zero_inflated_negative_binomial_log_prob_log_mean",
-        function=zero_inflated_negative_binomial_log_prob_log_mean,
-        sizes=("batch", "event"),
-        small=(5, 19),
-        shapes=lambda b, d: {
-            "x": (b, d),
-            "log_mean": (b, d),
-            "inverse_dispersion": (d,),
-            "zi_logits": (b, d),
-        },
-        arguments=tensors("x", "log_mean", "inverse_dispersion", "zi_logits"),
-        differentiable=("log_mean", "inverse_dispersion", "zi_logits"),
-        learned=("log_mean", "inverse_dispersion", "zi_logits"),
-        broadcasts=("inverse_dispersion", "zi_logits"),
-        draw={
-            "x": counts,
-            "log_mean": normal,
-            "inverse_dispersion": positive,
-            "zi_logits": logits,
-        },
+    *_negative_binomials(
+        "log_mean",
+        negative_binomial_log_prob_log_mean,
+        zero_inflated_negative_binomial_log_prob_log_mean,
     ),
 ]
