@@ -1,9 +1,10 @@
-"""Beyond the table: distance from a plain loop, 16-bit, noise, allocations, cost of a call."""
+"""Beyond the table: a plain loop, 16-bit, noise, allocations, cost of a call, samples."""
 
 from __future__ import annotations
 
 import torch
 from common import Options, Section, verdict
+from sampling import sampling
 
 from pyvae import functional as F
 from pyvae import reference
@@ -161,4 +162,4 @@ def calls(how: Options) -> Section:
     return Section("calls", "Cost of a call", markdown(head, rows), data)
 
 
-SECTIONS = (plain_loop, half_precision, noise, allocations, calls)
+SECTIONS = (plain_loop, half_precision, noise, allocations, calls, sampling)
