@@ -39,7 +39,7 @@ def sampling(how: Options) -> Section:
             times = race(
                 {
                     "draw": Variant(lambda _, m=model: m.sample(IMAGES, mean=False)),
-                    "pass": Variant(lambda _, m=model, x=x: m.decoder(nothing, x)),
+                    "pass": Variant(lambda _, m=model, x=x, z=nothing: m.decoder(z, x)),
                 },
                 seconds=how.seconds,
             )
