@@ -1,6 +1,7 @@
 """Formulas over q(z|x), p(x|z) and p(z) that training minimises."""
 
 from pyvae.objectives.aae import AAE
+from pyvae.objectives.aggressive_inference import AggressiveInference
 from pyvae.objectives.autoencoder import Autoencoder
 from pyvae.objectives.base import Batch, Objective, Phase, Result
 from pyvae.objectives.denoising import Denoising
@@ -18,6 +19,7 @@ __all__ = [
     "IWAE",
     "MMDVAE",
     "TCVAE",
+    "AggressiveInference",
     "Autoencoder",
     "Batch",
     "Denoising",

@@ -11,24 +11,12 @@ from torch.func import functional_call
 
 from pyvae.distributions import DiagonalGaussian, rsample_kl
 from pyvae.models.base import Model
+from pyvae.objectives.aggressive_inference import AggressiveInference
 from pyvae.objectives.base import Batch, Objective, Phase, Result
-from pyvae.objectives.wrapper import Wrapper
+from pyvae.objectives.wrapper import LossOf, Wrapper
 from pyvae.registry import objectives
 
 __all__ = ["FullVB"]
-
-
-class _Loss(nn.Module):
-    """Model and objective as one module, whose parameters can be replaced for one call."""
-
-    def __init__(self, model: Model, objective: Objective) -> None:
-        super().__init__()
-        self.model = model
-        self.objective = objective
-
-    def forward(self, batch: Batch) -> Result:
-        result: Result = self.objective(self.model, batch)
-        return result
 
 
 @objectives.register("full_vb")
@@ -56,7 +44,8 @@ class FullVB(Wrapper):
     Raises:
         ValueError: a scale that is not positive, or an unknown number of training data.
         UnknownPartError: no objective has this name.
-        TypeError: the inner objective has several phases, or no such option.
+        TypeError: the inner objective has several phases, is aggressive_inference, or has no such
+            option.
 
     >>> from pyvae import VAE
     >>> model, objective = VAE((1, 8, 8), latent_dim=2), FullVB()
@@ -76,6 +65,11 @@ class FullVB(Wrapper):
         **options: Any,
     ) -> None:
         super().__init__("full_vb", objective, options)
+        if any(isinstance(part, AggressiveInference) for part in self.inner.modules()):
+            raise TypeError(
+                "full_vb: aggressive_inference goes around full_vb, not inside, where the KL of "
+                "the weights would move them at every step"
+            )
         if weight_scale <= 0:
             raise ValueError(f"full_vb: weight_scale must be positive, got {weight_scale}")
         self.weight_scale = weight_scale
@@ -83,11 +77,7 @@ class FullVB(Wrapper):
 
     def bind(self, model: Model) -> None:
         super().bind(model)
-        if len(super().phases(model)) > 1:
-            raise TypeError(
-                f"full_vb: the inner objective must have one phase, such as elbo and iwae, got "
-                f"{type(self.inner).__name__}"
-            )
+        self.need_one_phase(model)
         self.names = _names(model)
         means = dict(model.named_parameters())
         self.logvars = nn.ParameterList(
@@ -105,7 +95,7 @@ class FullVB(Wrapper):
             weights[f"model.{name}"], kl = self._draw(means[name], logvar)
             kls.append(kl)
         kl = torch.stack(kls).sum()
-        loss = _Loss(model, self.inner)
+        loss = LossOf(model, self.inner)
         inner: Result = functional_call(loss, weights, (Batch.of(batch),))
         terms = {**inner.terms, "weight_kl": kl.detach()}
         return Result(inner.loss + kl / self.rows(), terms)

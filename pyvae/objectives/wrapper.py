@@ -5,11 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from torch import nn
+
 from pyvae.models.base import Model
-from pyvae.objectives.base import Objective, Phase
+from pyvae.objectives.base import Batch, Objective, Phase, Result
 from pyvae.registry import objectives
 
-__all__ = ["Wrapper"]
+__all__ = ["LossOf", "Wrapper"]
+
+
+class LossOf(nn.Module):
+    """Model and objective as one module, whose parameters can be replaced for one call."""
+
+    def __init__(self, model: Model, objective: Objective) -> None:
+        super().__init__()
+        self.model = model
+        self.objective = objective
+
+    def forward(self, batch: Batch) -> Result:
+        result: Result = self.objective(self.model, batch)
+        return result
 
 
 class Wrapper(Objective):
@@ -31,8 +46,11 @@ class Wrapper(Objective):
             objective = objectives.create(objective, **options)
         elif options:
             raise TypeError(f"{name}: options belong to an objective given by name")
-        if isinstance(objective, type(self)) or not isinstance(objective, Objective):
+        if not isinstance(objective, Objective) or any(
+            isinstance(inner, type(self)) for inner in objective.modules()
+        ):
             raise TypeError(f"{name}: the inner objective cannot be {objective!r}")
+        self.name = name
         self.inner = objective
         self.min_rows = objective.min_rows
 
@@ -48,3 +66,11 @@ class Wrapper(Objective):
 
     def step_begin(self, step: int, epoch: int) -> None:
         self.inner.step_begin(step, epoch)
+
+    def need_one_phase(self, model: Model) -> None:
+        """Raises: TypeError: the inner objective has several phases."""
+        if len(self.inner.phases(model)) > 1:
+            raise TypeError(
+                f"{self.name}: the inner objective must have one phase, such as elbo and iwae, got "
+                f"{type(self.inner).__name__}"
+            )

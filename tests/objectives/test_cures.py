@@ -19,6 +19,7 @@ SMALL = ["--encoder-args", "hidden=16", "--decoder-args", "hidden=16", "--quiet"
 SMALL += ["--eval-samples", "0", "--batch-size", "500", "--steps", "12"]
 
 ELBO = "--objective-args"
+AGGRESSIVE = ["--objective", "aggressive_inference", "--objective-args"]
 RATE = ["--posterior", "delta_gaussian", "--posterior-args", "committed_rate=2"]
 
 CURES = {
@@ -28,6 +29,22 @@ CURES = {
     "cycles in steps": [ELBO, "warm_up_steps=2", "cycle=5"],
     "cycles in epochs": [ELBO, "warm_up_epochs=1", "cycle=2", "free_bits=1"],
     "a rate by construction": RATE,
+    "aggressive inference": [*AGGRESSIVE, "window=2", "max_steps=4"],
+    "aggressive inference for a while": [*AGGRESSIVE, "max_steps=2", "stage_steps=6"],
+    "aggressive inference of other objectives": [
+        *AGGRESSIVE,
+        "window=1",
+        "max_steps=2",
+        "objective=full_vb",
+    ],
+    "aggressive inference of corrupted data": [
+        "--objective",
+        "denoising",
+        "--objective-args",
+        "objective=aggressive_inference",
+        "window=1",
+        "max_steps=2",
+    ],
 }
 
 
@@ -59,6 +76,13 @@ def test_it_trains_and_resumes(cure: str, tmp_path: Path, stop_at: Callable[[int
         (
             [ELBO, "free_bits=1", "free_bits_per=latent", "--posterior", "full_gaussian"],
             "needs independent latents",
+        ),
+        ([*AGGRESSIVE, "window=0"], "window must be at least 1, got 0"),
+        ([*AGGRESSIVE, "objective=aae"], "the inner objective must have one phase"),
+        ([*AGGRESSIVE, "betta=2"], "betta"),
+        (
+            ["--objective", "full_vb", "--objective-args", "objective=aggressive_inference"],
+            "aggressive_inference goes around full_vb",
         ),
     ],
 )
