@@ -33,7 +33,7 @@ class Phase:
 
     Args:
         name: what the objective is called with
-        parameters: what this step changes
+        parameters: what this step changes; one without a gradient (None) stays as it is
         lr_factor: its learning rate, in units of the run's
     """
 

@@ -102,8 +102,9 @@ def test_objective(name):
         result = objective(model, Batch(x, torch.zeros(6)), phase=phase.name)
         assert result.loss.shape == () and result.loss.isfinite()
         assert all(t.shape == () and not t.requires_grad for t in result.terms.values())
-        grads = torch.autograd.grad(result.loss, phase.parameters)
-        assert all(g.isfinite().all() for g in grads)
+        in_turn = name == "aggressive_inference"  # whose first step moves q(z|x) alone
+        grads = torch.autograd.grad(result.loss, phase.parameters, allow_unused=in_turn)
+        assert all(g.isfinite().all() for g in grads if g is not None)
         trained |= set(phase.parameters)
     assert trained == {*model.parameters(), *objective.parameters()}
     assert len({phase.name for phase in phases}) == len(phases) >= 1
