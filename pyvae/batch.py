@@ -18,8 +18,10 @@ class Batch:
     Args:
         x: data (B, *data_shape), of any dtype
         y: labels (B,), where there are any
-        extras: side inputs by name, each (B, ...): a library size, a clean target, ...; whatever is
-            named "target" is explained in the place of x
+        extras: side inputs by name, each (B, ...), such as "library", a library size. Three names
+            mean the same to every model: "target" is explained in the place of x; "mask"
+            (B, *data_shape) is True where x was observed; "condition" (B, C) is what q(z|x, c),
+            p(x|z, c) and perhaps p(z|c) are given
 
     >>> batch = Batch(torch.zeros(5, 2), extras={"library": torch.arange(5)})
     >>> len(batch), batch[3:].extras["library"].tolist()
@@ -48,12 +50,8 @@ class Batch:
         return self.map(lambda values: values[rows])
 
     def side(self, names: Iterable[str]) -> dict[str, Tensor]:
-        """The side inputs of these names.
-
-        Raises:
-            KeyError: the batch lacks one of them.
-        """
-        return {name: self.extras[name] for name in names}
+        """Those of the side inputs of these names that there are."""
+        return {name: self.extras[name] for name in names if name in self.extras}
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Batch:
         """The batch with a function applied to each of its tensors."""

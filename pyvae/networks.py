@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 __all__ = [
     "INITS",
     "activation_layer",
+    "beside",
     "halved_sizes",
     "image_shape",
     "init_weights",
@@ -77,6 +78,11 @@ def positions_of(data_shape: Sequence[int]) -> torch.Tensor:
     shape = torch.Size(data_shape)
     inner = shape[1:] if len(shape) > 1 else shape
     return torch.arange(inner.numel()).reshape(inner).expand(shape)
+
+
+def beside(z: Tensor, condition: Tensor) -> Tensor:
+    """Latents (*batch, D) with the condition (B, C) of each behind them: (*batch, D + C)."""
+    return torch.cat([z, condition.to(z.dtype).expand(*z.shape[:-1], condition.shape[-1])], -1)
 
 
 @torch.no_grad()

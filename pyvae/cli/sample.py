@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Draw z from the prior, and show what the decoder makes of it.
 
-    The run folder alone is enough: side inputs of the likelihood, where it has any, are those of
+    The run folder alone is enough: side inputs of the model, where it has any, are those of
     test data that the folder keeps, or of the data that are named.
     """
     folder, model = open_model(arguments)
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if other_data(arguments):
         _, model, view = open_run(arguments)
-        side = view.data.test.side(model.likelihood.side_inputs)
+        side = view.data.test.side(model.side_inputs)
     else:
         side = folder.test_side(model)
     with seeded(arguments.seed, next(model.parameters()).device):

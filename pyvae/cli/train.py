@@ -81,7 +81,7 @@ def _new(arguments: argparse.Namespace, given: dict[str, Any]) -> Trainer:
     parts = build(config)
     trainer = Trainer(config, parts, folder, quiet=arguments.quiet)
     facts = {**_versions(), "data": parts.data}
-    side = parts.view.data.test[:TILES].side(parts.model.likelihood.side_inputs)
+    side = parts.view.data.test[:TILES].side(parts.model.side_inputs)
     while True:
         try:
             trainer.folder.create(

@@ -14,7 +14,7 @@ class Decoder(nn.Module, ABC):
     """A network from latents to what parametrises the likelihood p(x|z).
 
     Args:
-        latent_dim: the number of latents.
+        latent_dim: the number of latents, and of a condition behind them in z.
         out_shape: the shape of the likelihood's parameters for one datum (its ``param_shape``).
     """
 

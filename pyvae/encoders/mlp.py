@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from pyvae.encoders.base import Encoder
-from pyvae.networks import mlp_layers
+from pyvae.networks import beside, mlp_layers
 from pyvae.registry import encoders
 
 __all__ = ["MLPEncoder"]
@@ -22,23 +22,29 @@ class MLPEncoder(Encoder):
         data_shape: the shape of one datum
         hidden: the width of each hidden layer; none gives the flattened datum itself
         activation: the name of the function after each layer
+        condition_dim: the length of a condition, which goes in beside the datum; 0: none
 
     >>> import torch
     >>> MLPEncoder((1, 28, 28), hidden=(500,), activation="tanh")(torch.zeros(3, 1, 28, 28)).shape
     torch.Size([3, 500])
     """
 
+    side_inputs = ("condition",)
+
     def __init__(
         self,
         data_shape: Sequence[int],
         hidden: Sequence[int] = (256, 256),
         activation: str = "relu",
+        condition_dim: int = 0,
     ) -> None:
         super().__init__(data_shape)
-        sizes = [math.prod(data_shape), *hidden]
+        self.condition_dim = condition_dim
+        sizes = [math.prod(data_shape) + condition_dim, *hidden]
         self.layers = nn.Sequential(*mlp_layers(sizes, activation))
         self.out_features = sizes[-1]
 
-    def forward(self, x: Tensor) -> Tensor:
-        features: Tensor = self.layers(x.flatten(1))
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        flat = x.flatten(1)
+        features: Tensor = self.layers(flat if condition is None else beside(flat, condition))
         return features

@@ -107,7 +107,7 @@ class VAEModule(_LightningModule):  # type: ignore[misc,valid-type]
 
     def predict_step(self, batch: Any, batch_idx: int = 0) -> Tensor:
         """The latents of a batch: the mean of q(z|x), (B, latent_dim)."""
-        return mean_or_sample(self.model.encode(as_batch(batch).x))
+        return mean_or_sample(self.model.infer(as_batch(batch))[0])
 
     def _evaluate(self, split: str, batch: Any) -> None:
         batch = as_batch(batch)

@@ -79,6 +79,15 @@ class Likelihood(nn.Module, ABC):
         """Data as the encoder sees them: in its dtype, and on a scale fit for a network."""
         return x.to(dtype)
 
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of what ``as_input`` gives for one datum; the default is the data's own."""
+        return self.data_shape
+
+    def as_masked_input(self, x: Tensor, mask: Tensor, dtype: torch.dtype) -> Tensor:
+        """``as_input``, with zeros for what the mask (B, *data_shape) says is not observed."""
+        return torch.where(mask, self.as_input(x, dtype), 0)
+
     def init_from_statistics(self, mean: Tensor, std: Tensor) -> None:
         """Take note of the training data's mean and standard deviation (*data_shape) each.
 

@@ -16,7 +16,7 @@ from pyvae.distributions import factor_kl
 from pyvae.metrics.aggregate import Aggregate, Posteriors
 from pyvae.metrics.moments import Moments
 from pyvae.models.base import Model
-from pyvae.models.importance import log_marginal
+from pyvae.models.importance import infer, log_marginal
 
 __all__ = ["Evaluation", "bits_per_dim", "evaluate", "seeded"]
 
@@ -103,7 +103,7 @@ def evaluate(
 
     Args:
         model: any model with encode, decode and prior
-        batches: pairs of data (B, *data_shape) and side inputs of the likelihood
+        batches: pairs of data (B, *data_shape) and side inputs of the model
         num_samples: importance samples for log p(x) (Burda et al. 2016); 0: none
         discrete: whether the data are discrete, so that bits per dimension mean something
         aggregate: at how many samples to look at the aggregated posterior, which all the data's
@@ -113,13 +113,13 @@ def evaluate(
     Raises:
         ValueError: there are no data.
     """
-    if not model.latent_dim:  # nothing to aggregate
+    if not model.latent_dim or model.prior_inputs:  # nothing to aggregate, or nothing to compare
         aggregate = 0
     bound, kls, marginal, means, each = (Moments() for _ in range(5))
     posteriors = Posteriors()
     for x, side in batches:
         tick()
-        q, p = model.encode(x), model.prior()
+        q, p = infer(model, x, side)
         z = q.sample()
         kl = _kl(q, p, z)
         reconstruction = model.decode(z, **side).log_prob(x)

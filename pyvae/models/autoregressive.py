@@ -28,6 +28,7 @@ class AutoregressiveModel(PartModel):
         decoder: one that is autoregressive, by name or as it is
         likelihood: layer from its output to the distribution of each element
         decoder_args, likelihood_args: options of the part that was named
+        condition_dim: the length of a condition c of p(x|c); 0: none
 
     Raises:
         TypeError: the decoder explains all elements at once.
@@ -47,9 +48,10 @@ class AutoregressiveModel(PartModel):
         likelihood: str | nn.Module = "bernoulli",
         decoder_args: Options | None = None,
         likelihood_args: Options | None = None,
+        condition_dim: int = 0,
     ) -> None:
         super().__init__()
-        self._start(data_shape)
+        self._start(data_shape, condition_dim)
         data = {"data_shape": self.data_shape}
         self.likelihood = self._make("likelihood", likelihood, likelihood_args, data)
         self.decoder = self._make("decoder", decoder, decoder_args, self._fit_of_decoder(decoder))
@@ -63,7 +65,7 @@ class AutoregressiveModel(PartModel):
         first = next(self.parameters())
         return torch.zeros(*batch, 0, dtype=self.dtype, device=first.device)
 
-    def encode(self, x: Tensor) -> DiagonalGaussian:
+    def encode(self, x: Tensor, **side: Tensor) -> DiagonalGaussian:
         """A distribution over vectors of length 0, with batch_shape (B,)."""
         self._check_data(x)
         none = self._nothing(len(x))

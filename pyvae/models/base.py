@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import torch
@@ -14,7 +14,7 @@ from torch.distributions import Distribution
 from pyvae.batch import Batch
 from pyvae.likelihoods import Likelihood
 from pyvae.models import pretrained
-from pyvae.models.importance import log_marginal
+from pyvae.models.importance import infer, log_marginal
 
 __all__ = ["Model", "mean_or_sample", "unwrapped"]
 
@@ -49,12 +49,20 @@ class Model(nn.Module, ABC):
 
     data_shape: tuple[int, ...]  #: the shape of one datum
     latent_dim: int  #: the number of latents
-    prior: Callable[[], Distribution]  #: p(z)
+    prior: Callable[..., Distribution]  #: p(z), given what ``prior_inputs`` names
     likelihood: Likelihood  #: what p(x|z) is: the data that it takes, its side inputs
+    encoder_inputs: tuple[str, ...] = ()  #: names of what ``encode`` takes besides x
+    prior_inputs: tuple[str, ...] = ()  #: names of what ``prior`` takes
+
+    @property
+    def side_inputs(self) -> tuple[str, ...]:
+        """Names of all side inputs that the model takes, those of the likelihood too."""
+        names = (*self.encoder_inputs, *self.prior_inputs, *self.likelihood.side_inputs)
+        return tuple(dict.fromkeys(names))
 
     @abstractmethod
-    def encode(self, x: Tensor) -> Distribution:
-        """q(z|x) with batch_shape (B,), for x (B, *data_shape)."""
+    def encode(self, x: Tensor, **side: Tensor) -> Distribution:
+        """q(z|x) with batch_shape (B,), for x (B, *data_shape) and its side inputs (B, ...)."""
 
     @abstractmethod
     def decode(self, z: Tensor, **side: Tensor) -> Distribution:
@@ -92,9 +100,18 @@ class Model(nn.Module, ABC):
         if objective is not None:
             result = nn.Module.__call__(objective, self, Batch(x, y, extras), phase=phase)
             return result.loss, result.terms
-        q = self.encode(x)
+        q, _ = infer(self, x, extras)
         z = q.rsample() if q.has_rsample else q.sample()
         return mean_or_sample(self.decode(z, **extras))
+
+    def infer(self, batch: Batch) -> tuple[Distribution, Distribution]:
+        """q(z|x) and p(z) of a batch, each given those of its side inputs that it takes."""
+        return infer(self, batch.x, batch.extras)
+
+    def sample_prior(self, n: int, side: Mapping[str, Tensor]) -> Tensor:
+        """Latents (n, latent_dim) of p(z), or of p(z|c) for side inputs (n, ...) that it takes."""
+        p = self.prior(**{name: side[name] for name in self.prior_inputs if name in side})
+        return p.sample(torch.Size(() if p.batch_shape else (n,)))
 
     def recognition_parameters(self) -> list[nn.Parameter]:
         """The parameters of q(z|x).
@@ -115,7 +132,7 @@ class Model(nn.Module, ABC):
     @torch.no_grad()
     def sample(self, n: int, *, mean: bool = True, **side: Tensor) -> Tensor:
         """New data (n, *data_shape): the mean of p(x|z) at z ~ p(z), or draws from it."""
-        p = self.decode(self.prior().sample(torch.Size((n,))), **side)
+        p = self.decode(self.sample_prior(n, side), **side)
         return mean_or_sample(p) if mean else p.sample()
 
     @torch.no_grad()
@@ -124,7 +141,7 @@ class Model(nn.Module, ABC):
 
         Where the posterior's mean has no closed form, a draw takes its place.
         """
-        q = self.encode(x)
+        q, _ = infer(self, x, side)
         p = self.decode(mean_or_sample(q) if mean else q.sample(), **side)
         return mean_or_sample(p) if mean else p.sample()
 

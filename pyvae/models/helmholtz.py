@@ -66,7 +66,7 @@ class HelmholtzMachine(Model):
         self.top = nn.Parameter(torch.zeros(self.hidden[-1]))
         self.likelihood = BernoulliLikelihood(self.data_shape)
 
-    def encode(self, x: Tensor) -> BinaryChain:
+    def encode(self, x: Tensor, **side: Tensor) -> BinaryChain:
         first, *layers = self.up
         return BinaryChain(first(x.to(self.dtype).flatten(1)), layers, self.hidden)
 

@@ -12,7 +12,7 @@ from torch.distributions import Distribution
 
 from pyvae.distributions import DiagonalGaussian, rsample_log_ratio
 
-__all__ = ["LatentVariableModel", "log_marginal", "log_weights"]
+__all__ = ["LatentVariableModel", "infer", "log_marginal", "log_weights"]
 
 BUDGET = 2**23  # elements of data that are decoded at a time
 
@@ -22,12 +22,26 @@ class LatentVariableModel(Protocol):
 
     data_shape: tuple[int, ...]
 
-    def encode(self, x: Tensor) -> Distribution: ...
+    @property
+    def encoder_inputs(self) -> tuple[str, ...]: ...
+
+    @property
+    def prior_inputs(self) -> tuple[str, ...]: ...
+
+    def encode(self, x: Tensor, **side: Tensor) -> Distribution: ...
 
     def decode(self, z: Tensor, **side: Tensor) -> Distribution: ...
 
     @property
-    def prior(self) -> Callable[[], Distribution]: ...
+    def prior(self) -> Callable[..., Distribution]: ...
+
+
+def infer(
+    model: LatentVariableModel, x: Tensor, side: Mapping[str, Tensor]
+) -> tuple[Distribution, Distribution]:
+    """q(z|x) and p(z), each given those of the side inputs that it takes."""
+    q = model.encode(x, **{name: side[name] for name in model.encoder_inputs if name in side})
+    return q, model.prior(**{name: side[name] for name in model.prior_inputs if name in side})
 
 
 def log_weights(model: LatentVariableModel, x: Tensor, num_samples: int, **side: Tensor) -> Tensor:
@@ -35,7 +49,7 @@ def log_weights(model: LatentVariableModel, x: Tensor, num_samples: int, **side:
 
     Burda et al. 2016, section 2. Differentiable where the posterior's samples are.
     """
-    q, p = model.encode(x), model.prior()
+    q, p = infer(model, x, side)
     # where no gradient is wanted, samples of discrete latents are exact
     if isinstance(q, DiagonalGaussian) or (q.has_rsample and torch.is_grad_enabled()):
         z, log_ratio = rsample_log_ratio(q, p, num_samples)
@@ -67,7 +81,7 @@ def log_marginal(
         model: any model with encode, decode and prior
         x: data (B, *data_shape)
         num_samples: K, samples of z for each datum
-        side: side inputs of the likelihood, (B, ...) each
+        side: side inputs of the model, (B, ...) each
         chunk: how many samples to hold at a time; default: what fits in some 100 MB
         tick: called before each of these pieces; what it raises ends the work
 

@@ -16,6 +16,7 @@ from pyvae.encoders import Encoder
 from pyvae.likelihoods import Likelihood
 from pyvae.models.base import Model
 from pyvae.models.explain import explain
+from pyvae.networks import beside
 from pyvae.posteriors import Posterior
 from pyvae.priors import Prior
 
@@ -30,16 +31,23 @@ class PartModel(Model, ABC):
     """A model that makes its parts by name, and says in its config how it was made."""
 
     decoder: Any
+    condition_dim: int  #: the length of the condition that p(x|z, c) is given; 0: none
+    masked: bool = False  #: whether some of the data may not have been observed
     _config: dict[str, Any]
 
-    def _start(self, data_shape: Sequence[int], **sizes: int) -> None:
-        """Set the shape of the data, and begin the config with it and further sizes.
+    def _start(self, data_shape: Sequence[int], condition_dim: int, **sizes: int) -> None:
+        """Set the shape of the data and what comes with them, and begin the config.
 
         Raises:
-            ValueError: one of them is not positive.
+            ValueError: a size is not positive, or the condition's is negative.
         """
         self.data_shape = tuple(int(n) for n in data_shape)
+        self.condition_dim = condition_dim
         self._config = {"data_shape": self.data_shape, **sizes}
+        if condition_dim < 0:
+            raise ValueError(
+                f"{type(self).__name__}: condition_dim must not be negative, got {condition_dim}"
+            )
         if not self.data_shape or min(*self.data_shape, *sizes.values(), 1) < 1:
             also = "".join(f" and {name} must be positive" for name in sizes)
             got = " and ".join(map(str, self._config.values()))
@@ -47,6 +55,17 @@ class PartModel(Model, ABC):
                 f"{type(self).__name__}: data_shape must hold one or more positive sizes{also}, "
                 f"got {got}"
             )
+        self._config["condition_dim"] = condition_dim
+
+    @property
+    def given_inputs(self) -> tuple[str, ...]:
+        """Names of what comes with the data, whatever the parts are: the condition, the mask."""
+        given = {"condition": bool(self.condition_dim), "mask": self.masked}
+        return tuple(name for name, there in given.items() if there)
+
+    @property
+    def side_inputs(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.given_inputs, *super().side_inputs)))
 
     def _make(self, kind: str, part: str | nn.Module, options: Options | None, fit: Options) -> Any:
         """The part, by its name or as it is, given the arguments ``fit`` that join it to others."""
@@ -80,9 +99,16 @@ class PartModel(Model, ABC):
 
     def _fit_of_decoder(self, decoder: str | nn.Module) -> dict[str, Any]:
         """What joins a decoder to the latents and the likelihood, which is there already."""
-        fit = {"latent_dim": self.latent_dim, "out_shape": tuple(self.likelihood.param_shape)}
+        given = self.latent_dim + self.condition_dim
+        fit = {"latent_dim": given, "out_shape": tuple(self.likelihood.param_shape)}
         kind = registry.decoders.get(decoder) if isinstance(decoder, str) else type(decoder)
         if isinstance(kind, type) and issubclass(kind, AutoregressiveDecoder):
+            if self.masked:
+                raise ValueError(
+                    f"{type(self).__name__}: the decoder {kind.__name__} explains each element "
+                    f"from those before it, which may be missing in masked data; use one that "
+                    f"explains all at once, such as mlp or conv"
+                )
             return {**fit, "data_shape": self.data_shape, "positions": self.likelihood.positions}
         return fit
 
@@ -99,7 +125,9 @@ class PartModel(Model, ABC):
 
         Args:
             z: latents (*batch, latent_dim), with any leading dimensions
-            side: what the likelihood asks for in ``side_inputs``; anything else is not used
+            side: what ``side_inputs`` names: the condition (B, condition_dim), the mask (B,
+                *data_shape), without which all elements count, and what the likelihood asks for;
+                anything else is not used
         """
         me = f"{type(self).__name__}.decode"
         if z.ndim == 0 or z.shape[-1] != self.latent_dim:
@@ -113,7 +141,27 @@ class PartModel(Model, ABC):
                 f"{me}: the likelihood {type(self.likelihood).__name__} needs "
                 f"{', '.join(missing)}, got {', '.join(side) or 'no side inputs'}"
             )
-        return explain(self.decoder, self.likelihood, z, {name: side[name] for name in wanted})
+        if self.condition_dim:
+            z = beside(z, self._condition("decode", side))
+        p = explain(self.decoder, self.likelihood, z, {name: side[name] for name in wanted})
+        if self.masked and "mask" in side:
+            p = p.mask(side["mask"])  # type: ignore[attr-defined]
+        return p
+
+    def _condition(self, method: str, side: Mapping[str, Tensor]) -> Tensor:
+        """The condition among side inputs.
+
+        Raises:
+            ValueError: there is none, or one of another length.
+        """
+        condition = side.get("condition")
+        if condition is None or condition.ndim == 0 or condition.shape[-1] != self.condition_dim:
+            got = "none" if condition is None else f"the shape {tuple(condition.shape)}"
+            raise ValueError(
+                f"{type(self).__name__}.{method}: the model is conditional and needs a condition "
+                f"(B, {self.condition_dim}), got {got}"
+            )
+        return condition
 
     def init_output(self, data_mean: Tensor) -> None:
         """Start the decoder at the mean of the data (*data_shape), where its parts know how to."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from pyvae import registry
+from pyvae.likelihoods import Likelihood
 from pyvae.models.fit import check_spaces
 from pyvae.models.parts import Options, PartModel
+from pyvae.models.side import seen_shape, takes_condition, with_channels
 from pyvae.priors import Prior
 
 __all__ = ["VAE"]
@@ -33,6 +36,11 @@ class VAE(PartModel):
         posterior: layer from features to q(z|x)
         likelihood: layer from the decoder's output to p(x|z)
         encoder_args, ...: options of the part that was named
+        condition_dim: the length C of a condition c, which q(z|x, c) and p(x|z, c) are given, and
+            the prior ``conditional_gaussian`` (Sohn, Lee & Yan 2015); 0: none
+        masked: whether elements of the data may be missing: p(x|z) then explains those that the
+            side input ``mask`` says are observed, and q(z|x) sees zeros for the others and the
+            mask (Mattei & Frellsen 2019)
 
     Raises:
         UnknownPartError: no part has this name.
@@ -66,31 +74,78 @@ class VAE(PartModel):
         prior_args: Options | None = None,
         posterior_args: Options | None = None,
         likelihood_args: Options | None = None,
+        condition_dim: int = 0,
+        masked: bool = False,
     ) -> None:
         super().__init__()
         self.latent_dim = latent_dim
-        self._start(data_shape, latent_dim=latent_dim)
+        self._start(data_shape, condition_dim, latent_dim=latent_dim)
+        self.masked = self._config["masked"] = masked
         make = self._make
         data = {"data_shape": self.data_shape}
         latent = {"latent_dim": latent_dim}
-        self.encoder = make("encoder", encoder, encoder_args, data)
+        explained = make("likelihood", likelihood, likelihood_args, data)
+        self.encoder = make("encoder", encoder, encoder_args, self._seen(encoder, explained))
         features = {"in_features": self.encoder.out_features}
         self.posterior = make("posterior", posterior, posterior_args, {**features, **latent})
-        self.prior = make("prior", prior, prior_args, latent)
-        self.likelihood = make("likelihood", likelihood, likelihood_args, data)
+        self.prior = make("prior", prior, prior_args, {**latent, **self._given(prior)})
+        self.likelihood = explained
         self.decoder = make("decoder", decoder, decoder_args, self._fit_of_decoder(decoder))
         check_spaces(self.posterior, self.prior)
+        self.encoder_inputs = self.given_inputs
         if isinstance(self.prior, Prior):
+            self.prior_inputs = self.prior.side_inputs
             self.prior.bind(self)
 
-    def encode(self, x: Tensor) -> Distribution:
+    def _seen(self, encoder: str | nn.Module, likelihood: Likelihood) -> dict[str, Any]:
+        """What joins an encoder to the data as it sees them."""
+        mask = self.data_shape[0] if self.masked else 0
+        kind = registry.encoders.get(encoder) if isinstance(encoder, str) else encoder
+        if takes_condition(kind):
+            shape = seen_shape(likelihood.input_shape, mask)
+            own = {"condition_dim": self.condition_dim} if self.condition_dim else {}
+            return {"data_shape": shape, **own}
+        return {"data_shape": seen_shape(likelihood.input_shape, mask, self.condition_dim)}
+
+    def _given(self, prior: str | nn.Module) -> dict[str, Any]:
+        """What joins a prior to a condition, if it takes one.
+
+        Raises:
+            ValueError: it takes one, and there is none.
+        """
+        kind = registry.priors.get(prior) if isinstance(prior, str) else type(prior)
+        if not (isinstance(kind, type) and issubclass(kind, Prior) and kind.side_inputs):
+            return {}
+        if not self.condition_dim:
+            raise ValueError(
+                f"VAE: the prior {kind.__name__} is p(z|c), and there is no condition: give "
+                f"condition_dim (pyvae train: --condition)"
+            )
+        return {"condition_dim": self.condition_dim}
+
+    def encode(self, x: Tensor, **side: Tensor) -> Distribution:
         """q(z|x) with batch_shape (B,) and event_shape (latent_dim,).
 
         Args:
-            x: data (B, *data_shape), of any dtype
+            x: data (B, *data_shape), of any dtype; what stands where it is masked does not matter
+            side: the condition (B, condition_dim) of a conditional model, and the mask (B,
+                *data_shape) of a masked one, without which all is observed
         """
         self._check_data(x)
-        q: Distribution = self.posterior(self.encoder(self.likelihood.as_input(x, self.dtype)))
+        seen = self.likelihood.as_input(x, self.dtype)
+        more: list[Tensor] = []
+        named: dict[str, Tensor] = {}
+        if self.masked:
+            mask = side.get("mask", torch.ones((), dtype=torch.bool, device=x.device)).expand_as(x)
+            seen = self.likelihood.as_masked_input(x, mask, self.dtype)
+            more.append(mask)
+        if self.condition_dim:
+            condition = self._condition("encode", side)
+            if takes_condition(self.encoder):
+                named["condition"] = condition
+            else:
+                more.append(condition)
+        q: Distribution = self.posterior(self.encoder(with_channels(seen, *more), **named))
         return q
 
     def recognition_parameters(self) -> list[nn.Parameter]:

@@ -77,11 +77,11 @@ class AAE(Objective):
 
     def forward(self, model: Model, batch: Tensor | Batch, *, phase: str | None = None) -> Result:
         batch = Batch.of(batch)
-        q = model.encode(batch.x)
+        q, _ = model.infer(batch)
         need_rsample("aae", q)
         z = q.rsample()
         if phase == "discriminator":
-            of_prior = model.prior().sample(z.shape[:1])
+            of_prior = model.sample_prior(len(z), batch.extras)
             loss, accuracy = self.discriminator.loss(of_prior, z.detach())
             return Result(loss, {"accuracy": accuracy})
         if phase == "generator":

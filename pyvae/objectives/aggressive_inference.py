@@ -117,7 +117,7 @@ class AggressiveInference(Wrapper):
     def forward(self, model: Model, batch: Tensor | Batch, *, phase: str | None = None) -> Result:
         batch = Batch.of(batch)
         if self.stage.starts:
-            information = _information(model, batch.x)
+            information = _information(model, batch)
             if self.training:
                 self.stage.add_information(information, len(batch.x))
         updates = torch.full_like(self.stage.loss_sum, float(self.stage.trained != "recognition"))
@@ -140,12 +140,12 @@ class AggressiveInference(Wrapper):
 
 
 @torch.no_grad()
-def _information(model: Model, x: Tensor) -> Tensor:
+def _information(model: Model, batch: Batch) -> Tensor:
     """The mutual information of rows and codes, E log q(z|x) - log q(z), q(z) over the batch.
 
     Hoffman & Johnson 2016; at most the logarithm of the number of rows.
     """
-    q = model.encode(x[:ROWS])
+    q, _ = model.infer(batch[:ROWS])
     z = q.sample()
     with need_density("aggressive_inference", q):
         pairs: Tensor = q.log_prob(z.unsqueeze(1))  # (sample, posterior)

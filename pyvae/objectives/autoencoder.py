@@ -34,7 +34,7 @@ class Autoencoder(Objective):
 
     def forward(self, model: Model, batch: Tensor | Batch, *, phase: str | None = None) -> Result:
         batch = Batch.of(batch)
-        z = self._code(model.encode(batch.x))
+        z = self._code(model.infer(batch)[0])
         log_likelihood = model.decode(z, **batch.extras).log_prob(batch.target).mean()
         return Result(-log_likelihood, {"log_likelihood": log_likelihood.detach()})
 

@@ -130,7 +130,7 @@ class ELBO(Objective):
 
     def forward(self, model: Model, batch: Tensor | Batch, *, phase: str | None = None) -> Result:
         batch = Batch.of(batch)
-        q, p = model.encode(batch.x), model.prior()
+        q, p = model.infer(batch)
         if self.score is not None:
             z, kl_each, log_q = self._fixed_sample_kl(q, p)
         elif self.kl_weight.per_latent:

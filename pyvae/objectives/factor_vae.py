@@ -101,12 +101,12 @@ class FactorVAE(Objective):
         batch = Batch.of(batch)
         if phase == "discriminator":
             with torch.no_grad():
-                q = model.encode(batch.x)
+                q, _ = model.infer(batch)
                 need_rsample("factor_vae", q)
                 joint, product = q.rsample(), permute_dimensions(q.rsample())
             loss, accuracy = self.discriminator.loss(joint, product)
             return Result(loss, {"accuracy": accuracy})
-        q, p = model.encode(batch.x), model.prior()
+        q, p = model.infer(batch)
         z, kl_each = sample_kl("factor_vae", q, p, 1, self.estimator)
         kl, correlation = kl_each.mean(), self.discriminator(z).mean()
         log_likelihood = model.decode(z, **batch.extras).log_prob(batch.target).mean()

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-import torch
 from torch import Tensor
 
 from pyvae.functional import mmd
@@ -53,6 +52,7 @@ class InfoVAE(Objective):
         TypeError: a posterior without reparameterized samples; with alpha < 1 one without a
             density, or no closed form for "analytic".
 
+    >>> import torch
     >>> from pyvae import VAE
     >>> sorted(InfoVAE()(VAE((1, 8, 8), latent_dim=2), torch.zeros(4, 1, 8, 8)).terms)
     ['elbo', 'kl', 'log_likelihood', 'mmd']
@@ -94,7 +94,7 @@ class InfoVAE(Objective):
 
     def forward(self, model: Model, batch: Tensor | Batch, *, phase: str | None = None) -> Result:
         batch = Batch.of(batch)
-        q, p = model.encode(batch.x), model.prior()
+        q, p = model.infer(batch)
         terms: dict[str, Tensor] = {}
         if self.alpha < 1:
             z, kl = sample_kl(self.name, q, p, 1, self.estimator)
@@ -103,7 +103,7 @@ class InfoVAE(Objective):
             need_rsample(self.name, q)
             z = q.rsample()
         terms["log_likelihood"] = model.decode(z, **batch.extras).log_prob(batch.target).mean()
-        terms["mmd"] = self._mmd(z, p.sample(torch.Size((len(z),))))
+        terms["mmd"] = self._mmd(z, model.sample_prior(len(z), batch.extras))
         loss = (self.alpha + self.lambda_ - 1) * terms["mmd"] - terms["log_likelihood"]
         if self.alpha < 1:
             loss = loss + (1 - self.alpha) * terms["kl"]
@@ -133,6 +133,7 @@ class MMDVAE(InfoVAE):
         scales: as in :class:`InfoVAE`
         unbiased: as in :class:`InfoVAE`
 
+    >>> import torch
     >>> from pyvae import VAE
     >>> sorted(MMDVAE()(VAE((1, 8, 8), latent_dim=2), torch.zeros(4, 1, 8, 8)).terms)
     ['log_likelihood', 'mmd']

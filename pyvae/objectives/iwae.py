@@ -65,7 +65,7 @@ class IWAE(Objective):
 
     def forward(self, model: Model, batch: Tensor | Batch, *, phase: str | None = None) -> Result:
         batch = Batch.of(batch)
-        q, p = model.encode(batch.x), model.prior()
+        q, p = model.infer(batch)
         need_rsample("iwae", q)
         with need_density("iwae", q):
             z, log_ratio = self._sample(q, p)

@@ -82,7 +82,7 @@ class TCVAE(Objective):
 
     def forward(self, model: Model, batch: Tensor | Batch, *, phase: str | None = None) -> Result:
         batch = Batch.of(batch)
-        q = model.encode(batch.x)
+        q, p = model.infer(batch)
         if not isinstance(q, DiagonalGaussian):
             raise TypeError(
                 "tc_vae needs the posterior diagonal_gaussian, whose mixture over the batch is "
@@ -93,7 +93,7 @@ class TCVAE(Objective):
         mixture = (z, q.mean, q.logvar, weights)
         log_q = gaussian_mixture_log_prob(*mixture).mean()
         log_q_dims = gaussian_mixture_log_prob(*mixture, per_dimension=True).sum(-1).mean()
-        log_q_x, log_p = q.log_prob(z).mean(), model.prior().log_prob(z).mean()
+        log_q_x, log_p = q.log_prob(z).mean(), p.log_prob(z).mean()
         log_likelihood = model.decode(z, **batch.extras).log_prob(batch.target).mean()
         information, correlation = log_q_x - log_q, log_q - log_q_dims
         dimension_kl = log_q_dims - log_p

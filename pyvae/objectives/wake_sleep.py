@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -52,10 +54,9 @@ class WakeSleep(Objective):
         return self._sleep(model, batch) if phase == "sleep" else self._wake(model, batch)
 
     def _wake(self, model: Model, batch: Batch) -> Result:
-        p = model.prior()
+        q, p = model.infer(batch)
+        need_same_kind("wake_sleep", q, p)
         with torch.no_grad():
-            q = model.encode(batch.x)
-            need_same_kind("wake_sleep", q, p)
             z = q.sample()
             with need_density("wake_sleep", q):
                 log_q = q.log_prob(z).mean()
@@ -71,7 +72,8 @@ class WakeSleep(Objective):
 
     def _sleep(self, model: Model, batch: Batch) -> Result:
         with torch.no_grad():
-            z = model.prior().sample(torch.Size((len(batch.x),)))
-            dream = model.decode(z, **batch.extras).sample()
-        log_q = model.encode(dream).log_prob(z).mean()
+            z = model.sample_prior(len(batch), batch.extras)
+            dream = replace(batch, x=model.decode(z, **batch.extras).sample())
+        q, _ = model.infer(dream)
+        log_q = q.log_prob(z).mean()
         return Result(-log_q, {"log_recognition": log_q.detach()})

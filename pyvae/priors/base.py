@@ -21,6 +21,7 @@ class Host(Protocol):
     encoder: Any
     posterior: Any
     likelihood: Any
+    encoder_inputs: tuple[str, ...]
 
 
 class Prior(nn.Module, ABC):
@@ -32,6 +33,8 @@ class Prior(nn.Module, ABC):
 
     #: Where it lives: "real", "binary" (zeros and ones), "one_hot" (codes of classes).
     spaces: ClassVar[tuple[str, ...]] = ("real",)
+    #: ("condition",) for p(z|c): ``__init__`` takes ``condition_dim``, ``forward`` ``condition``.
+    side_inputs: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, latent_dim: int) -> None:
         super().__init__()
@@ -39,7 +42,7 @@ class Prior(nn.Module, ABC):
 
     @abstractmethod
     def forward(self) -> Distribution:
-        """p(z) with batch_shape () and event_shape (latent_dim,)."""
+        """p(z) with batch_shape () and event_shape (latent_dim,); p(z|c) has batch_shape (B,)."""
 
     def bind(self, model: Host) -> None:
         """Called once by the model when all its parts exist; the default does nothing.

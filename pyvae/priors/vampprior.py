@@ -51,7 +51,17 @@ class VampPrior(Prior):
         self._unit = False
 
     def bind(self, model: Host) -> None:
-        """Take encoder and posterior of the model, and make the pseudo-inputs."""
+        """Take encoder and posterior of the model, and make the pseudo-inputs.
+
+        Raises:
+            ValueError: the encoder needs more than x, which pseudo-inputs do not have.
+        """
+        if model.encoder_inputs:
+            raise ValueError(
+                f"vampprior: its components are q(z|u) of pseudo-inputs u alone, and the encoder "
+                f"takes {' and '.join(model.encoder_inputs)} besides; use standard_normal, "
+                f"mixture_of_gaussians, flow, or conditional_gaussian"
+            )
         self._parts = (model.encoder, model.posterior)
         self._unit = model.likelihood.data_range.unit
         start = torch.randn(self.components, *model.data_shape)

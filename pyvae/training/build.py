@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from keyword import iskeyword
@@ -165,6 +165,7 @@ def _model(config: TrainConfig, data: DataSplits) -> Model:
             elif not config.is_default(key):
                 flag = "--" + key.replace("_", "-")
                 raise UserError(f"the model {config.model!r} does not take {flag}")
+    options |= _given(config, data, takes)
     model = registry.models.create(config.model, **options)
     if not isinstance(model, Model) or not isinstance(model.likelihood, Likelihood):
         raise UserError(
@@ -172,6 +173,30 @@ def _model(config: TrainConfig, data: DataSplits) -> Model:
             f"pyvae.likelihoods.Likelihood, got a {type(model).__name__}"
         )
     return model
+
+
+def _given(config: TrainConfig, data: DataSplits, takes: Container[str]) -> dict[str, Any]:
+    """What the model is told of a condition that comes with the data, and of missing values."""
+    extras = data.train.extras
+    given: dict[str, Any] = {}
+    if "condition" in extras:
+        given["condition_dim"] = extras["condition"].shape[1]
+    if "mask" in extras:
+        given["masked"] = True
+    for name in given:
+        if name not in takes:
+            what = "conditions" if name == "condition_dim" else "data with missing values"
+            raise UserError(
+                f"the model {config.model!r} takes no {what}; the models that do: "
+                f"{', '.join(_models_that_take(name))}"
+            )
+    return given
+
+
+def _models_that_take(option: str) -> Iterator[str]:
+    for name in registry.models.names():
+        if option in inspect.signature(registry.models.get(name)).parameters:
+            yield name
 
 
 def _options(config: TrainConfig, kind: str) -> dict[str, Any]:

@@ -106,7 +106,7 @@ class RunFolder:
             model: what is trained; its weights are not written
             facts: what else ``train.json`` holds
             state: the first checkpoint
-            side: some side inputs of the likelihood, for samples without the data
+            side: some side inputs of the model, for samples without the data
             overwrite: take the place of a run that is there
 
         Raises:
@@ -223,12 +223,12 @@ class RunFolder:
             )
 
     def test_side(self, model: Model) -> dict[str, Tensor]:
-        """The side inputs of the likelihood of some test data (B, ...), to draw samples with.
+        """The side inputs of the model of some test data (B, ...), to draw samples with.
 
         Raises:
             RunError: the file is missing or damaged.
         """
-        wanted = model.likelihood.side_inputs
+        wanted = [name for name in model.side_inputs if name != "mask"]  # a sample is whole
         if not wanted:
             return {}
         try:

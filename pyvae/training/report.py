@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -28,7 +29,7 @@ def samples(model: Model, side: Mapping[str, Tensor], n: int, *, draw: bool = Fa
 
     Args:
         model: whose samples
-        side: side inputs of the likelihood (B, ...) each, taken over and over
+        side: side inputs of the model (B, ...) each, taken over and over
         n: how many
         draw: draws instead of means
     """
@@ -37,7 +38,7 @@ def samples(model: Model, side: Mapping[str, Tensor], n: int, *, draw: bool = Fa
         name: value.to(device)[torch.arange(n, device=device) % len(value)]
         for name, value in side.items()
     }
-    p = model.decode(model.prior().sample(torch.Size((n,))), **each)
+    p = model.decode(model.sample_prior(n, each), **each)
     return p.sample() if draw else mean_or_sample(p)
 
 
@@ -48,7 +49,8 @@ def reconstructions(model: Model, x: Tensor, split: Split, *, draw: bool = False
     Where the posterior knows no mean, a sample stands for it. Side inputs are those of the split,
     whose data x are.
     """
-    p = model.decode(mean_or_sample(model.encode(x)), **split.side(model.likelihood.side_inputs))
+    batch = replace(split, x=x)
+    p = model.decode(mean_or_sample(model.infer(batch)[0]), **split.side(model.side_inputs))
     return p.sample() if draw else mean_or_sample(p)
 
 
@@ -116,7 +118,7 @@ def pictures(
         sheets["reconstructions.png"] = lambda: plots.pairs(
             view.pictured("test", len(test), seed), reconstructions(model, x, test) / white
         )
-    if model.latent_dim == 2 and not model.likelihood.side_inputs:
+    if model.latent_dim == 2 and not model.side_inputs:
         gap = int(model.data_shape[-1] < 16)  # tiny images need a line between them
         sheets["manifold.png"] = lambda: plots.image_grid(
             plots.manifold(model) / white, 20, gap=gap

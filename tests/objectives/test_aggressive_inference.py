@@ -203,16 +203,18 @@ def test_the_information_of_codes():
         def __init__(self, means):
             self.means = means
 
-        def encode(self, x):
-            normal = torch.distributions.Normal(self.means[: len(x)], 1.0)
-            return torch.distributions.Independent(normal, 1)
+        def infer(self, batch):
+            normal = torch.distributions.Normal(self.means[: len(batch)], 1.0)
+            return torch.distributions.Independent(normal, 1), None
 
-    x = torch.zeros(8, 1)
+    x = Batch(torch.zeros(8, 1))
     assert _information(Codes(torch.zeros(8, 2)), x).item() == pytest.approx(0, abs=1e-6)
     apart = 100 * torch.arange(8.0)[:, None].expand(8, 2)
     assert _information(Codes(apart), x).item() == pytest.approx(math.log(8), abs=1e-5)
     many = 1000 * torch.arange(700.0, dtype=torch.float64)[:, None]
-    assert _information(Codes(many), torch.zeros(700, 1)).item() == pytest.approx(math.log(500))
+    assert _information(Codes(many), Batch(torch.zeros(700, 1))).item() == pytest.approx(
+        math.log(500)
+    )
 
 
 @pytest.mark.parametrize("posterior", registry.posteriors.names())
@@ -225,7 +227,7 @@ def test_every_posterior_has_information(posterior):
     if posterior == "categorical":
         options |= {"posterior_args": {"classes": 2}, "prior_args": {"classes": 2}}
     model = VAE((6,), 4, **options)
-    found = _information(model, torch.rand(20, 6).round())
+    found = _information(model, Batch(torch.rand(20, 6).round()))
     assert -0.1 < found.item() < math.log(20) + 0.1
 
 

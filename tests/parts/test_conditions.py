@@ -1,0 +1,132 @@
+"""Conditions: what q(z|x, c), p(x|z, c) and p(z|c) are given."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from pyvae import VAE, registry
+from pyvae.batch import Batch
+from pyvae.models import AutoregressiveModel
+from pyvae.objectives import ELBO, IWAE
+from pyvae.priors import ConditionalGaussianPrior
+
+C = 3
+
+
+def conditions(rows):
+    return torch.eye(C)[torch.arange(rows) % C]
+
+
+def vae(**options):
+    torch.manual_seed(0)
+    return VAE((1, 8, 8), 2, condition_dim=C, **options)
+
+
+def batch(rows=6):
+    return Batch(torch.rand(rows, 1, 8, 8).round(), extras={"condition": conditions(rows)})
+
+
+@pytest.mark.parametrize("encoder", registry.encoders.names())
+@pytest.mark.parametrize("decoder", ["mlp", "conv", "gated_pixelcnn"])
+def test_every_encoder_and_decoder_takes_a_condition(encoder, decoder):
+    model = vae(encoder=encoder, decoder=decoder)
+    b = batch()
+    for name, tensor in (("encoder", model.infer(b)[0].mean), ("decoder", None)):
+        if name == "decoder":
+            z = torch.zeros(6, 2)
+            tensor = model.decode(z, **b.extras).log_prob(b.x)
+        same = replaced(model, b, conditions(6).roll(1, 0), name)
+        assert not torch.equal(tensor, same), f"the {name} does not see the condition"
+
+
+def replaced(model, b, condition, name):
+    if name == "encoder":
+        return model.encode(b.x, condition=condition).mean
+    return model.decode(torch.zeros(6, 2), condition=condition).log_prob(b.x)
+
+
+@pytest.mark.parametrize("prior", ["standard_normal", "conditional_gaussian"])
+@pytest.mark.parametrize("name", registry.objectives.names())
+def test_every_objective_trains_a_conditional_model(name, prior):
+    if name in ("wake_sleep",):
+        return
+    model, b = vae(prior=prior), batch()
+    options = {"objective": "elbo"} if name == "denoising" else {}
+    objective = registry.objectives.create(name, **options)
+    objective.data_size = 6
+    objective.bind(model)
+    objective.step_begin(0, 0)
+    for phase in objective.phases(model):
+        assert objective(model, b, phase=phase.name).loss.isfinite()
+
+
+def test_a_conditional_prior_starts_as_the_standard_normal_and_learns():
+    model, b = vae(prior="conditional_gaussian"), batch(300)
+    plain = ELBO(estimator="analytic")(model, b).terms["kl"]
+    q, p = model.infer(b)
+    assert p.batch_shape == (300,)
+    standard = torch.distributions.Normal(0.0, 1.0)
+    torch.testing.assert_close(p.log_prob(q.mean), standard.log_prob(q.mean).sum(-1))
+    IWAE(5)(model, b).loss.backward()
+    assert model.prior.output.weight.grad.abs().sum() > 0
+    assert plain.isfinite()
+
+
+def test_samples_of_a_condition():
+    model = vae(prior="conditional_gaussian")
+    with torch.no_grad():
+        model.prior.output.bias[:2] = 100.0
+    one = torch.tensor([0.0, 1.0, 0.0])
+    assert model.sample_prior(4, {"condition": one.expand(4, C)}).min() > 50
+    assert model.sample(4, condition=one.expand(4, C)).shape == (4, 1, 8, 8)
+    assert model.log_marginal(batch().x, 7, condition=conditions(6)).shape == (6,)
+
+
+def test_a_density_model_takes_a_condition():
+    """The probabilities of all images sum to one under each condition."""
+    model = AutoregressiveModel((1, 2, 2), "gated_pixelcnn", condition_dim=C)
+    x = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 4).reshape(16, 1, 2, 2)
+    totals = []
+    for c in torch.eye(C):
+        log_prob = model.log_prob(x, condition=c.expand(16, C))
+        totals.append(log_prob)
+        torch.testing.assert_close(log_prob.exp().sum(), torch.tensor(1.0))
+    assert not torch.equal(totals[0], totals[1])
+
+
+def test_a_conditional_model_is_saved_and_loaded(tmp_path):
+    model, b = vae(prior="conditional_gaussian", encoder="conv"), batch()
+    model.save_pretrained(tmp_path)
+    same = VAE.from_pretrained(tmp_path)
+    assert torch.equal(same.infer(b)[0].mean, model.infer(b)[0].mean)
+
+
+class Net(nn.Module):
+    out_features = 4
+
+    def forward(self, x):
+        return x.flatten(1)[:, :4]
+
+
+def test_a_bare_module_sees_the_condition_as_channels():
+    model = vae(encoder=Net())
+    assert model.encode(batch().x, condition=conditions(6)).mean.shape == (6, 2)
+
+
+def test_what_does_not_fit_is_said():
+    with pytest.raises(ValueError, match=r"encode: the model is conditional .* \(B, 3\), got none"):
+        vae().encode(torch.zeros(2, 1, 8, 8))
+    with pytest.raises(ValueError, match=r"decode: .* \(B, 3\), got the shape \(2, 4\)"):
+        vae().decode(torch.zeros(2, 2), condition=torch.zeros(2, 4))
+    with pytest.raises(ValueError, match=r"ConditionalGaussianPrior is .* no condition"):
+        VAE((1, 8, 8), 2, prior="conditional_gaussian")
+    with pytest.raises(ValueError, match=r"vampprior: .* takes condition besides"):
+        vae(prior="vampprior")
+    with pytest.raises(ValueError, match=r"needs the condition \(B, 3\)"):
+        ConditionalGaussianPrior(2, 3)()
+    with pytest.raises(ValueError, match="condition_dim must not be negative, got -1"):
+        VAE((1, 8, 8), 2, condition_dim=-1)
+    with pytest.raises(TypeError, match="condition_dim of the encoder is set by the model"):
+        vae(encoder_args={"condition_dim": 5})
