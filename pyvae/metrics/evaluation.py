@@ -52,6 +52,7 @@ class Evaluation:
         kl_per_dim: KL of each latent, or group of classes; None where the latents are dependent
         aggregate: mutual information, total correlation and marginal KL of the aggregated posterior
             (see :class:`Aggregate`); None if not asked for, or for others than diagonal Gaussians
+        accuracy: the share of labelled data whose class the model finds; None where it tells none
         mmd: of the aggregated posterior and the prior, see :func:`prior_mmd`; None likewise, but
             for any posterior
     """
@@ -68,6 +69,7 @@ class Evaluation:
     kl_per_dim: list[float] | None = None
     aggregate: Aggregate | None = None
     mmd: float | None = None
+    accuracy: float | None = None
 
     @property
     def rate(self) -> float:
@@ -115,7 +117,7 @@ def evaluate(
     """
     if not model.latent_dim or model.prior_inputs:  # nothing to aggregate, or nothing to compare
         aggregate = 0
-    bound, kls, marginal, means, each = (Moments() for _ in range(5))
+    bound, kls, marginal, means, each, right = (Moments() for _ in range(6))
     posteriors = Posteriors()
     for x, side in batches:
         tick()
@@ -131,6 +133,10 @@ def evaluate(
             each.add(kl_each)
         if aggregate:
             posteriors.add(q, z)
+        if model.classes and "label" in side:
+            labelled = side["label"] >= 0
+            found = model.class_logits(x[labelled]).argmax(-1)
+            right.add((found == side["label"][labelled]).double())
         if num_samples:
             marginal.add(log_marginal(model, x, num_samples, side, tick=tick))
     if not bound.count:
@@ -151,6 +157,7 @@ def evaluate(
         kl_per_dim=torch.as_tensor(each.mean).tolist() if each.count else None,
         aggregate=posteriors.figures(model.prior(), aggregate) if aggregate else None,
         mmd=posteriors.mmd(model.prior()) if aggregate else None,
+        accuracy=float(right.mean) if right.count else None,
     )
 
 

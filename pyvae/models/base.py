@@ -51,6 +51,7 @@ class Model(nn.Module, ABC):
     latent_dim: int  #: the number of latents
     prior: Callable[..., Distribution]  #: p(z), given what ``prior_inputs`` names
     likelihood: Likelihood  #: what p(x|z) is: the data that it takes, its side inputs
+    classes: int = 0  #: how many classes ``class_logits`` tells apart; 0: it tells none
     encoder_inputs: tuple[str, ...] = ()  #: names of what ``encode`` takes besides x
     prior_inputs: tuple[str, ...] = ()  #: names of what ``prior`` takes
 
@@ -112,6 +113,14 @@ class Model(nn.Module, ABC):
         """Latents (n, latent_dim) of p(z), or of p(z|c) for side inputs (n, ...) that it takes."""
         p = self.prior(**{name: side[name] for name in self.prior_inputs if name in side})
         return p.sample(torch.Size(() if p.batch_shape else (n,)))
+
+    def class_logits(self, x: Tensor) -> Tensor:
+        """The logits of q(y|x) (B, classes), of models that tell classes apart.
+
+        Raises:
+            NotImplementedError: this one does not.
+        """
+        raise NotImplementedError(f"{type(self).__name__} tells no classes apart; m2 and m1m2 do")
 
     def recognition_parameters(self) -> list[nn.Parameter]:
         """The parameters of q(z|x).

@@ -131,6 +131,11 @@ class VAE(PartModel):
             side: the condition (B, condition_dim) of a conditional model, and the mask (B,
                 *data_shape) of a masked one, without which all is observed
         """
+        q: Distribution = self.posterior(self.features(x, **side))
+        return q
+
+    def features(self, x: Tensor, **side: Tensor) -> Tensor:
+        """What the encoder gives the posterior, (B, out_features); arguments as in ``encode``."""
         self._check_data(x)
         seen = self.likelihood.as_input(x, self.dtype)
         more: list[Tensor] = []
@@ -145,8 +150,8 @@ class VAE(PartModel):
                 named["condition"] = condition
             else:
                 more.append(condition)
-        q: Distribution = self.posterior(self.encoder(with_channels(seen, *more), **named))
-        return q
+        features: Tensor = self.encoder(with_channels(seen, *more), **named)
+        return features
 
     def recognition_parameters(self) -> list[nn.Parameter]:
         """The parameters of encoder and posterior."""

@@ -10,6 +10,7 @@ from pyvae.objectives.factor_vae import FactorVAE
 from pyvae.objectives.full_vb import FullVB
 from pyvae.objectives.infovae import MMDVAE, InfoVAE
 from pyvae.objectives.iwae import IWAE
+from pyvae.objectives.semi_supervised import SemiSupervised
 from pyvae.objectives.tc_vae import TCVAE
 from pyvae.objectives.wake_sleep import WakeSleep
 
@@ -29,5 +30,6 @@ __all__ = [
     "Objective",
     "Phase",
     "Result",
+    "SemiSupervised",
     "WakeSleep",
 ]

@@ -65,7 +65,8 @@ def evaluate_split(
     def batches() -> Iterator[tuple[Tensor, Mapping[str, Tensor]]]:
         for start in range(0, len(split), ROWS):
             part = split[start : start + ROWS]
-            yield view.held_out_values(part.x), part.extras
+            label = {} if part.y is None else {"label": part.y}
+            yield view.held_out_values(part.x), {**part.extras, **label}
 
     discrete = is_discrete(model, split.x) and view.held_out_mode == "stored"
     model.eval()

@@ -222,7 +222,7 @@ class Trainer:
             rows=config.eval_subset,
             tick=self.ticker(stop),
         )
-        names = ("elbo", "reconstruction", "kl", "log_likelihood", "active_units")
+        names = ("elbo", "reconstruction", "kl", "log_likelihood", "active_units", "accuracy")
         values = {name: getattr(figures, name) for name in names}
         return {f"{config.eval_split}/{n}": v for n, v in values.items() if v is not None}
 

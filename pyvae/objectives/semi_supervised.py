@@ -1,0 +1,132 @@
+"""The objective of models with a class, which some rows of data state."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from pyvae.functional import categorical_log_prob
+from pyvae.models.base import Model
+from pyvae.models.m1m2 import M1M2
+from pyvae.models.m2 import M2
+from pyvae.objectives.base import Batch, Objective, Phase, Result
+from pyvae.objectives.elbo import ELBO
+from pyvae.objectives.sampling import need_rsample, sample_kl
+from pyvae.registry import objectives
+
+__all__ = ["SemiSupervised"]
+
+
+@objectives.register("semi_supervised")
+class SemiSupervised(Objective):
+    r"""The bound of rows with a label and of rows without, and a classifier's loss on the former.
+
+    .. math::
+        L(x, y) &= E_{q(z|x, y)}[\log p(x|z, y)] + \log p(y) - \mathrm{KL}(q(z|x, y) \,\|\, p(z)) \\
+        U(x) &= \sum_y q(y|x)\, (L(x, y) - \log q(y|x)) \\
+        \text{loss} &= -\frac1B \Big[ \sum_{\text{labelled}} L(x, y)
+                       + \sum_{\text{others}} U(x) \Big]
+                       - \alpha\, \mathrm{mean}_{\text{labelled}} \log q(y|x)
+
+    Kingma, Mohamed, Rezende & Welling 2014, eq. 6 to 9. Their alpha, 0.1 N, weighs the classifier
+    in a sum over N data; here it is per datum and counts nats beside those of the bound. All
+    classes of all rows go through the model in one batch. p(y) is learned, with a symmetric
+    Dirichlet prior on its weights. A label below 0 is a missing one.
+
+    The terms are ``elbo``, of L or U per row in nats; ``log_likelihood`` and ``kl`` of z, as means
+    over q(y|x) or at the label; ``classification``, -log q(y|x) in nats; and ``accuracy``, both
+    over the labelled rows of the batch (0 where it has none). With ``m1m2`` the first three are
+    those of M1, and ``elbo_of_codes`` is the bound of M2.
+
+    Args:
+        alpha: the weight of the classifier's loss
+        concentration: of the Dirichlet prior; 1: flat
+        num_samples: samples of z for each datum and class
+
+    Raises:
+        ValueError: a negative weight, a concentration that is not positive, or no samples.
+        TypeError: a model without a class, or with a posterior without reparameterized samples.
+
+    >>> model = M2((1, 8, 8), classes=3, latent_dim=2)
+    >>> batch = Batch(torch.zeros(4, 1, 8, 8), torch.tensor([0, 2, -1, -1]))
+    >>> sorted(SemiSupervised()(model, batch).terms)
+    ['accuracy', 'classification', 'elbo', 'kl', 'log_likelihood']
+    """
+
+    def __init__(
+        self, alpha: float = 50.0, concentration: float = 1.0, num_samples: int = 1
+    ) -> None:
+        super().__init__()
+        if alpha < 0 or concentration <= 0 or num_samples < 1:
+            raise ValueError(
+                f"semi_supervised: alpha must not be negative, concentration positive and "
+                f"num_samples at least 1, got {alpha}, {concentration} and {num_samples}"
+            )
+        self.alpha, self.concentration, self.num_samples = alpha, concentration, num_samples
+        self.elbo = ELBO(num_samples=num_samples)  # of M1
+
+    def forward(self, model: Model, batch: Tensor | Batch, *, phase: str | None = None) -> Result:
+        batch = Batch.of(batch)
+        if isinstance(model, M1M2):
+            return self._of_codes(model, batch) if phase == "m2" else self.elbo(model.m1, batch)
+        if not isinstance(model, M2):
+            raise TypeError(
+                f"semi_supervised needs a model with a class, m2 or m1m2, got a "
+                f"{type(model).__name__}"
+            )
+        return self._of_classes(model, batch)
+
+    def phases(self, model: Model) -> list[Phase]:
+        if not isinstance(model, M1M2):
+            return super().phases(model)
+        return [Phase("m1", list(model.m1.parameters())), Phase("m2", list(model.m2.parameters()))]
+
+    def _of_codes(self, model: M1M2, batch: Batch) -> Result:
+        """M2 on codes of M1; its terms beside those of M1."""
+        with torch.no_grad():
+            codes = model.m1.encode(batch.x).sample()
+        result = self._of_classes(model.m2, Batch(codes, batch.y))
+        kept = {"classification": "classification", "accuracy": "accuracy", "elbo": "elbo_of_codes"}
+        return Result(result.loss, {new: result.terms[name] for name, new in kept.items()})
+
+    def _of_classes(self, model: M2, batch: Batch) -> Result:
+        """The loss of a model of a class, and its terms."""
+        log_likelihood, kl, log_p = self._of_each_class(model, batch)
+        bound = log_likelihood - kl + log_p[:, None]  # (K, B)
+        every = torch.arange(model.classes, device=bound.device)[:, None]
+        log_q = categorical_log_prob(every, model.class_logits(batch.x), batch_ndim=2)
+        y = torch.full_like(every[0].expand(len(batch)), -1) if batch.y is None else batch.y
+        known = y >= 0
+        own = (every == y) & known  # one-hot, (K, B)
+        weight = torch.where(known, own.to(log_q.dtype), log_q.exp())
+        entropy = torch.where(known, 0, -(log_q.exp() * log_q).sum(0))
+        elbo = ((weight * bound).sum(0) + entropy).mean()
+        labelled = known.sum().clamp(min=1)
+        classification = -torch.where(own, log_q, 0).sum() / labelled
+        right = known & (log_q.argmax(0) == y)
+        loss = self.alpha * classification - elbo
+        if self.concentration != 1:
+            loss = loss - (self.concentration - 1) * log_p.sum() / self.rows()
+        terms = {
+            "elbo": elbo,
+            "log_likelihood": (weight * log_likelihood).sum(0).mean(),
+            "kl": (weight * kl).sum(0).mean(),
+            "classification": classification,
+            "accuracy": right.sum() / labelled,
+        }
+        return Result(loss, {name: term.detach() for name, term in terms.items()})
+
+    def _of_each_class(self, model: M2, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """E log p(x|z, y) and the KL of z, (K, B) each, and log p(y) (K,)."""
+        codes = torch.eye(model.classes, dtype=model.dtype, device=batch.x.device)
+        y = codes[:, None].expand(-1, len(batch), -1)
+        q, p = model.encode_given(batch.x, y), model.prior_given(y)
+        need_rsample("semi_supervised", q)
+        z, kl = sample_kl("semi_supervised", q, p, self.num_samples, "auto")
+        y = y.expand(*z.shape[:-1], model.classes)
+        latents = torch.cat([y, z.to(y.dtype)], -1)
+        log_likelihood = model.decode(latents, **batch.extras).log_prob(batch.target)
+        if self.num_samples > 1:
+            log_likelihood = log_likelihood.mean(0)
+            kl = kl.mean(0) if kl.ndim == 3 else kl
+        return log_likelihood, kl, torch.log_softmax(model.prior_logits, 0)
