@@ -17,6 +17,8 @@ from pyvae.distributions.gaussian_mixture import GaussianMixture
 from pyvae.distributions.kl import rsample_kl
 from pyvae.distributions.laplace import Laplace
 from pyvae.distributions.log_ratio import path_log_prob, rsample_log_ratio
+from pyvae.distributions.masked import Masked, observed
+from pyvae.distributions.multinomial import Multinomial
 from pyvae.distributions.negative_binomial import NegativeBinomial
 from pyvae.distributions.one_hot import OneHot
 from pyvae.distributions.planar import Planar
@@ -39,6 +41,8 @@ __all__ = [
     "FlowDistribution",
     "GaussianMixture",
     "Laplace",
+    "Masked",
+    "Multinomial",
     "NegativeBinomial",
     "OneHot",
     "OpDistribution",
@@ -50,6 +54,7 @@ __all__ = [
     "ZeroInflatedNegativeBinomial",
     "factor_kl",
     "factors",
+    "observed",
     "path_log_prob",
     "reparameterize",
     "rsample_kl",

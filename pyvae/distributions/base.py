@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor
@@ -74,6 +74,22 @@ class OpDistribution(Distribution):
 
     #: The parameters that were given, by their names.
     _given: dict[str, Tensor]
+    #: Whether the log-probability of a part of an event is known: see :meth:`mask`.
+    has_parts: ClassVar[bool] = False
+
+    def mask(self, mask: Tensor) -> Distribution:
+        """The same distribution, of which only a part was observed: see :class:`Masked`.
+
+        Args:
+            mask: bool, True where observed; it broadcasts to (*batch, *event)
+        """
+        from pyvae.distributions.masked import Masked  # which is made of this class
+
+        return Masked(self, mask)
+
+    def log_prob_of_part(self, value: Tensor, mask: Tensor) -> Tensor:
+        """log p of the elements of the value that a mask says were observed."""
+        raise NotImplementedError(f"{type(self).__name__} knows no distribution of a part")
 
     @property
     def stddev(self) -> Tensor:

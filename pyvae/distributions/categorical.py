@@ -14,6 +14,7 @@ from pyvae.distributions.divergence import closed_form
 from pyvae.distributions.finite import Finite
 from pyvae.distributions.parameters import steep_log
 from pyvae.functional import categorical_log_prob
+from pyvae.functional.observed import only_observed
 
 __all__ = ["Categorical"]
 
@@ -60,6 +61,8 @@ class Categorical(OverClasses, Finite, distributions.Categorical):  # type: igno
         given = self._given_classes(probs=probs, logits=logits)
         ((*shape, _),) = (t.shape for t in given.values())
         self._split(torch.Size(shape), event_ndim, validate_args, given)
+
+    has_parts = True
 
     @property
     def _classes(self) -> int:
@@ -127,6 +130,10 @@ class Categorical(OverClasses, Finite, distributions.Categorical):  # type: igno
         shape = torch.broadcast_shapes(classes.shape[:-1], probs.shape[:-1])
         none = (probs == 0).expand(*shape, -1)
         return none.gather(-1, classes.expand(*shape, 1)).squeeze(-1)
+
+    def _apart(self, mask: Tensor) -> Categorical:
+        given = {name: only_observed(mask, t, inner=1) for name, t in self._given.items()}
+        return Categorical(given.get("probs"), given.get("logits"), validate_args=False)
 
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Classes (*sample_shape, *batch, *event), int64."""

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.distributions import constraints
+from torch.distributions import Distribution, constraints
 
 from pyvae.distributions.base import OpDistribution
+from pyvae.functional.observed import only_observed, sum_observed
 
 __all__ = ["Checked"]
 
@@ -26,12 +27,14 @@ class Checked(OpDistribution, ABC):
         n = self._event_ndim
         return constraints.independent(self.variable, n) if n else self.variable
 
-    def _validate_sample(self, value: Tensor) -> None:
+    def _validate_sample(self, value: Tensor, mask: Tensor | None = None) -> None:
         inside = self.variable.check(value)
+        if mask is not None:
+            inside = inside | ~mask
         if not bool(inside.all()):
             raise ValueError(
                 f"{type(self).__name__}.log_prob: value must be {self.values}, "
-                f"got {value[~inside][0].item():g}"
+                f"got {value.expand(inside.shape)[~inside][0].item():g}"
             )
 
     def log_prob(self, value: Tensor | float) -> Tensor:
@@ -53,6 +56,17 @@ class Checked(OpDistribution, ABC):
         if self._event_ndim:
             never = never.flatten(-self._event_ndim).any(-1)
         return log_prob.masked_fill(never & ~log_prob.isnan(), -torch.inf)
+
+    def log_prob_of_part(self, value: Tensor, mask: Tensor) -> Tensor:
+        """By the single variables: values and parameters are 1 where they were not observed."""
+        if self._validate_args and value.numel():
+            self._validate_sample(value, mask)
+        each = self._apart(mask).log_prob(only_observed(mask, value))
+        return sum_observed(mask, each, self._event_ndim)
+
+    def _apart(self, mask: Tensor) -> Distribution:
+        """The variables as single ones, with parameters of 1 where the mask is False."""
+        raise NotImplementedError(f"{type(self).__name__} is not one of independent variables")
 
     @abstractmethod
     def _log_prob(self, value: Tensor, batch_ndim: int) -> Tensor:

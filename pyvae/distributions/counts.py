@@ -8,8 +8,9 @@ from torch import Tensor
 from pyvae.distributions.base import precise
 from pyvae.distributions.reparameterize.base import uniform_noise
 
-__all__ = ["negative_binomial_counts", "poisson_counts"]
+__all__ = ["multinomial_counts", "negative_binomial_counts", "poisson_counts"]
 
+DRAWS = 2**22  # held at a time
 LARGE = 2.0**30  # torch counts in integers, of 32 bits on some devices
 
 
@@ -33,3 +34,21 @@ def negative_binomial_counts(mean: Tensor, inverse_dispersion: Tensor, shape: to
     log_share = uniform_noise(shape, mean).log() / t - t.clamp(max=1).log()
     gamma = torch._standard_gamma(t + 1) / t.clamp(min=1) * log_share.exp()  # over t
     return poisson_counts(torch.where(mean == 0, 0.0, gamma * mean))
+
+
+def multinomial_counts(probs: Tensor, totals: Tensor) -> Tensor:
+    """How often each class came, of as many draws for each row: (rows, classes).
+
+    Args:
+        probs: (rows, classes), in float32 at least
+        totals: draws of each row (rows,), rounded where they are no whole numbers
+    """
+    counts = torch.zeros_like(probs)
+    totals = totals.round()
+    most = int(totals.max()) if totals.numel() else 0
+    piece = max(1, DRAWS // max(1, len(probs)))
+    for done in range(0, most if probs.shape[-1] else 0, piece):
+        drawn = torch.multinomial(probs, min(piece, most - done), replacement=True)
+        number = torch.arange(done, done + drawn.shape[-1], device=probs.device)
+        counts.scatter_add_(-1, drawn, (number < totals[:, None]).to(counts.dtype))
+    return counts

@@ -54,6 +54,7 @@ class DiscretizedLogisticMixture(Checked):
     arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {"params": constraints.real}
     variable = constraints.integer_interval(0, LEVELS - 1)
     values = "a whole number from 0 to 255"
+    has_parts = True
 
     def __init__(
         self, params: Tensor, num_mixtures: int = 10, *, validate_args: bool | None = None
@@ -112,6 +113,27 @@ class DiscretizedLogisticMixture(Checked):
     def _log_prob(self, value: Tensor, batch_ndim: int) -> Tensor:
         log_prob: Tensor = discretized_logistic_mixture_log_prob(
             as_scaled(value), self.params, self.num_mixtures, batch_ndim=batch_ndim
+        )
+        return log_prob
+
+    def log_prob_of_part(self, value: Tensor, mask: Tensor) -> Tensor:
+        """Of whole pixels: those of which all channels were observed.
+
+        Raises:
+            ValueError: the mask splits the channels of a pixel, where values are validated.
+        """
+        pixels = mask.all(-3, keepdim=True) if mask.ndim > 2 else mask
+        if self._validate_args and value.numel():
+            self._validate_sample(value, mask)
+            if bool((pixels != mask).any()):
+                raise ValueError(
+                    "DiscretizedLogisticMixture.log_prob: the channels of a pixel are observed "
+                    "together, got a mask that splits them"
+                )
+        n = max(value.ndim, len(self.batch_shape) + 3) - 3
+        scaled = as_scaled(torch.where(mask, value, value.new_zeros(())))
+        log_prob: Tensor = discretized_logistic_mixture_log_prob(
+            scaled, self.params, self.num_mixtures, mask=pixels, batch_ndim=n
         )
         return log_prob
 

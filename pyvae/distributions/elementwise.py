@@ -7,10 +7,12 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
 from pyvae.distributions.base import broadcast
 from pyvae.distributions.checked import Checked
 from pyvae.distributions.parameters import Parameter, as_tensors
+from pyvae.functional.observed import only_observed
 
 __all__ = ["Elementwise"]
 
@@ -22,6 +24,8 @@ class Elementwise(Checked):
 
     ``arg_constraints`` says of each parameter that may be given what it must be.
     """
+
+    has_parts = True
 
     def _hold(
         self, event_ndim: int, validate_args: bool | None, **parameters: Parameter | None
@@ -44,6 +48,12 @@ class Elementwise(Checked):
     def _full(self, name: str) -> Tensor:
         """A parameter (*batch, *event)."""
         return self._given[name].expand(self.param_shape)
+
+    def _apart(self, mask: Tensor) -> Distribution:
+        made: Any = type(self)
+        given = {name: only_observed(mask, t) for name, t in self._given.items()}
+        single: Distribution = made(**given, event_ndim=0, validate_args=False)
+        return single
 
     def expand(self: Self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
         new = self._expanded(batch_shape, _instance)

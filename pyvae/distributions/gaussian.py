@@ -192,6 +192,12 @@ class StandardNormal(DiagonalGaussian):
             validate_args=validate_args,
         )
 
+    def _apart(self, mask: Tensor) -> DiagonalGaussian:
+        mean, logvar = self._given["mean"], self._given["logvar"]
+        return DiagonalGaussian(
+            torch.where(mask, mean, 1.0), logvar, event_ndim=0, validate_args=False
+        )
+
 
 def _same_event(q: DiagonalGaussian, p: DiagonalGaussian) -> tuple[Tensor, int]:
     """q's mean over the batch shape of both, and how many dimensions that has."""

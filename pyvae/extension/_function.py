@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
+from pyvae.functional import observed
 from pyvae.functional._arguments import allowed, draw_seed, number
 
 __all__ = ["density_function"]
@@ -63,10 +64,15 @@ def _log_prob(ops: Any, name: str, names: Sequence[str]) -> Callable[..., Tensor
     )
 
     def log_prob(
-        *args: Tensor | float, batch_ndim: int = 1, inplace: bool = False, **keywords: Any
+        *args: Tensor | float,
+        mask: Tensor | None = None,
+        batch_ndim: int = 1,
+        inplace: bool = False,
+        **keywords: Any,
     ) -> Tensor:
         op = overwriting if allowed(inplace) else plain
-        return op(*_operands(name, names, args, keywords), batch_ndim)  # type: ignore[no-any-return]
+        operands = _operands(name, names, args, keywords)
+        return observed.log_prob(op, *operands, batch_ndim=batch_ndim, mask=mask, name=name)
 
     return log_prob
 

@@ -33,9 +33,10 @@ def load_library(
         namespace: a Python identifier, by custom the name of your package.
 
     Returns:
-        For each name a function ``f(*operands, batch_ndim=1, inplace=False)``, or of a density with
-        noise ``f(*operands, sample_shape=(), batch_ndim=1, generator=None, seed=None)``. Operands
-        behind the first may be numbers.
+        For each name a function ``f(*operands, mask=None, batch_ndim=1, inplace=False)``, or of a
+        density with noise ``f(*operands, sample_shape=(), batch_ndim=1, generator=None,
+        seed=None)``. Operands behind the first may be numbers. With a mask the sum runs over what
+        is observed: see :func:`pyvae.functional.bernoulli_log_prob`.
 
     Raises:
         FileNotFoundError: there is no such file.

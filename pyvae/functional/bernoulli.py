@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ._arguments import allowed, ops
+from .observed import log_prob
 from .parameters import one_of, probs_to_logits
 
 
@@ -13,6 +14,7 @@ def bernoulli_log_prob(
     logits: Tensor | None = None,
     *,
     probs: Tensor | None = None,
+    mask: Tensor | None = None,
     batch_ndim: int = 1,
     inplace: bool = False,
 ) -> Tensor:
@@ -26,6 +28,9 @@ def bernoulli_log_prob(
         logits: the same event shape; batch dimensions may be missing or 1.
         probs: probabilities in the place of the logits: see :func:`probs_to_logits`. The result is
             then the negative of ``binary_cross_entropy`` with ``reduction="sum"``, per sample.
+        mask: bool, True where x is observed; it broadcasts to the shape of x. The sum runs over the
+            elements that are observed. Those that are not may be NaN or anything, here and in the
+            parameters, and their gradients are exactly 0; a row without any has log p = 0.
         batch_ndim: leading dimensions of the broadcast result to keep.
         inplace: let the gradient of ``logits`` overwrite them, which saves a buffer and the time to
             map its memory. Only for logits that nothing else uses, such as the output of a last
@@ -42,12 +47,18 @@ def bernoulli_log_prob(
         >>> bernoulli_log_prob(torch.tensor([[True, False]]), torch.zeros(1, 2))
         tensor([-1.3863])
     """
-    if logits is None or probs is not None:
-        one_of("bernoulli_log_prob", logits=logits, probs=probs)
-        logits = probs_to_logits(probs)  # type: ignore[arg-type]
+    name = "bernoulli_log_prob"
     op = (
         ops.bernoulli_log_prob_inplace.default
         if allowed(inplace)
         else ops.bernoulli_log_prob.default
     )
-    return op(x, logits, batch_ndim)  # type: ignore[no-any-return]
+    if logits is not None and probs is None:
+        return log_prob(op, x, logits, batch_ndim=batch_ndim, mask=mask, name=name)
+    one_of(name, logits=logits, probs=probs)
+    assert probs is not None
+
+    def of_probs(x: Tensor, probs: Tensor, batch_ndim: int) -> Tensor:
+        return op(x, probs_to_logits(probs), batch_ndim)  # type: ignore[no-any-return]
+
+    return log_prob(of_probs, x, probs, batch_ndim=batch_ndim, mask=mask, name=name)

@@ -5,10 +5,16 @@ from __future__ import annotations
 from torch import Tensor
 
 from ._arguments import allowed, ops
+from .observed import log_prob
 
 
 def categorical_log_prob(
-    x: Tensor, logits: Tensor, *, batch_ndim: int = 1, inplace: bool = False
+    x: Tensor,
+    logits: Tensor,
+    *,
+    mask: Tensor | None = None,
+    batch_ndim: int = 1,
+    inplace: bool = False,
 ) -> Tensor:
     """log p(x) = sum l_x - log sum_k exp(l_k) in nats, per sample, from logits l of each class k.
 
@@ -21,6 +27,7 @@ def categorical_log_prob(
         logits: ``(*batch, *event, C)``, classes last. Batch dimensions of either may be missing or
             1 and are not expanded. Logits with classes elsewhere, such as ``(B, C, H, W)``, are
             read where they lie after ``movedim(1, -1)``; above 1024 classes they are copied.
+        mask: bool, True where x is observed: see :func:`bernoulli_log_prob`.
         batch_ndim: leading dimensions of the broadcast result, without the classes, to keep.
         inplace: let the gradient of ``logits`` take their storage; see :func:`bernoulli_log_prob`.
 
@@ -43,4 +50,5 @@ def categorical_log_prob(
         if allowed(inplace)
         else ops.categorical_log_prob.default
     )
-    return op(x, logits, batch_ndim)  # type: ignore[no-any-return]
+    name = "categorical_log_prob"
+    return log_prob(op, x, logits, batch_ndim=batch_ndim, mask=mask, name=name, inner=1)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from torch import Tensor
 
 from ._arguments import ops
+from .observed import log_prob
 
 
-def continuous_bernoulli_log_prob(x: Tensor, logits: Tensor, *, batch_ndim: int = 1) -> Tensor:
+def continuous_bernoulli_log_prob(
+    x: Tensor, logits: Tensor, *, mask: Tensor | None = None, batch_ndim: int = 1
+) -> Tensor:
     """log p(x) = sum x l - log((exp(l) - 1) / l) in nats, per sample, for x between 0 and 1.
 
     The Bernoulli formula made a density on [0, 1] (Loaiza-Ganem and Cunningham, "The continuous
@@ -18,6 +21,7 @@ def continuous_bernoulli_log_prob(x: Tensor, logits: Tensor, *, batch_ndim: int 
     Args:
         x: ``(*batch, *event)`` in [0, 1]; bool and integers 0/1 too.
         logits: the same event shape; batch dimensions may be missing or 1.
+        mask: bool, True where x is observed: see :func:`bernoulli_log_prob`.
         batch_ndim: leading dimensions of the broadcast result to keep.
 
     Returns:
@@ -28,4 +32,6 @@ def continuous_bernoulli_log_prob(x: Tensor, logits: Tensor, *, batch_ndim: int 
         >>> continuous_bernoulli_log_prob(torch.tensor([[0.2, 0.9]]), torch.tensor([[0.0, 2.0]]))
         tensor([0.6386])
     """
-    return ops.continuous_bernoulli_log_prob.default(x, logits, batch_ndim)  # type: ignore[no-any-return]
+    name = "continuous_bernoulli_log_prob"
+    op = ops.continuous_bernoulli_log_prob.default
+    return log_prob(op, x, logits, batch_ndim=batch_ndim, mask=mask, name=name)

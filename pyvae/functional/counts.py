@@ -5,10 +5,13 @@ from __future__ import annotations
 from torch import Tensor
 
 from ._arguments import ops
+from .observed import log_prob
 from .parameters import one_of
 
 
-def poisson_log_prob(x: Tensor, log_rate: Tensor, *, batch_ndim: int = 1) -> Tensor:
+def poisson_log_prob(
+    x: Tensor, log_rate: Tensor, *, mask: Tensor | None = None, batch_ndim: int = 1
+) -> Tensor:
     """log p(x) = sum x r - exp(r) - log x! in nats, per sample, from log-rates r.
 
     Evaluated by the deviance (Loader, "Fast and accurate computation of binomial probabilities",
@@ -18,6 +21,7 @@ def poisson_log_prob(x: Tensor, log_rate: Tensor, *, batch_ndim: int = 1) -> Ten
         x: counts, ``(*batch, *event)``; integers too. Between whole numbers the factorial is
             the Gamma function; a negative count gives NaN.
         log_rate: the same event shape; batch dimensions may be missing or 1.
+        mask: bool, True where x is observed: see :func:`bernoulli_log_prob`.
         batch_ndim: leading dimensions of the broadcast result to keep.
 
     Returns:
@@ -28,16 +32,26 @@ def poisson_log_prob(x: Tensor, log_rate: Tensor, *, batch_ndim: int = 1) -> Ten
         >>> poisson_log_prob(torch.tensor([[0.0, 1.0]]), torch.zeros(1, 2))
         tensor([-2.])
     """
-    return ops.poisson_log_prob.default(x, log_rate, batch_ndim)  # type: ignore[no-any-return]
+    op = ops.poisson_log_prob.default
+    return log_prob(op, x, log_rate, batch_ndim=batch_ndim, mask=mask, name="poisson_log_prob")
 
 
 def _by_mean_or_its_log(
-    op: str, x: Tensor, mean: Tensor | None, log_mean: Tensor | None, *rest: Tensor | int
+    name: str,
+    x: Tensor,
+    mean: Tensor | None,
+    log_mean: Tensor | None,
+    *rest: Tensor,
+    batch_ndim: int,
+    mask: Tensor | None,
 ) -> Tensor:
     """The op that takes what is given of the two."""
-    one_of(op, mean=mean, log_mean=log_mean)
-    name, given = (op, mean) if log_mean is None else (f"{op}_log_mean", log_mean)
-    return getattr(ops, name).default(x, given, *rest)  # type: ignore[no-any-return]
+    one_of(name, mean=mean, log_mean=log_mean)
+    if log_mean is not None:
+        mean, name = log_mean, f"{name}_log_mean"
+    assert mean is not None
+    op = getattr(ops, name).default
+    return log_prob(op, x, mean, *rest, batch_ndim=batch_ndim, mask=mask, name=name)
 
 
 def negative_binomial_log_prob(
@@ -46,6 +60,7 @@ def negative_binomial_log_prob(
     inverse_dispersion: Tensor,
     *,
     log_mean: Tensor | None = None,
+    mask: Tensor | None = None,
     batch_ndim: int = 1,
 ) -> Tensor:
     """log NB(x; mean m, inverse dispersion t) in nats, per sample.
@@ -63,6 +78,7 @@ def negative_binomial_log_prob(
         inverse_dispersion: positive; any tensor that broadcasts, such as one number for each gene.
         log_mean: the logarithm of the mean instead, as ``logits.log_softmax(-1) + library.log()``
             has it: exact also where a share is smaller than any number.
+        mask: bool, True where x is observed: see :func:`bernoulli_log_prob`.
         batch_ndim: leading dimensions of the broadcast result to keep.
 
     Returns:
@@ -74,8 +90,15 @@ def negative_binomial_log_prob(
         >>> negative_binomial_log_prob(x, mean, torch.ones(2))
         tensor([-2.7205])
     """
-    op = "negative_binomial_log_prob"
-    return _by_mean_or_its_log(op, x, mean, log_mean, inverse_dispersion, batch_ndim)
+    return _by_mean_or_its_log(
+        "negative_binomial_log_prob",
+        x,
+        mean,
+        log_mean,
+        inverse_dispersion,
+        batch_ndim=batch_ndim,
+        mask=mask,
+    )
 
 
 def zero_inflated_negative_binomial_log_prob(
@@ -85,6 +108,7 @@ def zero_inflated_negative_binomial_log_prob(
     zi_logits: Tensor,
     *,
     log_mean: Tensor | None = None,
+    mask: Tensor | None = None,
     batch_ndim: int = 1,
 ) -> Tensor:
     """log ZINB(x) in nats, per sample: NB(x) with probability sigmoid(-l), else 0.
@@ -100,6 +124,7 @@ def zero_inflated_negative_binomial_log_prob(
         inverse_dispersion: positive; any tensor that broadcasts, such as one number for each gene.
         zi_logits: log-odds l of an extra zero; any tensor that broadcasts.
         log_mean: the logarithm of the mean instead, as in :func:`negative_binomial_log_prob`.
+        mask: bool, True where x is observed: see :func:`bernoulli_log_prob`.
         batch_ndim: leading dimensions of the broadcast result to keep.
 
     Returns:
@@ -111,5 +136,13 @@ def zero_inflated_negative_binomial_log_prob(
         >>> zero_inflated_negative_binomial_log_prob(x, mean, torch.ones(2), torch.zeros(1, 2))
         tensor([-3.1905])
     """
-    op = "zero_inflated_negative_binomial_log_prob"
-    return _by_mean_or_its_log(op, x, mean, log_mean, inverse_dispersion, zi_logits, batch_ndim)
+    return _by_mean_or_its_log(
+        "zero_inflated_negative_binomial_log_prob",
+        x,
+        mean,
+        log_mean,
+        inverse_dispersion,
+        zi_logits,
+        batch_ndim=batch_ndim,
+        mask=mask,
+    )

@@ -5,6 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 
 from ._arguments import allowed, number, ops
+from .bernoulli import bernoulli_log_prob
+from .gaussian import gaussian_kl, gaussian_log_prob
+from .observed import sum_rows
 
 REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
 
@@ -18,6 +21,7 @@ def elbo_loss(
     likelihood: str = "bernoulli",
     beta: Tensor | float = 1.0,
     reduction: str = "mean",
+    mask: Tensor | None = None,
     inplace: bool = False,
 ) -> Tensor:
     """The negative ELBO, beta KL(q(z|x) || N(0, I)) - log p(x|z): minimise it.
@@ -35,6 +39,8 @@ def elbo_loss(
         likelihood: "bernoulli" or "gaussian".
         beta: weight of the KL, a number or a scalar tensor (no recompilation when it changes).
         reduction: "mean" or "sum" over the batch, or "none" for ``(B,)``.
+        mask: bool, True where x is observed, of which alone log p(x|z) is then the sum: see
+            :func:`bernoulli_log_prob`.
         inplace: let the gradient of the logits (or of the decoded mean) take their storage; see
             :func:`bernoulli_log_prob`. Ignored for reduction "none".
 
@@ -57,6 +63,9 @@ def elbo_loss(
                 "elbo_loss: decoded must be the logits for likelihood 'bernoulli', got "
                 f"{type(decoded).__name__}"
             )
+        if mask is not None:
+            log_prob = bernoulli_log_prob(x, decoded, mask=mask, inplace=inplace)
+            return _of_observed(log_prob, gaussian_kl(mean, logvar), weight, reduction)
         op = (
             ops.bernoulli_elbo_loss_inplace.default
             if allowed(inplace)
@@ -71,6 +80,9 @@ def elbo_loss(
                 f"got {type(decoded).__name__}"
             )
         x_logvar = number(pair[1], pair[0])
+        if mask is not None:
+            log_prob = gaussian_log_prob(x, pair[0], x_logvar, mask=mask, inplace=inplace)
+            return _of_observed(log_prob, gaussian_kl(mean, logvar), weight, reduction)
         op = (
             ops.gaussian_elbo_loss_inplace.default
             if allowed(inplace)
@@ -81,3 +93,19 @@ def elbo_loss(
         f"elbo_loss: likelihood must be 'bernoulli' or 'gaussian', got {likelihood!r}; for others "
         "combine gaussian_kl with their log_prob"
     )
+
+
+def _of_observed(log_prob: Tensor, kl: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
+    """The loss put together from both of its terms (B,)."""
+    if log_prob.shape != kl.shape:
+        raise ValueError(
+            f"elbo_loss: x and mean must have one batch size, got {list(log_prob.shape)} and "
+            f"{list(kl.shape)}"
+        )
+    if weight is not None and weight.ndim:
+        raise ValueError(f"elbo_loss: beta must have shape [], got {list(weight.shape)}")
+    each = (kl if weight is None else weight * kl) - log_prob
+    if reduction == "none":
+        return each
+    loss = sum_rows(each, 1)
+    return loss / len(each) if reduction == "mean" else loss

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Generator, Tensor
 
 from ._arguments import allowed, draw_seed, number, ops, repeated
+from .observed import log_prob
 from .parameters import one_of, scale_to_logvar
 
 
@@ -174,6 +175,7 @@ def gaussian_log_prob(
     logvar: Tensor | float | None = None,
     *,
     scale: Tensor | float | None = None,
+    mask: Tensor | None = None,
     batch_ndim: int = 1,
     inplace: bool = False,
 ) -> Tensor:
@@ -191,6 +193,7 @@ def gaussian_log_prob(
         logvar: log-variance: a number, or any tensor that broadcasts, such as a learned scalar;
             0 if neither this nor ``scale`` is given.
         scale: standard deviation in the place of the log-variance: see :func:`scale_to_logvar`.
+        mask: bool, True where x is observed: see :func:`bernoulli_log_prob`.
         batch_ndim: leading dimensions of the broadcast result to keep.
         inplace: let the gradient of ``mean`` take its storage; see :func:`bernoulli_log_prob`.
 
@@ -202,12 +205,19 @@ def gaussian_log_prob(
         >>> gaussian_log_prob(torch.zeros(2, 3), torch.zeros(2, 3))
         tensor([-2.7568, -2.7568])
     """
-    if scale is not None:
-        one_of("gaussian_log_prob", logvar=logvar, scale=scale)
-        logvar = scale_to_logvar(scale)
-    elif logvar is None:
-        logvar = 0.0
+    name = "gaussian_log_prob"
     op = (
         ops.gaussian_log_prob_inplace.default if allowed(inplace) else ops.gaussian_log_prob.default
     )
-    return op(x, mean, number(logvar, mean), batch_ndim)  # type: ignore[no-any-return]
+    if scale is None:
+        logvar = number(0.0 if logvar is None else logvar, mean)
+        return log_prob(op, x, mean, logvar, batch_ndim=batch_ndim, mask=mask, name=name)
+    one_of(name, logvar=logvar, scale=scale)
+
+    def of_scale(x: Tensor, mean: Tensor, scale: Tensor, batch_ndim: int) -> Tensor:
+        return op(x, mean, scale_to_logvar(scale), batch_ndim)  # type: ignore[no-any-return]
+
+    if not isinstance(scale, Tensor):
+        spread = number(scale_to_logvar(scale), mean)
+        return log_prob(op, x, mean, spread, batch_ndim=batch_ndim, mask=mask, name=name)
+    return log_prob(of_scale, x, mean, scale, batch_ndim=batch_ndim, mask=mask, name=name)

@@ -5,10 +5,16 @@ from __future__ import annotations
 from torch import Tensor
 
 from ._arguments import number, ops
+from .observed import log_prob
 
 
 def discretized_logistic_log_prob(
-    x: Tensor, mean: Tensor, log_scale: Tensor | float, *, batch_ndim: int = 1
+    x: Tensor,
+    mean: Tensor,
+    log_scale: Tensor | float,
+    *,
+    mask: Tensor | None = None,
+    batch_ndim: int = 1,
 ) -> Tensor:
     """log-mass that a logistic puts on each pixel's level, in nats, per sample.
 
@@ -23,6 +29,7 @@ def discretized_logistic_log_prob(
         mean: on the scale from -1 to 1; the same event shape; batch dimensions may be missing or 1.
         log_scale: a number, or any tensor that broadcasts, such as one for each channel. Below -7
             it counts as -7 and has no gradient.
+        mask: bool, True where x is observed: see :func:`bernoulli_log_prob`.
         batch_ndim: leading dimensions of the broadcast result to keep.
 
     Returns:
@@ -36,5 +43,6 @@ def discretized_logistic_log_prob(
         >>> discretized_logistic_log_prob(x / 127.5 - 1, mean, -2.0)
         tensor([-18.9561])
     """
-    scale = number(log_scale, mean)
-    return ops.discretized_logistic_log_prob.default(x, mean, scale, batch_ndim)  # type: ignore[no-any-return]
+    scale, name = number(log_scale, mean), "discretized_logistic_log_prob"
+    op = ops.discretized_logistic_log_prob.default
+    return log_prob(op, x, mean, scale, batch_ndim=batch_ndim, mask=mask, name=name)

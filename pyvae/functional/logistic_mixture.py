@@ -6,12 +6,19 @@ import torch
 from torch import Generator, Tensor
 
 from ._arguments import ops
+from .observed import check_mask
 
 LOWEST_LOG_SCALE = -7.0
+PLANES = {1: 3, 3: 10}  # of a component, for images of so many channels
 
 
 def discretized_logistic_mixture_log_prob(
-    x: Tensor, params: Tensor, num_mixtures: int = 10, *, batch_ndim: int = 1
+    x: Tensor,
+    params: Tensor,
+    num_mixtures: int = 10,
+    *,
+    mask: Tensor | None = None,
+    batch_ndim: int = 1,
 ) -> Tensor:
     """log p(x) in nats, per image, under a mixture of discretized logistics at each pixel.
 
@@ -30,6 +37,8 @@ def discretized_logistic_mixture_log_prob(
             ``(*batch, 3 M, H, W)``: logits, means, log-scales. Log-scales below -7 count as -7,
             and get no gradient there. Batch dimensions may be missing or 1, here and in ``x``.
         num_mixtures: M, 1 to 100.
+        mask: bool, True where a pixel is observed, ``(*batch, 1, H, W)`` or ``(B, H, W)``: the
+            channels of a pixel are observed together. See :func:`bernoulli_log_prob`.
         batch_ndim: leading dimensions of the broadcast batch to keep.
 
     Returns:
@@ -38,7 +47,8 @@ def discretized_logistic_mixture_log_prob(
 
     Raises:
         ValueError: shapes or ``num_mixtures`` do not fit together.
-        TypeError: ``x`` is neither uint8 nor floating-point, or ``params`` is not floating-point.
+        TypeError: ``x`` is neither uint8 nor floating-point, ``params`` is not floating-point, or
+            ``mask`` not bool.
 
     Example:
         >>> import torch
@@ -46,7 +56,36 @@ def discretized_logistic_mixture_log_prob(
         >>> discretized_logistic_mixture_log_prob(x, torch.zeros(2, 50, 4, 4), 5)
         tensor([-62.8990, -62.8990])
     """
+    if mask is not None:
+        x, params = _certain_unless(mask, x, params, num_mixtures)
     return ops.discretized_logistic_mixture_log_prob.default(x, params, num_mixtures, batch_ndim)  # type: ignore[no-any-return]
+
+
+def _certain_unless(
+    mask: Tensor, x: Tensor, params: Tensor, num_mixtures: int
+) -> tuple[Tensor, Tensor]:
+    """Pixels that are not observed as certain ones: white, of log p = 0 and no gradient.
+
+    The op works on whole planes, and has no form for a single pixel.
+    """
+    planes = PLANES.get(x.shape[-3]) if x.ndim >= 3 else None
+    if planes is None or num_mixtures < 1 or x.shape[-2:] != params.shape[-2:]:
+        return x, params  # the op says what does not fit
+    try:
+        batch = torch.broadcast_shapes(x.shape[:-3], params.shape[:-3])
+    except RuntimeError:
+        return x, params
+    pixel = (*batch, 1, *x.shape[-2:])
+    if isinstance(mask, Tensor) and mask.shape[-3:-2] != (1,):  # without a place for channels
+        mask = mask.unsqueeze(max(mask.ndim - 2, 0))
+    check_mask("discretized_logistic_mixture_log_prob", mask, pixel, x.device)
+    white = x.new_full((), 1 if x.is_floating_point() else 255)
+    certain = torch.zeros(params.shape[-3], 1, 1, dtype=params.dtype, device=params.device)
+    certain[1:num_mixtures] = -1e4  # logits: all weight on one component
+    if len(certain) == planes * num_mixtures:
+        kinds = certain[num_mixtures:].view(x.shape[-3], -1, num_mixtures, 1, 1)
+        kinds[:, 0], kinds[:, 1] = 100.0, LOWEST_LOG_SCALE  # means and scales
+    return torch.where(mask, x, white), torch.where(mask, params, certain)
 
 
 def discretized_logistic_mixture_sample(

@@ -9,6 +9,7 @@ from pyvae.likelihoods.discretized_logistic import DiscretizedLogisticLikelihood
 from pyvae.likelihoods.discretized_logistic_mixture import DiscretizedLogisticMixtureLikelihood
 from pyvae.likelihoods.gaussian import GaussianLikelihood
 from pyvae.likelihoods.laplace import LaplaceLikelihood
+from pyvae.likelihoods.multinomial import MultinomialLikelihood
 from pyvae.likelihoods.negative_binomial import (
     NegativeBinomialLikelihood,
     ZeroInflatedNegativeBinomialLikelihood,
@@ -30,6 +31,7 @@ __all__ = [
     "GaussianLikelihood",
     "LaplaceLikelihood",
     "Likelihood",
+    "MultinomialLikelihood",
     "NegativeBinomialLikelihood",
     "PoissonLikelihood",
     "ZeroInflatedNegativeBinomialLikelihood",

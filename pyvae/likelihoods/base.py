@@ -88,6 +88,14 @@ class Likelihood(nn.Module, ABC):
         """``as_input``, with zeros for what the mask (B, *data_shape) says is not observed."""
         return torch.where(mask, self.as_input(x, dtype), 0)
 
+    def statistics(self, p: Distribution) -> Tensor:
+        """What of several p(x|z) is averaged (*batch, ...): by default their means."""
+        return p.mean
+
+    def from_statistics(self, average: Tensor) -> Tensor:
+        """The datum (*batch, *data_shape) that such an average stands for."""
+        return average
+
     def init_from_statistics(self, mean: Tensor, std: Tensor) -> None:
         """Take note of the training data's mean and standard deviation (*data_shape) each.
 
@@ -101,8 +109,12 @@ class Likelihood(nn.Module, ABC):
         """
         return None
 
-    def check(self, x: Tensor) -> None:
+    def check(self, x: Tensor, mask: Tensor | None = None) -> None:
         """Look at the shape and the values of data x (B, *data_shape). This waits for the device.
+
+        Args:
+            x: the data
+            mask: bool (B, *data_shape), True where they were observed and are looked at
 
         Raises:
             ValueError: the shape is another, or a value lies outside of what the likelihood takes.
@@ -112,6 +124,8 @@ class Likelihood(nn.Module, ABC):
                 f"{type(self).__name__} likelihood: x must have shape "
                 f"(B, {', '.join(map(str, self.data_shape))}), got {tuple(x.shape)}"
             )
+        if mask is not None:
+            x = torch.where(mask, x, self.data_range.inside)
         if x.numel() and not bool(self.contains(x).all()):
             fractions = _fractions(x) if self.data_range.whole else ""
             raise ValueError(

@@ -42,10 +42,11 @@ class CountLikelihood(Likelihood, ABC):
             return self.data_range.contains(x).flatten(1).all(1)
         return super().contains(x)
 
-    def check(self, x: Tensor) -> None:
+    def check(self, x: Tensor, mask: Tensor | None = None) -> None:
         try:
-            super().check(x)
+            super().check(x, mask)
         except ValueError as error:
-            if self.fractions or not bool(DataRange(0).contains(x).all()):
+            seen = DataRange(0).contains(x) if mask is None else DataRange(0).contains(x) | ~mask
+            if self.fractions or not bool(seen.all()):
                 raise
             raise ValueError(f"{error}; for corrected counts take fractions=true") from None

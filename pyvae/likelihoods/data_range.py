@@ -47,6 +47,11 @@ class DataRange:
         """Whether there is a least and a greatest value."""
         return math.isfinite(self.low) and math.isfinite(self.high)
 
+    @property
+    def inside(self) -> float:
+        """One of the values."""
+        return next((end for end in (self.low, self.high) if math.isfinite(end)), 0.0)
+
     def contains(self, x: Tensor) -> Tensor:
         """Which elements lie within: bool, of the shape of x."""
         inside = (x >= self.low) & (x <= self.high) & ~x.isnan()

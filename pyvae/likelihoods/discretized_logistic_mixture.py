@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 
 from pyvae.distributions import DiscretizedLogisticMixture
+from pyvae.functional.logistic_mixture import PLANES
 from pyvae.likelihoods.base import Likelihood
 from pyvae.likelihoods.data_range import BYTES
 from pyvae.registry import likelihoods
 
 __all__ = ["DiscretizedLogisticMixtureLikelihood"]
-
-PLANES = {1: 3, 3: 10}  # per component, for images of so many channels
 
 
 @likelihoods.register("discretized_logistic_mixture")
@@ -63,6 +62,14 @@ class DiscretizedLogisticMixtureLikelihood(Likelihood):
     def param_shape(self) -> tuple[int, ...]:
         channels, height, width = self.data_shape
         return (PLANES[channels] * self.num_mixtures, height, width)
+
+    def check(self, x: Tensor, mask: Tensor | None = None) -> None:
+        super().check(x, mask)
+        if mask is not None and bool((mask != mask.all(1, keepdim=True)).any()):
+            raise ValueError(
+                "DiscretizedLogisticMixtureLikelihood likelihood: the channels of a pixel are "
+                "observed together, got a mask that splits them"
+            )
 
     def forward(self, params: Tensor, **side: Tensor) -> DiscretizedLogisticMixture:
         return DiscretizedLogisticMixture(params, self.num_mixtures, validate_args=False)

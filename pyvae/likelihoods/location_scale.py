@@ -36,11 +36,24 @@ class LocationScaleLikelihood(Likelihood, ABC):
         self.register_buffer("shift", torch.zeros(self.data_shape) if standardize else None)
         self.register_buffer("unit", torch.ones(self.data_shape) if standardize else None)
 
-    def _set_spread(self, kind: str, start: float, *, what: str, option: str, given: bool) -> None:
-        """Keep the spread, with ``start`` as its value, of a part and an option for messages."""
-        if kind not in ("fixed", "learned", "per_pixel"):
+    def _set_spread(
+        self,
+        kind: str,
+        start: float,
+        *,
+        what: str,
+        option: str,
+        given: bool,
+        more: tuple[str, ...] = (),
+    ) -> None:
+        """Keep the spread, with ``start`` as its value, of a part and an option for messages.
+
+        ``more``: kinds beside the usual ones, which the part keeps itself.
+        """
+        *others, last = "fixed", "learned", *more, "per_pixel"
+        if kind not in (*others, last):
             raise ValueError(
-                f"{what} likelihood: {option} must be 'fixed', 'learned' or 'per_pixel', "
+                f"{what} likelihood: {option} must be {', '.join(map(repr, others))} or {last!r}, "
                 f"got {kind!r}"
             )
         if given and kind == "per_pixel":

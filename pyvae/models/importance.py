@@ -12,7 +12,7 @@ from torch.distributions import Distribution
 
 from pyvae.distributions import DiagonalGaussian, rsample_log_ratio
 
-__all__ = ["LatentVariableModel", "infer", "log_marginal", "log_weights"]
+__all__ = ["LatentVariableModel", "infer", "log_marginal", "log_weights", "weighted_samples"]
 
 BUDGET = 2**23  # elements of data that are decoded at a time
 
@@ -49,6 +49,13 @@ def log_weights(model: LatentVariableModel, x: Tensor, num_samples: int, **side:
 
     Burda et al. 2016, section 2. Differentiable where the posterior's samples are.
     """
+    return weighted_samples(model, x, num_samples, side)[2]
+
+
+def weighted_samples(
+    model: LatentVariableModel, x: Tensor, num_samples: int, side: Mapping[str, Tensor]
+) -> tuple[Tensor, Distribution, Tensor]:
+    """K samples z of q(z|x) (K, B, D), p(x|z) at them, and their log w (K, B)."""
     q, p = infer(model, x, side)
     # where no gradient is wanted, samples of discrete latents are exact
     if isinstance(q, DiagonalGaussian) or (q.has_rsample and torch.is_grad_enabled()):
@@ -56,8 +63,8 @@ def log_weights(model: LatentVariableModel, x: Tensor, num_samples: int, **side:
     else:
         z = q.sample(torch.Size((num_samples,)))
         log_ratio = p.log_prob(z) - q.log_prob(z)
-    log_weight: Tensor = model.decode(z, **side).log_prob(x) + log_ratio
-    return log_weight
+    explained = model.decode(z, **side)
+    return z, explained, explained.log_prob(x) + log_ratio
 
 
 def log_marginal(

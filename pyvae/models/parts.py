@@ -12,6 +12,7 @@ from torch.distributions import Distribution
 
 from pyvae import registry
 from pyvae.decoders import AutoregressiveDecoder, Decoder
+from pyvae.distributions import observed
 from pyvae.encoders import Encoder
 from pyvae.likelihoods import Likelihood
 from pyvae.models.base import Model
@@ -145,7 +146,7 @@ class PartModel(Model, ABC):
             z = beside(z, self._condition("decode", side))
         p = explain(self.decoder, self.likelihood, z, {name: side[name] for name in wanted})
         if self.masked and "mask" in side:
-            p = p.mask(side["mask"])  # type: ignore[attr-defined]
+            p = observed(p, side["mask"])
         return p
 
     def _condition(self, method: str, side: Mapping[str, Tensor]) -> Tensor:

@@ -23,6 +23,7 @@ DISCRETE = {
     "categorical",
     "discretized_logistic",
     "discretized_logistic_mixture",
+    "multinomial",
     "negative_binomial",
     "poisson",
     "zero_inflated_negative_binomial",
@@ -224,6 +225,46 @@ def test_the_mean_of_a_cell_is_its_total_shared_out():
         torch.testing.assert_close(mean.sum(-1), library.expand(2, 3))
         likelihood.log_inverse_dispersion.data[2] = 3.0
         assert likelihood(params, library=library).inverse_dispersion[0, 0, 2].log() == 3
+
+
+def test_the_best_variance_is_taken_while_training():
+    """The loss is that of the variance at its optimum, and so are the slopes of the means."""
+    x, mean = torch.randn(6, 3, 4, 4), torch.randn(6, 3, 4, 4, requires_grad=True)
+    optimal = create("gaussian", (3, 4, 4), variance="optimal")
+    mse = (x - mean).square().mean()
+    best = -0.5 * 48 * (mse.log() + 2.8378771)  # -1/2 sum log 2 pi e MSE
+    found = optimal(mean).log_prob(x).mean()
+    torch.testing.assert_close(found, best)
+    slopes = [torch.autograd.grad(v, mean, retain_graph=True)[0] for v in (found, best)]
+    torch.testing.assert_close(*slopes)
+    torch.testing.assert_close(optimal.logvar[0], mse.log().detach())
+    optimal(mean).log_prob(x + 1)  # the running mean moves by a tenth
+    moved = torch.lerp(mse, (x + 1 - mean).square().mean(), 0.1).log().detach()
+    torch.testing.assert_close(optimal.logvar[0], moved)
+    optimal.eval()
+    fixed = torch.distributions.Normal(mean, (moved / 2).exp())
+    torch.testing.assert_close(optimal(mean).log_prob(x), fixed.log_prob(x).sum((1, 2, 3)))
+    torch.testing.assert_close(optimal.logvar[0], moved)
+    other = create("gaussian", (3, 4, 4), variance="optimal")
+    other.load_state_dict(optimal.state_dict())
+    assert torch.equal(other.logvar, optimal.logvar) and not list(other.parameters())
+
+
+def test_the_best_variance_of_what_is_observed_and_of_standardized_data():
+    x, mean, mask = torch.randn(50, 4), torch.zeros(50, 4), torch.rand(50, 4) < 0.5
+    optimal = create("gaussian", (4,), variance="optimal")
+    optimal(mean).mask(mask).log_prob(torch.where(mask, x, torch.nan))
+    torch.testing.assert_close(optimal.logvar[0], x[mask].square().mean().log())
+    before = optimal.logvar.clone()
+    assert (optimal(mean).mask(mask & False).log_prob(x) == 0).all()
+    torch.testing.assert_close(optimal.logvar, before)
+    scaled = create("gaussian", (4,), variance="optimal", standardize=True)
+    scaled.init_from_statistics(torch.arange(4.0), torch.tensor([0.1, 1.0, 10.0, 100.0]))
+    data = torch.arange(4.0) + x * torch.tensor([0.1, 1.0, 10.0, 100.0])
+    scaled(mean).log_prob(data)
+    torch.testing.assert_close(scaled.logvar[0], x.square().mean().log())
+    exact = create("gaussian", (4,), variance="optimal")
+    assert exact(x).log_prob(x).isfinite().all() and exact.logvar[0] == -12
 
 
 def test_gaussian_variances():

@@ -13,11 +13,16 @@ from ..draw import Draw, counts, logits, normal, positive
 
 
 def negative_binomial_log_prob_log_mean(
-    x: Tensor, log_mean: Tensor, inverse_dispersion: Tensor, *, batch_ndim: int = 1
+    x: Tensor,
+    log_mean: Tensor,
+    inverse_dispersion: Tensor,
+    *,
+    mask: Tensor | None = None,
+    batch_ndim: int = 1,
 ) -> Tensor:
     """By the logarithm of the mean."""
     return F.negative_binomial_log_prob(
-        x, None, inverse_dispersion, log_mean=log_mean, batch_ndim=batch_ndim
+        x, None, inverse_dispersion, log_mean=log_mean, mask=mask, batch_ndim=batch_ndim
     )
 
 
@@ -27,11 +32,18 @@ def zero_inflated_negative_binomial_log_prob_log_mean(
     inverse_dispersion: Tensor,
     zi_logits: Tensor,
     *,
+    mask: Tensor | None = None,
     batch_ndim: int = 1,
 ) -> Tensor:
     """The same with extra zeros."""
     return F.zero_inflated_negative_binomial_log_prob(
-        x, None, inverse_dispersion, zi_logits, log_mean=log_mean, batch_ndim=batch_ndim
+        x,
+        None,
+        inverse_dispersion,
+        zi_logits,
+        log_mean=log_mean,
+        mask=mask,
+        batch_ndim=batch_ndim,
     )
 
 

@@ -14,13 +14,20 @@ from ..draw import logits, uniform, weight
 
 
 def _gaussian_elbo_loss(
-    x: Tensor, decoded_mean: Tensor, decoded_logvar: Tensor, **rest: Any
+    x: Tensor,
+    decoded_mean: Tensor,
+    decoded_logvar: Tensor,
+    mask: Tensor | None = None,
+    **rest: Any,
 ) -> Tensor:
-    return F.elbo_loss(x, (decoded_mean, decoded_logvar), likelihood="gaussian", **rest)
+    decoded = (decoded_mean, decoded_logvar)
+    return F.elbo_loss(x, decoded, likelihood="gaussian", mask=mask, **rest)
 
 
-def _bernoulli_elbo_loss(x: Tensor, logits: Tensor, **rest: Any) -> Tensor:
-    return F.elbo_loss(x, logits, likelihood="bernoulli", **rest)
+def _bernoulli_elbo_loss(
+    x: Tensor, logits: Tensor, mask: Tensor | None = None, **rest: Any
+) -> Tensor:
+    return F.elbo_loss(x, logits, likelihood="bernoulli", mask=mask, **rest)
 
 
 def _loss(*names: str) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:

@@ -25,6 +25,7 @@ _SUBJECTS = (
     "gradients",
     "inplace",
     "layouts",
+    "masks",
     "memory",
     "short_rows",
     "transforms",
@@ -40,6 +41,7 @@ from . import (  # noqa: E402
     gradients,
     inplace,
     layouts,
+    masks,
     memory,
     short_rows,
     transforms,
@@ -52,6 +54,7 @@ from .determinism import *  # noqa: E402, F403
 from .gradients import *  # noqa: E402, F403
 from .inplace import *  # noqa: E402, F403
 from .layouts import *  # noqa: E402, F403
+from .masks import *  # noqa: E402, F403
 from .memory import *  # noqa: E402, F403
 from .short_rows import *  # noqa: E402, F403
 from .transforms import *  # noqa: E402, F403
@@ -65,6 +68,7 @@ __all__ = [
     *gradients.__all__,
     *inplace.__all__,
     *layouts.__all__,
+    *masks.__all__,
     *memory.__all__,
     *short_rows.__all__,
     *transforms.__all__,
