@@ -5,6 +5,7 @@ from pyvae.decoders.autoregressive import (
     GatedPixelCNNDecoder,
     MADEDecoder,
     PixelCNNDecoder,
+    PixelRNNDecoder,
 )
 from pyvae.decoders.base import Decoder
 from pyvae.decoders.conv import ConvDecoder
@@ -18,4 +19,5 @@ __all__ = [
     "MADEDecoder",
     "MLPDecoder",
     "PixelCNNDecoder",
+    "PixelRNNDecoder",
 ]
