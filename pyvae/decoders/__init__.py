@@ -5,6 +5,7 @@ from pyvae.decoders.autoregressive import (
     GatedPixelCNNDecoder,
     MADEDecoder,
     PixelCNNDecoder,
+    PixelCNNPPDecoder,
     PixelRNNDecoder,
 )
 from pyvae.decoders.base import Decoder
@@ -19,5 +20,6 @@ __all__ = [
     "MADEDecoder",
     "MLPDecoder",
     "PixelCNNDecoder",
+    "PixelCNNPPDecoder",
     "PixelRNNDecoder",
 ]

@@ -22,6 +22,7 @@ SMALLER = {
     "gated_pixelcnn": ["channels=8", "layers=2"],
     "pixelvae": ["channels=8", "layers=2"],
     "pixelrnn": ["hidden=4", "layers=1"],
+    "pixelcnn_pp": ["channels=8", "layers=1", "sizes=2"],
 }
 
 

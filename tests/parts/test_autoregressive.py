@@ -25,6 +25,7 @@ SMALL = {
         "pixelrnn",
         {"lstm": "diagonal", "hidden": 4, "layers": 2, "first_size": 3},
     ),
+    "pixelcnn_pp": ("pixelcnn_pp", {"channels": 4, "layers": 1, "sizes": 3}),
 }
 for name in registry.decoders.names():  # one that is registered and stands not above
     kind = registry.decoders.get(name)
@@ -212,3 +213,6 @@ def test_what_does_not_fit():
     for wrong in ({"hidden": 0}, {"layers": -1}, {"first_size": 4}):
         with pytest.raises(ValueError, match="the pixelrnn decoder takes a width of at least 1"):
             AutoregressiveModel((1, 4, 4), "pixelrnn", decoder_args=wrong)
+    for wrong in ({"channels": 0}, {"layers": 0}, {"sizes": 0}, {"dropout": 1.0}):
+        with pytest.raises(ValueError, match="takes at least one channel, layer and size"):
+            AutoregressiveModel((1, 4, 4), "pixelcnn_pp", decoder_args=wrong)

@@ -5,15 +5,24 @@ import torch
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from pyvae.decoders import MADEDecoder, PixelRNNDecoder
+from pyvae.decoders import MADEDecoder, PixelCNNPPDecoder, PixelRNNDecoder
 from pyvae.decoders.autoregressive.lstm import DiagonalBiLSTM, RowLSTM
 from pyvae.models import AutoregressiveModel
-from pyvae.networks import positions_of
+from pyvae.networks import init_weights, positions_of
 
 
 @pytest.fixture(autouse=True)
 def seeded():
     torch.manual_seed(0)
+
+
+def seen_by(net, shape, pixel):
+    """Which pixels of an image have a part in the parameters of one."""
+    x = torch.randn(1, *shape, requires_grad=True)
+    at = positions_of(shape)[0]
+    params = net(torch.zeros(1, 0), x)[0, 0]
+    (grad,) = torch.autograd.grad(params[at == pixel].sum(), x)
+    return grad[0, 0] != 0
 
 
 def lstm(gates, cell):
@@ -94,6 +103,51 @@ def test_what_a_pixelrnn_sees_of_the_image(lstm_name):
         # the first convolution reaches one further
         triangle = (columns - j >= rows - i - 2) & (columns - j <= i - rows)
         assert torch.equal(sees, (before < pixel) & triangle)
+
+
+def test_dropout_belongs_to_training_alone():
+    shape = (1, 4, 4)
+    net = PixelCNNPPDecoder(0, shape, shape, positions_of(shape), channels=4, layers=1, sizes=2)
+    z, x = torch.zeros(2, 0), torch.randn(2, *shape)
+    assert not torch.equal(net(z, x), net(z, x))
+    net.eval()
+    assert torch.equal(net(z, x), net(z, x))
+
+
+def test_weights_of_pixelcnn_pp_are_normalized():
+    """Scaling a direction changes nothing; init_weights draws what the layers use."""
+    shape = (1, 4, 4)
+    net = PixelCNNPPDecoder(0, shape, shape, positions_of(shape), channels=4, layers=1, sizes=2)
+    net.eval()
+    z, x = torch.zeros(2, 0), torch.randn(2, *shape)
+    before = net(z, x)
+    directions = [p for name, p in net.named_parameters() if name.endswith("weight.original1")]
+    convolutions = [m for m in net.modules() if hasattr(m, "parametrizations")]
+    assert len(directions) == len(convolutions) > 20
+    with torch.no_grad():
+        for p in directions:
+            p.mul_(3.0)
+    assert_close(net(z, x), before)
+    init_weights(net, "normal", std=2.0)
+    drawn = torch.cat([m.weight.flatten() for m in convolutions])
+    assert 1.8 < drawn.std() < 2.2
+
+
+@pytest.mark.parametrize("size", [(28, 28), (7, 9)])
+def test_smaller_maps_are_half_as_large_and_seen(size):
+    """Layers at half the size see further than as many at the full one."""
+    shape = (1, *size)
+    reach = []
+    for sizes in (1, 2, 3):
+        net = PixelCNNPPDecoder(
+            0, shape, shape, positions_of(shape), channels=4, layers=1, sizes=sizes
+        ).eval()
+        reach.append(seen_by(net, shape, shape[1] * shape[2] - 1).sum())
+        maps = net.rows(torch.zeros(1, 4, *size), torch.zeros(1, 0))
+        assert [tuple(m[0].shape[2:]) for m in maps] == [
+            (-(-size[0] // 2**k), -(-size[1] // 2**k)) for k in range(sizes)
+        ]
+    assert reach[0] < reach[1] <= reach[2]
 
 
 def test_made_without_hidden_layers_is_a_belief_network():

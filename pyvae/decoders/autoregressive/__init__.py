@@ -4,6 +4,7 @@ from pyvae.decoders.autoregressive.base import AutoregressiveDecoder
 from pyvae.decoders.autoregressive.gated_pixelcnn import GatedPixelCNNDecoder
 from pyvae.decoders.autoregressive.made import MADEDecoder
 from pyvae.decoders.autoregressive.pixelcnn import PixelCNNDecoder
+from pyvae.decoders.autoregressive.pixelcnn_pp import PixelCNNPPDecoder
 from pyvae.decoders.autoregressive.pixelrnn import PixelRNNDecoder
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     "GatedPixelCNNDecoder",
     "MADEDecoder",
     "PixelCNNDecoder",
+    "PixelCNNPPDecoder",
     "PixelRNNDecoder",
 ]
