@@ -13,11 +13,18 @@ from pyvae.decoders import AutoregressiveDecoder
 from pyvae.models import AutoregressiveModel
 
 IMAGES, SHAPE = 64, (1, 28, 28)
+DECODERS: dict[str, tuple[str, dict[str, object]]] = {
+    "pixelcnn": ("pixelcnn", {}),
+    "gated_pixelcnn": ("gated_pixelcnn", {}),
+    "pixelrnn, row": ("pixelrnn", {"lstm": "row"}),
+    "pixelrnn, diagonal": ("pixelrnn", {"lstm": "diagonal"}),
+    "pixelcnn_pp": ("pixelcnn_pp", {}),
+}
 
 
-def _check(decoder: str) -> None:
+def _check(decoder: str, options: dict[str, object]) -> None:
     """Small images are the same either way."""
-    model = AutoregressiveModel((1, 6, 5), decoder).eval()
+    model = AutoregressiveModel((1, 6, 5), decoder, decoder_args=options).eval()
     drawn = []
     net = model.decoder
     for stepper in (net.stepper, lambda z: AutoregressiveDecoder.stepper(net, z)):
@@ -31,9 +38,9 @@ def sampling(how: Options) -> Section:
     """A draw against a pass of the network for each of its pixels."""
     rows, data = [], []
     pixels = math.prod(SHAPE[1:])
-    for decoder in ("pixelcnn", "gated_pixelcnn"):
-        _check(decoder)
-        model = AutoregressiveModel(SHAPE, decoder).eval()
+    for title, (decoder, options) in DECODERS.items():
+        _check(decoder, options)
+        model = AutoregressiveModel(SHAPE, decoder, decoder_args=options).eval()
         x, nothing = torch.rand(IMAGES, *SHAPE).round(), torch.zeros(IMAGES, 0)
         with torch.no_grad():
             times = race(
@@ -44,7 +51,7 @@ def sampling(how: Options) -> Section:
                 seconds=how.seconds,
             )
         draw, once = times["draw"].median, times["pass"].median
-        name = f"{decoder}, {IMAGES} images of {SHAPE[1]} x {SHAPE[2]}"
+        name = f"{title}, {IMAGES} images of {SHAPE[1]} x {SHAPE[2]}"
         rows.append([name, si_seconds(once), si_seconds(draw), f"{pixels * once / draw:.0f}x"])
         data.append({"work": name, "ratio": pixels * once / draw})
     head = ["microseconds", "a pass of the network", "a draw", f"{pixels} passes / a draw"]

@@ -115,9 +115,11 @@ def init_weights(network: nn.Module, init: str, std: float = 0.1) -> None:
     for layer in network.modules():
         if not isinstance(layer, (nn.Linear, nn.modules.conv._ConvNd)):
             continue
+        weight = layer.weight  # of a normalized layer it is made anew each time
         if init == "glorot":
-            nn.init.xavier_uniform_(layer.weight)
+            nn.init.xavier_uniform_(weight)
         else:
-            nn.init.normal_(layer.weight, std=std)
+            nn.init.normal_(weight, std=std)
+        layer.weight = weight
         if layer.bias is not None:
             nn.init.normal_(layer.bias, std=std) if init == "normal" else nn.init.zeros_(layer.bias)

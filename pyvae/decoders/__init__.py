@@ -5,6 +5,8 @@ from pyvae.decoders.autoregressive import (
     GatedPixelCNNDecoder,
     MADEDecoder,
     PixelCNNDecoder,
+    PixelCNNPPDecoder,
+    PixelRNNDecoder,
 )
 from pyvae.decoders.base import Decoder
 from pyvae.decoders.conv import ConvDecoder
@@ -18,4 +20,6 @@ __all__ = [
     "MADEDecoder",
     "MLPDecoder",
     "PixelCNNDecoder",
+    "PixelCNNPPDecoder",
+    "PixelRNNDecoder",
 ]

@@ -58,7 +58,7 @@ class AutoregressiveModel(PartModel):
         if not isinstance(self.decoder, AutoregressiveDecoder):
             raise TypeError(
                 f"AutoregressiveModel: the decoder must be autoregressive (made, pixelcnn, "
-                f"gated_pixelcnn), got a {type(self.decoder).__name__}"
+                f"gated_pixelcnn, pixelcnn_pp, pixelrnn), got a {type(self.decoder).__name__}"
             )
 
     def _nothing(self, *batch: int) -> Tensor:

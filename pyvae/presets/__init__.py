@@ -28,6 +28,8 @@ from pyvae.presets import (  # noqa: F401
     made,
     mmd_vae,
     pixelcnn,
+    pixelcnn_pp,
+    pixelrnn,
     pixelvae,
     reinforce,
     wake_sleep,

@@ -27,11 +27,23 @@ SMALL += ["--eval-samples", "0", "--batch-size", "500"]
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_trains(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_preset_trains(
+    name: str, tmp_path: Path, grey_digits: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As it is, but for the data, the number of steps and the size of the batch."""
     monkeypatch.setattr("pyvae.training.report.TILES", 10)
     out = tmp_path / "run"
-    shorter = ["--dataset", "digits", "--steps", "3", "--batch-size", "50", "--log-every", "1"]
+    grey = "discretized" in presets.create(name).get("likelihood", "")
+    shorter = [
+        "--dataset",
+        str(grey_digits) if grey else "digits",
+        "--steps",
+        "3",
+        "--batch-size",
+        "50",
+        "--log-every",
+        "1",
+    ]
     shorter += ["--eval-samples", "2", "--quiet", "--out", str(out)]
     assert main(["train", "--preset", name, *shorter]) == 0
     results = json.loads((out / "results.json").read_text())

@@ -6,24 +6,40 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from pyvae import VAE
+from pyvae import VAE, registry
 from pyvae.decoders import AutoregressiveDecoder
 from pyvae.models import AutoregressiveModel
 from pyvae.networks import positions_of
 from pyvae.objectives import ELBO
 
 SMALL = {
-    "made": {"hidden": [16, 16]},
-    "pixelcnn": {"channels": 8, "blocks": 2, "first_size": 5},
-    "gated_pixelcnn": {"channels": 6, "layers": 3, "first_size": 5, "size": 3},
+    "made": ("made", {"hidden": [16, 16]}),
+    "fully visible belief network": ("made", {"hidden": []}),
+    "pixelcnn": ("pixelcnn", {"channels": 8, "blocks": 2, "first_size": 5}),
+    "gated_pixelcnn": (
+        "gated_pixelcnn",
+        {"channels": 6, "layers": 3, "first_size": 5, "size": 3},
+    ),
+    "pixelrnn, row": ("pixelrnn", {"lstm": "row", "hidden": 4, "layers": 2, "first_size": 3}),
+    "pixelrnn, diagonal": (
+        "pixelrnn",
+        {"lstm": "diagonal", "hidden": 4, "layers": 2, "first_size": 3},
+    ),
+    "pixelcnn_pp": ("pixelcnn_pp", {"channels": 4, "layers": 1, "sizes": 3}),
 }
+for name in registry.decoders.names():  # one that is registered and stands not above
+    kind = registry.decoders.get(name)
+    if issubclass(kind, AutoregressiveDecoder) and name not in {of for of, _ in SMALL.values()}:
+        SMALL[name] = (name, {})
+OF_IMAGES = [name for name, (kind, _) in SMALL.items() if kind != "made"]
 every_decoder = pytest.mark.parametrize("decoder", SMALL)
 
 
 def make(decoder, shape=(1, 3, 3), likelihood="bernoulli", **options):
     torch.manual_seed(0)
+    name, small = SMALL[decoder]
     model = AutoregressiveModel(
-        shape, decoder, likelihood, decoder_args=SMALL[decoder], likelihood_args=options
+        shape, name, likelihood, decoder_args=small, likelihood_args=options
     )
     with torch.no_grad():
         for p in model.parameters():  # far from where nothing depends on anything
@@ -40,12 +56,14 @@ def test_the_probabilities_of_all_images_sum_to_one(decoder):
 
 
 CASES = [
+    ("made", (1, 5, 4), "bernoulli", {}),
+    ("fully visible belief network", (5,), "bernoulli", {}),
     ("made", (5,), "bernoulli", {}),
     ("made", (4,), "gaussian", {"variance": "per_pixel"}),
     ("made", (4,), "categorical", {"levels": 3}),
     *[
         (decoder, (channels, 5, 4), likelihood, options)
-        for decoder in SMALL
+        for decoder in OF_IMAGES
         for channels, likelihood, options in [
             (1, "bernoulli", {}),
             (3, "discretized_logistic_mixture", {"num_mixtures": 2}),
@@ -87,6 +105,26 @@ def test_parameters_belong_to_the_position_that_the_likelihood_says(
         assert not grad[0][of_params != position].any()
 
 
+@every_decoder
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 5), (2, 6, 1), (1, 7, 3), (1, 4, 6)])
+def test_a_step_gives_the_parameters_of_a_pass(decoder, shape):
+    """For images of any size, with latents, whatever stands at the positions that come later."""
+    torch.manual_seed(0)
+    name, small = SMALL[decoder]
+    at = positions_of(shape)
+    net = registry.decoders.create(
+        name, latent_dim=2, out_shape=shape, data_shape=shape, positions=at, **small
+    ).eval()
+    z, x = torch.randn(3, 2), torch.randn(3, *shape)
+    with torch.no_grad():
+        params, step = net(z, x), net.stepper(z)
+        for position in range(int(at.max()) + 1):
+            so_far = torch.where(at < position, x, torch.randn(()))
+            assert_close(step(so_far, position), params[:, at == position], msg=str(position))
+        assert_close(net(z[1:2], x[1:2])[0], params[1])  # each datum for itself
+        assert net(z[:0], x[:0]).shape == (0, *shape)
+
+
 @pytest.mark.parametrize(("decoder", "shape", "likelihood", "options"), CASES)
 def test_samples_that_keep_activations_are_those_that_do_not(decoder, shape, likelihood, options):
     model = make(decoder, shape, likelihood, **options)
@@ -124,7 +162,8 @@ def test_the_bound_of_a_model_without_latents_is_its_density(decoder):
 @every_decoder
 def test_the_decoder_of_a_vae_sees_latents_too(decoder):
     torch.manual_seed(0)
-    vae = VAE((1, 3, 3), latent_dim=2, decoder=decoder, decoder_args=SMALL[decoder])
+    name, small = SMALL[decoder]
+    vae = VAE((1, 3, 3), latent_dim=2, decoder=name, decoder_args=small).eval()
     z = torch.randn(4, 5, 2, requires_grad=True)
     x = torch.rand(5, 1, 3, 3).round()
     p = vae.decode(z)
@@ -143,7 +182,7 @@ def test_the_decoder_of_a_vae_sees_latents_too(decoder):
 def test_saved_and_loaded(decoder, tmp_path):
     model = make(decoder)
     model.save_pretrained(tmp_path)
-    again = AutoregressiveModel.from_pretrained(tmp_path)
+    again = AutoregressiveModel.from_pretrained(tmp_path).eval()
     x = torch.rand(3, 1, 3, 3).round()
     assert_close(again.log_prob(x), model.log_prob(x))
 
@@ -169,3 +208,11 @@ def test_what_does_not_fit():
         AutoregressiveModel((5,), decoder="pixelcnn")
     with pytest.raises(ValueError, match="odd sizes"):
         AutoregressiveModel((1, 4, 4), decoder_args={"size": 4})
+    with pytest.raises(ValueError, match="lstm must be diagonal or row, got 'column'"):
+        AutoregressiveModel((1, 4, 4), "pixelrnn", decoder_args={"lstm": "column"})
+    for wrong in ({"hidden": 0}, {"layers": -1}, {"first_size": 4}):
+        with pytest.raises(ValueError, match="the pixelrnn decoder takes a width of at least 1"):
+            AutoregressiveModel((1, 4, 4), "pixelrnn", decoder_args=wrong)
+    for wrong in ({"channels": 0}, {"layers": 0}, {"sizes": 0}, {"dropout": 1.0}):
+        with pytest.raises(ValueError, match="takes at least one channel, layer and size"):
+            AutoregressiveModel((1, 4, 4), "pixelcnn_pp", decoder_args=wrong)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pyvae.decoders.autoregressive.base import AutoregressiveDecoder
+from pyvae.decoders.autoregressive.base import AutoregressiveDecoder, Step
 from pyvae.networks import activation_layer, positions_of
 from pyvae.registry import decoders
 
@@ -61,7 +61,7 @@ class MADEDecoder(AutoregressiveDecoder):
     ) -> None:
         super().__init__(latent_dim, out_shape, data_shape, positions)
         below = positions_of(self.data_shape).flatten()
-        last = int(below[-1])
+        self.last = last = int(below[-1])
         layers: list[_MaskedLinear] = []
         for width in hidden:
             degrees = torch.arange(width) % max(last, 1)  # the first position is seen by others
@@ -82,6 +82,28 @@ class MADEDecoder(AutoregressiveDecoder):
                 h = h + self.latents[i](z)
         params: Tensor = h.unflatten(-1, self.out_shape)
         return params
+
+    def stepper(self, z: Tensor) -> Step:
+        """Keeps the hidden units: with each position those are made that wait for it alone."""
+        layers = [layer for layer in self.layers if isinstance(layer, _MaskedLinear)]
+        weights = [layer.weight * layer.mask for layer in layers]
+        biases = [layer.bias.expand(len(z), -1) for layer in layers]
+        for k, latent in enumerate(self.latents):
+            biases[k] = biases[k] + latent(z)
+        kept = [torch.zeros_like(bias) for bias in biases[:-1]]
+        flat = self.positions.flatten()
+
+        def step(x: Tensor, position: int) -> Tensor:
+            h = x.flatten(1)
+            for units, weight, bias in zip(kept, weights, biases, strict=False):
+                if position:
+                    new = slice(position - 1, None, self.last)  # of this degree
+                    units[:, new] = self.activation(F.linear(h, weight[new]) + bias[:, new])
+                h = units
+            own = flat == position
+            return F.linear(h, weights[-1][own]) + biases[-1][:, own]
+
+        return step
 
     @torch.no_grad()
     def init_output(self, params: Tensor) -> None:

@@ -6,45 +6,21 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from pyvae.decoders.autoregressive.base import Step
-from pyvae.decoders.autoregressive.pixels import PixelDecoder
+from pyvae.decoders.autoregressive.blocks import BlockDecoder, PixelBlock, PixelStep
+from pyvae.decoders.autoregressive.masked import MaskedConv2d
 from pyvae.registry import decoders
 
 __all__ = ["PixelCNNDecoder"]
 
 
-class _MaskedConv(nn.Conv2d):
-    """A convolution that sees the rows above, and of its own row what lies to the left."""
-
-    mask: Tensor
-
-    def __init__(self, before: int, after: int, size: int, own: bool) -> None:
-        """own: and the pixel itself."""
-        super().__init__(before, after, size)
-        mask = torch.zeros(size, size)
-        mask[: size // 2] = 1
-        mask[size // 2, : size // 2 + own] = 1
-        self.register_buffer("mask", mask, persistent=False)
-        self.reach = size // 2
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Same size as x."""
-        return self.within(F.pad(x, [self.reach] * 4))
-
-    def within(self, padded: Tensor) -> Tensor:
-        """Smaller than x by what it reaches, on each side."""
-        return F.conv2d(padded, self.weight * self.mask, self.bias)
-
-
-class _Block(nn.Module):
+class _Block(PixelBlock):
     """1x1, masked 3x3, 1x1, around which the input goes."""
 
     def __init__(self, channels: int, size: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(channels, channels // 2, 1)
-        self.masked = _MaskedConv(channels // 2, channels // 2, size, own=True)
+        self.masked = MaskedConv2d(channels // 2, channels // 2, size, own=True)
         self.last = nn.Conv2d(channels // 2, channels, 1)
 
     def before(self, h: Tensor) -> Tensor:
@@ -57,9 +33,21 @@ class _Block(nn.Module):
     def forward(self, h: Tensor) -> Tensor:
         return self.after(h, self.masked(self.before(h)))
 
+    def stepper(self, like: Tensor, height: int, width: int) -> PixelStep:
+        """Keeps what the masked convolution sees."""
+        r = self.masked.reach
+        kept = like.new_zeros(len(like), self.masked.in_channels, height + 2 * r, width + 2 * r)
+
+        def step(h: Tensor, i: int, j: int) -> Tensor:
+            kept[:, :, i + r, j + r] = self.before(h)[:, :, 0, 0]
+            seen = kept[:, :, i : i + 2 * r + 1, j : j + 2 * r + 1]
+            return self.after(h, self.masked.within(seen))
+
+        return step
+
 
 @decoders.register("pixelcnn")
-class PixelCNNDecoder(PixelDecoder):
+class PixelCNNDecoder(BlockDecoder):
     """Masked convolutions in residual blocks: van den Oord, Kalchbrenner and Kavukcuoglu 2016.
 
     The first layer sees what lies before a pixel, the others the pixel too (section 3.4, masks A
@@ -103,42 +91,13 @@ class PixelCNNDecoder(PixelDecoder):
                 f"odd sizes, got channels={channels}, blocks={blocks}, first_size={first_size} "
                 f"and size={size}"
             )
-        part = "the pixelcnn decoder"
-        super().__init__(latent_dim, out_shape, data_shape, positions, channels, part)
-        self.first = _MaskedConv(self.inputs, channels, first_size, own=False)
-        self.latent = nn.Linear(latent_dim, channels, bias=False) if latent_dim else None
-        self.blocks = nn.ModuleList(_Block(channels, size) for _ in range(blocks))
-
-    def features(self, z: Tensor, x: Tensor) -> Tensor:
-        h: Tensor = self.first(x) + self._shift(z)
-        for block in self.blocks:
-            h = block(h)
-        return h
-
-    def _shift(self, z: Tensor) -> Tensor | float:
-        return 0.0 if self.latent is None else self.latent(z)[..., None, None]
-
-    def stepper(self, z: Tensor) -> Step:
-        """Keeps what each block has made of the pixels before."""
-        _, height, width = self.data_shape
-        shift = self._shift(z)
-        blocks = [block for block in self.blocks if isinstance(block, _Block)]
-        reaches = [block.masked.reach for block in blocks]
-        kept = [
-            z.new_zeros(len(z), block.masked.in_channels, height + 2 * r, width + 2 * r)
-            for block, r in zip(blocks, reaches, strict=True)
-        ]
-
-        def step(x: Tensor, position: int) -> Tensor:
-            i, j = divmod(position, width)
-            r = self.first.reach
-            window = F.pad(x, [r] * 4)[:, :, i : i + 2 * r + 1, j : j + 2 * r + 1]
-            h = self.first.within(window) + shift
-            for block, reach, maps in zip(blocks, reaches, kept, strict=True):
-                maps[:, :, i + reach, j + reach] = block.before(h)[:, :, 0, 0]
-                seen = maps[:, :, i : i + 2 * reach + 1, j : j + 2 * reach + 1]
-                h = block.after(h, block.masked.within(seen))
-            out: Tensor = self.head(h)
-            return out.flatten(1)
-
-        return step
+        super().__init__(
+            latent_dim,
+            out_shape,
+            data_shape,
+            positions,
+            channels,
+            first_size,
+            (_Block(channels, size) for _ in range(blocks)),
+            "the pixelcnn decoder",
+        )

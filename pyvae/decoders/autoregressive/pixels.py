@@ -15,7 +15,7 @@ __all__ = ["PixelDecoder"]
 
 
 class PixelDecoder(AutoregressiveDecoder, ABC):
-    """Features of each pixel, and two 1x1 convolutions from them to the likelihood's parameters.
+    """Features of each pixel, and 1x1 convolutions from them to the likelihood's parameters.
 
     Args:
         latent_dim: the number of latents
@@ -41,7 +41,11 @@ class PixelDecoder(AutoregressiveDecoder, ABC):
         super().__init__(latent_dim, out_shape, data_shape, positions)
         self.inputs, *_ = image_shape(data_shape, part)
         planes, *_ = image_shape(out_shape, part)
-        self.head = nn.Sequential(
+        self.head = self.output(channels, planes)
+
+    def output(self, channels: int, planes: int) -> nn.Sequential:
+        """From features to the likelihood's parameters; the last layer has their bias."""
+        return nn.Sequential(
             nn.ReLU(), nn.Conv2d(channels, channels, 1), nn.ReLU(), nn.Conv2d(channels, planes, 1)
         )
 
