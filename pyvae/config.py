@@ -52,7 +52,9 @@ class TrainConfig:
 did you mean 'dynamic'?
     """
 
-    dataset: str = _part("digits", "what to train on: see pyvae list, or the path of an HDF5 file")
+    dataset: str = _part(
+        "digits", "what to train on: see pyvae list, or the path of your own files"
+    )
     dataset_args: dict[str, Any] = field(default_factory=dict, metadata=_options("name=pinwheel"))
     data_dir: str | None = setting(
         None,

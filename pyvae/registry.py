@@ -45,6 +45,7 @@ __all__ = [
     "posteriors",
     "presets",
     "priors",
+    "readers",
     "registries",
 ]
 
@@ -235,6 +236,7 @@ likelihoods = Registry("likelihood", "pyvae.likelihoods")
 objectives = Registry("objective", "pyvae.objectives")
 models = Registry("model", "pyvae.models")
 datasets = Registry("dataset", "pyvae.datasets")
+readers = Registry("reader", "pyvae.readers")
 presets = Registry("preset", "pyvae.presets")
 
 registries: dict[str, Registry] = {
@@ -246,5 +248,6 @@ registries: dict[str, Registry] = {
     "objectives": objectives,
     "models": models,
     "datasets": datasets,
+    "readers": readers,
     "presets": presets,
 }

@@ -27,6 +27,7 @@ COMMANDS = {
     "sample": ("sample", "draw samples of a run's model"),
     "reconstruct": ("reconstruct", "draw test data above their reconstructions"),
     "plot": ("plot", "draw all pictures of a run again"),
+    "data": ("data", "what is in your files, before any training, with a picture"),
     "list": ("list_parts", "every part that is registered, plugins too"),
     "info": ("info", "versions, instruction set, CUDA"),
     "bench": ("bench", "race the ops against eager and compiled PyTorch on this machine"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import types
 import typing
 from pathlib import Path
@@ -47,16 +46,20 @@ def absolute_paths(given: dict[str, Any]) -> dict[str, Any]:
     if found.get("data_dir") is not None:
         found["data_dir"] = str(Path(found["data_dir"]).expanduser().absolute())
     if "dataset" in found:
-        found["dataset"] = _absolute(found["dataset"])
+        from pyvae.data import is_path
+
+        if is_path(found["dataset"]):
+            found["dataset"] = _absolute(found["dataset"])
     if isinstance(found.get("dataset_args"), dict):
+        paths = ("path", "valid", "test")
         options = found["dataset_args"].items()
-        found["dataset_args"] = {n: _absolute(v) if n == "path" else v for n, v in options}
+        found["dataset_args"] = {n: _absolute(v) if n in paths else v for n, v in options}
     return found
 
 
 def _absolute(value: Any) -> Any:
     """A file that exists by its absolute path; a name as it is."""
-    if not isinstance(value, str) or (os.sep not in value and not Path(value).suffix):
+    if not isinstance(value, str):
         return value
     path = Path(value).expanduser()
     return str(path.absolute()) if path.exists() else value

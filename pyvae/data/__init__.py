@@ -2,43 +2,94 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from typing import Any
 
 # One import per data set: importing it registers it.
-from pyvae.data import binarized_mnist, digits, freyface, mnist, pbmc, toy2d  # noqa: F401
+from pyvae.data import (  # noqa: F401
+    binarized_mnist,
+    digits,
+    file,
+    freyface,
+    mnist,
+    pbmc,
+    toy2d,
+)
 from pyvae.data.base import DataSplits, Split
 from pyvae.data.batches import Batches
 from pyvae.data.binarize import View, draw_bits, view
-from pyvae.data.h5 import is_h5_path
+from pyvae.data.columns import Column
+from pyvae.data.conditions import Conditions
+from pyvae.data.options import lenient, names_of
+from pyvae.data.prepare import LABEL, log1p, standardize, with_conditions
+from pyvae.data.readers import is_path
 from pyvae.errors import DataError
+from pyvae.hints import conform
 from pyvae.registry import datasets
 
-__all__ = ["Batches", "DataError", "DataSplits", "Split", "View", "draw_bits", "load", "view"]
+__all__ = [
+    "Batches",
+    "Column",
+    "Conditions",
+    "DataError",
+    "DataSplits",
+    "Split",
+    "View",
+    "draw_bits",
+    "is_path",
+    "load",
+    "view",
+]
 
 
 def load(
-    name: str, /, data_dir: str | os.PathLike[str] | None = None, **options: Any
+    name: str | os.PathLike[str], /, data_dir: str | os.PathLike[str] | None = None, **options: Any
 ) -> DataSplits:
-    """A registered data set by name, or the HDF5 file of this path.
+    """A registered data set by name, or your own files by their path.
 
     Args:
-        name: one of ``pyvae.registry.datasets.names()``, or a path that ends in .h5, .hdf5 or
-            .h5ad: see :func:`pyvae.data.h5.h5`
+        name: one of ``pyvae.registry.datasets.names()``, or the path of a file or folder: see
+            :func:`pyvae.data.file.file`
         data_dir: the folder of local files and downloads; default: the environment's
             PYVAE_DATA_DIR, else the user's cache folder
-        options: the data set's own options
+        options: the data set's own options, and for any data set ``conditions`` (names of fields,
+            or "label": they become the extra "condition"), ``log1p`` and ``standardize``
 
     Raises:
         UnknownPartError: no data set has this name.
         DataError: a file is missing, cut short, altered, or of another format.
+        TypeError: an unknown option, or a value of another type.
 
     Example:
         >>> import pyvae.data
         >>> pyvae.data.load("digits").data_shape
         (1, 8, 8)
+        >>> digits = pyvae.data.load("digits", conditions="label")
+        >>> digits.conditions.encode({"label": 7}).argmax().item()
+        7
     """
-    if is_h5_path(name):
-        name, options = "h5", {"path": name, **options}
-    splits: DataSplits = datasets.create(name, data_dir=data_dir, **options)
-    return splits
+    if is_path(name):
+        name, options = "file", {"path": os.fspath(name), **options}
+    part = datasets.get(str(name))
+    own = inspect.signature(part).parameters
+    conditions = names_of(options.pop("conditions", ()))
+    after = {log1p: _asked("log1p", options, own), standardize: _asked("standardize", options, own)}
+    if "fields" in own:
+        asked = [*names_of(options.get("fields", ())), *(one for one in conditions if one != LABEL)]
+        options["fields"] = list(dict.fromkeys(asked))
+    splits: DataSplits = datasets.create(str(name), data_dir=data_dir, **lenient(part, options))
+    for function, wanted in after.items():
+        if wanted:
+            splits = function(splits)
+    return with_conditions(splits, conditions) if conditions else splits
+
+
+def _asked(name: str, options: dict[str, Any], own: Any) -> bool:
+    """Whether an option of any data set is given, unless a data set has its own of that name."""
+    if name in own:
+        return False
+    try:
+        return bool(conform(options.pop(name, False), bool))
+    except TypeError as error:
+        raise TypeError(f"{name} {error}") from error

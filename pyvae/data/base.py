@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import torch
+from torch import Tensor
 
 from pyvae.batch import Batch
+from pyvae.data.columns import Column
+from pyvae.data.conditions import Conditions
+from pyvae.data.fields import Field
 
 __all__ = ["DataSplits", "Split", "shuffled"]
 
@@ -25,6 +29,12 @@ class DataSplits:
         train, valid, test: the three splits
         levels: the highest grey level (255, or 16, or 1 for binary data), so that x / levels lies
             in [0, 1]; None for data that have no such range (counts, real values)
+        columns: what each variable is, where the data are a table; else none
+        classes: the names of the classes that ``y`` counts, where they have any
+        conditions: what the extra "condition" of each split means, place by place
+        scale: mean and standard deviation (*data_shape) of the training data before they were
+            standardized
+        fields: further values of the rows that were asked for, by name, for each split
     """
 
     name: str
@@ -32,16 +42,26 @@ class DataSplits:
     valid: Split
     test: Split
     levels: int | None = None
+    columns: tuple[Column, ...] = ()
+    classes: tuple[str, ...] = ()
+    conditions: Conditions | None = None
+    scale: tuple[Tensor, Tensor] | None = None
+    fields: Mapping[str, tuple[Field, Field, Field]] = field(default_factory=dict)
 
     @property
     def data_shape(self) -> tuple[int, ...]:
         """The shape of one datum."""
         return tuple(self.train.x.shape[1:])
 
+    @property
+    def splits(self) -> dict[str, Split]:
+        """The splits by name."""
+        return {"train": self.train, "valid": self.valid, "test": self.test}
+
     def map(self, function: Callable[[Split], Split]) -> DataSplits:
         """The data set with a function applied to each split."""
         train, valid, test = map(function, (self.train, self.valid, self.test))
-        return DataSplits(self.name, train, valid, test, self.levels)
+        return replace(self, train=train, valid=valid, test=test)
 
 
 def shuffled(

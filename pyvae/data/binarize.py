@@ -117,7 +117,7 @@ def view(
                 bits = replace(data, valid=held[0], test=held[1])
                 return View(bits, "drawn", "stored", grey=data)
             train = _drawn(data.train, levels, seed)
-            bits = DataSplits(data.name, train, held[0], held[1], levels=1)
+            bits = replace(data, train=train, valid=held[0], test=held[1], levels=1)
             return View(bits, "stored", "stored", grey=data)
     if data_range.whole:
         unknown = levels is None and binary  # the values are looked at when they are checked

@@ -44,8 +44,8 @@ def binarized_mnist(*, data_dir: str | os.PathLike[str] | None = None) -> DataSp
             name = f"binarized_mnist_{split}.amat"
             source = Source(name, f"sha256:{digest}", (_URL + name,))
             rows[split] = read_amat(fetch("binarized_mnist", source, data_dir), 784)
-    splits = {split: Split(x.reshape(-1, 1, 28, 28)) for split, x in rows.items()}
-    return DataSplits("binarized_mnist", **splits, levels=1)
+    train, valid, test = (Split(rows[split].reshape(-1, 1, 28, 28)) for split in _TEXTS)
+    return DataSplits("binarized_mnist", train, valid, test, levels=1)
 
 
 def _bits(path: Path, key: str, array: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Tensor:

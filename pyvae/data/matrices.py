@@ -13,7 +13,7 @@ from torch import Tensor
 from pyvae.data.memory import check_memory
 from pyvae.errors import DataError
 
-__all__ = ["check_corrected", "check_counts", "check_finite", "read_dense", "read_sparse"]
+__all__ = ["check_corrected", "check_counts", "check_observed", "read_dense", "read_sparse"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 EXACT = 2**24  # whole numbers below are themselves in float32
@@ -24,22 +24,17 @@ _PLACES = {2: ("row", "column"), 4: ("image", "channel", "row", "column")}  # by
 
 
 def read_dense(item: Any, where: str, dtype: type[np.generic] | None = np.float32) -> Array:
-    """An array (N, ...) of numbers.
+    """An array (N, ...) of numbers in memory.
 
     Args:
-        item: what h5py gives for it
+        item: what has a shape, a dtype and slices of rows, such as a dataset of h5py
         where: the file and the item, for messages
         dtype: what it becomes; None leaves it as it is stored
 
     Raises:
-        DataError: fewer than two dimensions, other things than numbers, or more than fits memory.
+        DataError: more than fits memory.
     """
     shape = item.shape
-    if len(shape) < 2 or item.dtype.kind not in "buif":
-        raise DataError(
-            f"{where} must be a matrix of numbers, or an array of more dimensions, got "
-            f"{shape} {item.dtype}"
-        )
     kind = np.dtype(dtype or item.dtype)
     _check_size(shape, kind.itemsize, where)
     found = np.empty(shape, dtype=kind)
@@ -104,9 +99,9 @@ def _check_size(shape: tuple[int, ...], itemsize: int, where: str, form: str = "
     check_memory(COPIES * itemsize * math.prod(shape), where, what)
 
 
-def check_finite(x: Tensor, where: str) -> None:
-    """Raise DataError with the first place of x (N, ...) that is NaN or infinite."""
-    _refuse(x, torch.isfinite, where, "finite numbers")
+def check_observed(x: Tensor, where: str) -> None:
+    """Raise DataError with the first place of x (N, ...) that is infinite; NaN is a missing one."""
+    _refuse(x, lambda rows: ~rows.isinf(), where, "finite numbers, or NaN where they are missing")
 
 
 def check_counts(x: Tensor, where: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pyvae.errors import DataError
 
-__all__ = ["available_memory", "check_memory"]
+__all__ = ["available_memory", "check_memory", "readable"]
 
 _CGROUP = Path("/sys/fs/cgroup")  # of a container or a batch system
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB", "EB")
@@ -34,12 +34,17 @@ def check_memory(needed: int, where: str, what: str) -> None:
     available = available_memory()
     if available is not None and needed > available:
         raise DataError(
-            f"{where}: {what} would take {_readable(needed)} of memory, and "
-            f"{_readable(available)} are available"
+            f"{where}: {what} would take {readable(needed)} of memory, and "
+            f"{readable(available)} are available"
         )
 
 
-def _readable(size: float) -> str:
+def readable(size: float) -> str:
+    """A number of bytes in the unit that suits it.
+
+    >>> readable(12_345_678)
+    '12.3 MB'
+    """
     for unit in _UNITS[:-1]:
         if size < 1000:
             return f"{size:.3g} {unit}"

@@ -8,8 +8,8 @@ from dataclasses import replace
 import torch
 
 from pyvae.data.base import DataSplits, Split
+from pyvae.data.file import file
 from pyvae.data.files import Source, fetch
-from pyvae.data.h5 import h5
 from pyvae.data.matrices import check_counts
 from pyvae.errors import DataError
 from pyvae.registry import datasets
@@ -18,9 +18,7 @@ __all__ = ["pbmc"]
 
 
 @datasets.register("pbmc")
-def pbmc(
-    *, data_dir: str | os.PathLike[str] | None = None, log1p: bool = False, keep: float = 1.0
-) -> DataSplits:
+def pbmc(*, data_dir: str | os.PathLike[str] | None = None, keep: float = 1.0) -> DataSplits:
     """UMI counts of 2000 genes in 4271 blood cells of 8 types, split 3417 / 427 / 427.
 
     Source: 10x Genomics, 4k PBMC, CC BY 4.0, as ``10X_PBMC_top2000.h5`` (X: counts, Y: cell types)
@@ -28,7 +26,6 @@ def pbmc(
 
     Args:
         data_dir: where the file lies
-        log1p: log(1 + x) instead of counts x, for likelihoods over real values
         keep: the share of molecules to keep, drawn once: cells as if sequenced less deeply
 
     Raises:
@@ -37,11 +34,11 @@ def pbmc(
     if not 0 < keep <= 1:
         raise DataError(f"pbmc: keep must be above 0 and at most 1, got {keep}")
     path = fetch("scrna", Source("10X_PBMC_top2000.h5"), data_dir)
-    counts = h5(path=path, name="pbmc")
+    counts = file(path=path, name="pbmc")
     if keep < 1:
         generator = torch.Generator().manual_seed(0)
         counts = counts.map(lambda split: _thinned(split, keep, generator))
-    return counts.map(lambda split: replace(split, x=split.x.log1p())) if log1p else counts
+    return counts
 
 
 def _thinned(split: Split, keep: float, generator: torch.Generator) -> Split:

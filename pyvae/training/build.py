@@ -14,9 +14,8 @@ import torch
 
 from pyvae import registry
 from pyvae.config import TrainConfig
-from pyvae.data import Batches, DataSplits, View, load, view
+from pyvae.data import Batches, DataSplits, View, is_path, load, view
 from pyvae.data.binarize import Binarize
-from pyvae.data.h5 import is_h5_path
 from pyvae.errors import UserError
 from pyvae.hints import hints_of, takes_many
 from pyvae.likelihoods import Likelihood
@@ -216,7 +215,7 @@ def _options(config: TrainConfig, kind: str) -> dict[str, Any]:
 
 def _check_names(config: TrainConfig) -> None:
     kinds = ("dataset", "model", *MODEL_PARTS, "objective")
-    for kind in kinds[is_h5_path(config.dataset) :]:  # the path of a file stands for itself
+    for kind in kinds[is_path(config.dataset) :]:  # the path of a file stands for itself
         try:
             registry.registries[f"{kind}s"].get(getattr(config, kind))
         except registry.UnknownPartError as error:

@@ -13,7 +13,6 @@ import pyvae.data
 import pyvae.presets  # registered before a page's registrations are undone
 from pyvae import cli, functional, registry
 from pyvae.config import PARTS, TrainConfig, parse_pairs
-from pyvae.data.h5 import is_h5_path
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *sorted((ROOT / "docs").glob("*.md"))]
@@ -113,7 +112,7 @@ def check_settings(given):
     config = TrainConfig.from_dict(given)
     for kind in PARTS:
         name = getattr(config, kind)
-        if kind == "dataset" and is_h5_path(name):
+        if kind == "dataset" and pyvae.data.is_path(name):
             continue
         # "laplace" is the plugin that docs/parts.md tells how to write, "student_t" is in examples
         if kind != "optimizer":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -10,18 +11,25 @@ import numpy as np
 import pytest
 
 from pyvae import data
-from pyvae.data.h5 import read_h5
+from pyvae.data import Split
+from pyvae.data.fields import Field
 from pyvae.data.labels import as_classes
 from pyvae.errors import DataError
 
+Read = Callable[..., tuple[Split, "int | None"]]
+Labels = Callable[[Path, str], list[int]]
 ROWS = 12
 STRING = h5py.string_dtype()
 
 
-def labels(path: Path, name: str) -> list[int]:
-    y = read_h5(path, labels=name)[0].y
-    assert y is not None
-    return [int(n) for n in y]
+@pytest.fixture
+def labels(whole: Read) -> Labels:
+    def read(path: Path, name: str) -> list[int]:
+        y = whole(path, labels=name)[0].y
+        assert y is not None
+        return [int(n) for n in y]
+
+    return read
 
 
 @pytest.fixture
@@ -78,7 +86,7 @@ def cells(tmp_path: Path) -> Path:
     ],
 )
 def test_missing_labels_are_one_class_that_is_said(
-    cells: Path, caplog: pytest.LogCaptureFixture, name: str, classes: list[int]
+    cells: Path, caplog: pytest.LogCaptureFixture, name: str, classes: list[int], labels: Labels
 ) -> None:
     """Labels in their own order come first, then the class of the rows without one."""
     with caplog.at_level(logging.WARNING):
@@ -89,36 +97,38 @@ def test_missing_labels_are_one_class_that_is_said(
 
 
 def test_nothing_is_said_where_no_label_is_missing(
-    cells: Path, caplog: pytest.LogCaptureFixture
+    cells: Path, caplog: pytest.LogCaptureFixture, labels: Labels
 ) -> None:
     assert labels(cells, "plain") == [1, 0] * 6
     assert caplog.messages == []
 
 
-def test_no_label_at_all(cells: Path) -> None:
+def test_no_label_at_all(cells: Path, labels: Labels) -> None:
     assert labels(cells, "none") == [0] * ROWS
 
 
 def test_a_wrong_name_shows_the_right_ones(cells: Path) -> None:
     columns = "broken, flag, kind, nested, none, number, old, plain, score, text, uneven"
-    with pytest.raises(DataError, match=f"no labels 'cell_type'; the columns of obs are {columns}"):
+    with pytest.raises(DataError, match=f"has no 'cell_type' beside the data; there is {columns}"):
         data.load(str(cells), labels="cell_type")
 
 
-def test_columns_that_are_no_labels(cells: Path) -> None:
+def test_columns_that_are_no_labels(cells: Path, labels: Labels) -> None:
     with pytest.raises(DataError, match="broken has codes without a category"):
         labels(cells, "broken")
     with pytest.raises(DataError, match=r"uneven has .* values and a mask of"):
         labels(cells, "uneven")
     with pytest.raises(DataError, match="__categories holds no labels"):
         labels(cells, "obs/__categories")
-    with pytest.raises(DataError, match="there must be 12 labels, one for each row, got"):
+    with pytest.raises(DataError, match="X must hold 12 values, one for each row, got"):
         labels(cells, "X")
     with pytest.raises(DataError, match="holds no labels: its values are complex128"):
-        as_classes(np.ones(3, dtype=complex), None, "file", 3)
+        as_classes(Field(np.ones(3, dtype=complex)), "file", 3)
 
 
-def test_columns_that_anndata_writes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_columns_that_anndata_writes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, labels: Labels
+) -> None:
     anndata = pytest.importorskip("anndata", reason="needs anndata, to write a file of its own")
     import pandas as pd
 

@@ -1,51 +1,37 @@
-"""Columns of labels in HDF5 files, as anndata has written them since 2019, and plain ones."""
+"""Columns in HDF5 files, as anndata has written them since 2019, and plain ones."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
-from pyvae.data.labels import as_classes
+from pyvae.data.fields import Field, Fields
 from pyvae.errors import DataError
 
-__all__ = ["read_labels"]
+__all__ = ["fields_of"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Column = tuple[Array, Array | None]  # values, and which of them are missing
 
 
-def read_labels(file: Any, path: Path, name: str | None, rows: int) -> Tensor | None:
-    """The labels as classes (rows,), or None where none are asked for and there is no ``Y``.
+def fields_of(file: Any, path: Path, asked: Collection[str]) -> Fields:
+    """The columns of ``obs``, and whatever else in the file is asked for by its name.
 
     Args:
         file: an open h5py.File
         path: its path, for messages
-        name: a column of ``obs``, or an item of the file; None for ``Y``
-        rows: how many labels there must be
-
-    Raises:
-        DataError: nothing has this name, or what has it holds no labels.
+        asked: names of columns or items
     """
-    if name is None:
-        if "Y" not in file or not hasattr(file["Y"], "shape"):
-            return None
-        name = "Y"
     obs = file.get("obs", {})
     columns = _columns(obs)
-    if name in columns:
-        item = obs[name]
-    elif name in file:
-        item = file[name]
-    elif columns:
-        raise DataError(f"{path} has no labels {name!r}; the columns of obs are {_list(columns)}")
-    else:
-        raise DataError(f"{path} has no {name!r}; it holds {_list(file)}")
-    where = f"{path}: {name}"
-    values, missing = _column(file, item, where)
-    return as_classes(values, missing, where, rows)
+    lists = [name for name in file if len(getattr(file[name], "shape", ())) == 1]
+
+    def read(name: str) -> Field:
+        return _column(file, obs[name] if name in columns else file[name], f"{path}: {name}")
+
+    return Fields([*columns, *lists, *(name for name in asked if name in file)], read)
 
 
 def _columns(obs: Any) -> list[str]:
@@ -56,17 +42,13 @@ def _columns(obs: Any) -> list[str]:
     return [name for name in obs if name not in (index, "__categories")]
 
 
-def _list(names: Any) -> str:
-    return ", ".join(names) or "nothing"
-
-
-def _column(file: Any, item: Any, where: str) -> Column:
+def _column(file: Any, item: Any, where: str) -> Field:
     """Each encoding's values, and which of them are missing where it can say so."""
     if hasattr(item, "shape"):
         values = np.asarray(item[()])
         categories = item.attrs.get("categories") if hasattr(item, "attrs") else None
         if categories is None:
-            return values, None
+            return Field(values)
         return _chosen(values, _column(file, file[categories], where), where)  # anndata 0.7
     if "codes" in item and "categories" in item:
         return _chosen(item["codes"][()], _column(file, item["categories"], where), where)
@@ -74,17 +56,17 @@ def _column(file: Any, item: Any, where: str) -> Column:
         values, missing = item["values"][()], item["mask"][()]
         if missing.shape != values.shape:
             raise DataError(f"{where} has {values.shape} values and a mask of {missing.shape}")
-        return values, missing
+        return Field(values, missing)
     raise DataError(f"{where} holds no labels")
 
 
-def _chosen(codes: Array, categories: Column, where: str) -> Column:
+def _chosen(codes: Array, categories: Field, where: str) -> Field:
     """The category of each code; -1 is a missing one."""
-    names, _ = categories
+    names = categories.values
     if codes.dtype.kind not in "iu" or (
         codes.size and not -1 <= codes.min() <= codes.max() < len(names)
     ):
         raise DataError(f"{where} has codes without a category")
     if not len(names):
-        return np.zeros(codes.shape, dtype=np.int64), codes < 0
-    return names[codes], codes < 0
+        return Field(np.zeros(codes.shape, dtype=np.int64), codes < 0)
+    return Field(names[codes], codes < 0)

@@ -1,0 +1,192 @@
+"""Conditions of rows (labels, covariates) as vectors, and what each place of them means."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pyvae.data.fields import Field
+from pyvae.errors import DataError
+from pyvae.hints import did_you_mean
+
+__all__ = ["Condition", "Conditions"]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One condition, and the places that it takes.
+
+    A category is a one in its place; a number is standardized. The last place says whether the
+    value is missing, and the others are 0 then.
+
+    Args:
+        name: what it is called
+        kind: "categories" or "number"
+        categories: the names of the categories
+        mean, std: of a number, over the training rows
+    """
+
+    name: str
+    kind: Literal["categories", "number"]
+    categories: tuple[str, ...] = ()
+    mean: float = 0.0
+    std: float = 1.0
+
+    @classmethod
+    def of(cls, name: str, values: Field, train: int) -> Condition:
+        """A condition from all values of a field, of which the first ``train`` are for training.
+
+        Raises:
+            DataError: a number that is infinite, or no value in any of the training rows.
+        """
+        absent = values.absent
+        if absent[:train].all():
+            raise DataError(f"the condition {name!r} is missing in all rows for training")
+        if not values.numeric:
+            return cls(name, "categories", tuple(sorted(set(values.texts()[~absent]))))
+        numbers = values.values.astype(np.float64)
+        if not np.isfinite(numbers[~absent]).all():
+            raise DataError(f"the condition {name!r} holds infinite numbers")
+        seen = numbers[:train][~absent[:train]]
+        return cls(name, "number", mean=float(seen.mean()), std=float(seen.std()) or 1.0)
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """What each place means."""
+        values = [f"{self.name}={c}" for c in self.categories] or [self.name]
+        return (*values, f"{self.name} missing")
+
+    def encode(self, values: Field) -> Tensor:
+        """Values (B,) as float32 (B, len(places)).
+
+        Raises:
+            DataError: a category that is none of these, or what is no finite number.
+        """
+        absent = values.absent
+        encoded = np.zeros((len(absent), len(self.places)), dtype=np.float32)
+        encoded[absent, -1] = 1
+        present = np.flatnonzero(~absent)
+        if self.kind == "categories":
+            place = self._place_of()
+            found = {text: place(text) for text in set(values.texts()[present])}
+            encoded[present, [found[text] for text in values.texts()[present]]] = 1
+        else:
+            encoded[present, 0] = [
+                (self._number(value) - self.mean) / self.std for value in values.values[present]
+            ]
+        return torch.from_numpy(encoded)
+
+    def _place_of(self) -> Any:
+        exact = {name: place for place, name in enumerate(self.categories)}
+        lower = {name.lower(): place for name, place in exact.items()}
+
+        def place(text: str) -> int:
+            found = exact.get(text, lower.get(text.lower()))
+            if found is None:
+                near = did_you_mean(text, self.categories)
+                raise DataError(
+                    f"the condition {self.name!r} has no category {text!r}{near or '.'} "
+                    f"Categories: {', '.join(self.categories)}"
+                )
+            return found
+
+        return place
+
+    def _number(self, value: Any) -> float:
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise DataError(f"the condition {self.name!r} must be a finite number, got {value!r}")
+        return number
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a vector of conditions means: which places belong to which condition.
+
+    Args:
+        parts: the conditions, in the order of their places
+
+    >>> digit = Condition("digit", "categories", ("3", "7"))
+    >>> both = Conditions((digit, Condition("age", "number", mean=40.0, std=10.0)))
+    >>> both.places
+    ('digit=3', 'digit=7', 'digit missing', 'age', 'age missing')
+    >>> both.encode({"digit": 7, "age": 50}).tolist()  # one row
+    [[0.0, 1.0, 0.0, 1.0, 0.0]]
+    >>> both.encode({"age": [30, None]}).tolist()  # what is not said is missing
+    [[0.0, 0.0, 1.0, -1.0, 0.0], [0.0, 0.0, 1.0, 0.0, 1.0]]
+    """
+
+    parts: tuple[Condition, ...] = field(default=())
+
+    @property
+    def dim(self) -> int:
+        """The length C of the vector."""
+        return len(self.places)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the conditions."""
+        return tuple(part.name for part in self.parts)
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """What each place means (C of them)."""
+        return tuple(place for part in self.parts for place in part.places)
+
+    def encode(self, rows: Mapping[str, Any]) -> Tensor:
+        """Conditions by name as float32 (B, C); those that are not named are missing.
+
+        Args:
+            rows: for each condition one value, or B of them (a sequence, an array, a tensor, a
+                Field); None is a missing value
+
+        Raises:
+            DataError: an unknown condition or category, what is no number, or numbers of values
+                that differ.
+        """
+        for name in rows:
+            if name not in self.names:
+                raise DataError(
+                    f"there is no condition {name!r}{did_you_mean(name, self.names) or '.'} "
+                    f"Conditions: {', '.join(self.names) or 'none'}"
+                )
+        fields = {name: _field(values) for name, values in rows.items()}
+        sizes = {len(values.values) for values in fields.values()} or {1}
+        size = max(sizes)
+        if not sizes <= {1, size}:
+            counts = ", ".join(f"{len(v.values)} of {name}" for name, v in fields.items())
+            raise DataError(f"conditions must have as many values as each other, got {counts}")
+        nothing = Field(np.full(1, None, dtype=object))
+        encoded = [part.encode(fields.get(part.name, nothing)) for part in self.parts]
+        return torch.cat([one.expand(size, -1) for one in encoded], 1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, fit for JSON."""
+        return {"parts": [asdict(part) for part in self.parts]}
+
+    @classmethod
+    def from_dict(cls, saved: Mapping[str, Any]) -> Conditions:
+        """What :meth:`to_dict` gave."""
+        parts = [{**part, "categories": tuple(part["categories"])} for part in saved["parts"]]
+        return cls(tuple(Condition(**part) for part in parts))
+
+
+def _field(values: Any) -> Field:
+    if isinstance(values, Field):
+        return values
+    if isinstance(values, Tensor):
+        values = values.cpu().numpy()
+    if isinstance(values, np.ndarray):
+        return Field(np.atleast_1d(values))
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        values = [values]
+    return Field(np.array(list(values), dtype=object))

@@ -1,0 +1,126 @@
+"""The data set that a path stands for: read, split, with its labels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pyvae.data.base import DataSplits, Split
+from pyvae.data.fields import Field
+from pyvae.data.labels import as_classes
+from pyvae.data.options import check_options, lenient
+from pyvae.data.piece import Piece, join, read
+from pyvae.data.readers import parts_of, reader_of
+from pyvae.data.splitting import DEFAULT, SPLITS, check_fractions, cut, from_field
+from pyvae.data.values import Wanted
+from pyvae.errors import DataError
+from pyvae.registry import datasets, readers
+
+__all__ = ["file"]
+
+
+@datasets.register("file")
+def file(
+    *,
+    path: str | os.PathLike[str],
+    data_dir: str | os.PathLike[str] | None = None,
+    reader: str | None = None,
+    valid: str | os.PathLike[str] | None = None,
+    test: str | os.PathLike[str] | None = None,
+    labels: str | None = None,
+    fields: Sequence[str] = (),
+    split: str | None = None,
+    splits: Sequence[float] = DEFAULT,
+    values: str | None = None,
+    levels: int | None = None,
+    channels: str | None = None,
+    shape: Sequence[int] | None = None,
+    name: str | None = None,
+    **options: Any,
+) -> DataSplits:
+    """Your own files: images, arrays, tables, cells; ``--dataset PATH`` is short for this one.
+
+    The rows are shuffled and split 80 / 10 / 10 per cent, always in the same way, unless a column
+    or the files themselves say which rows are for what. A folder whose parts are called train,
+    valid and test is split so; a part that is missing is cut from the rows for training.
+
+    Args:
+        path: a file, or a folder
+        data_dir: ignored
+        reader: what reads it, one of ``pyvae.registry.readers.names()``; default: found
+        valid, test: files or folders with the rows of these splits
+        labels: the field that holds labels; default: the one that usually does, as ``Y`` in HDF5
+            files or the subfolders of images. Rows without a label are one class, "unlabelled"
+        fields: further fields to keep by name
+        split: the field that holds train, valid or test for each row
+        splits: the shares of training, validation and test rows
+        values: "counts", "corrected", "levels" or "real"; see :class:`pyvae.data.values.Wanted`
+        levels: the highest grey level, of data that are levels
+        channels: "first", "last" or "none": where the channels of images are
+        shape: the shape of one datum, where rows hold its numbers in a line
+        name: what the data set is called; default: the name of the path
+        options: those of the reader
+
+    Raises:
+        DataError: no such path, damaged or unknown files, values of another kind, or more of them
+            than fit into memory.
+        MissingExtraError: the library that reads them is not installed.
+    """
+    path = Path(path).expanduser()
+    parts = {key: Path(p).expanduser() for key, p in (("valid", valid), ("test", test)) if p}
+    places = {**(parts_of(path) if reader is None else {"train": path}), **parts}
+    kind = reader or reader_of(places["train"])
+    for place in places.values():
+        if not place.exists():
+            raise DataError(f"{place} does not exist")
+    check_options(kind, options, file)
+    part = readers.create(kind, **lenient(readers.get(kind), options))
+    wanted = Wanted(values, levels, channels, None if shape is None else tuple(shape))
+    fractions = check_fractions(splits, str(path))
+    if split is not None and len(places) > 1:
+        raise DataError(f"{path}: its parts are the splits already; leave out split={split}")
+    asked = [*fields, *([] if split is None else [split])]
+    pieces = [read(place, part, wanted, labels, asked) for place in places.values()]
+    whole = join(pieces)
+    given: dict[str, Tensor] = {}
+    if split is not None:
+        given = from_field(whole.fields[split], f"{path}: {split}")
+    elif len(places) > 1:
+        sizes = [len(piece.batch) for piece in pieces]
+        rows = torch.split(torch.arange(sum(sizes)), sizes)
+        given = dict(zip(places, rows, strict=True))
+    index = cut(len(whole.batch), fractions, str(path), given)
+    return _splits(name or path.stem, whole, index, fields)
+
+
+def _splits(
+    name: str, whole: Piece, index: Mapping[str, Tensor], fields: Sequence[str]
+) -> DataSplits:
+    y: Tensor | None = None
+    classes: tuple[str, ...] = ()
+    if whole.labels is not None:
+        where = f"{whole.where}: {whole.labels}"
+        y, classes = as_classes(whole.fields[whole.labels], where, len(whole.batch))
+    batch = Split(whole.batch.x, y, whole.batch.extras)
+    rows = [index[key].numpy() for key in SPLITS]
+
+    def cut_up(field: Field) -> tuple[Field, Field, Field]:
+        train, valid, test = (field.take(one) for one in rows)
+        return train, valid, test
+
+    train, valid, test = (batch.take(index[key]) for key in SPLITS)
+    return DataSplits(
+        name,
+        train,
+        valid,
+        test,
+        levels=whole.levels,
+        columns=whole.columns,
+        classes=classes,
+        fields={key: cut_up(whole.fields[key]) for key in fields},
+    )

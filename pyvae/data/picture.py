@@ -1,0 +1,79 @@
+"""A picture of a data set: images side by side, or histograms of what is no image."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pyvae.data.base import DataSplits, Split
+from pyvae.data.columns import Column
+from pyvae.errors import optional
+from pyvae.plots import image_grid, is_image, save_image
+from pyvae.storage import write_whole
+
+__all__ = ["draw"]
+
+_IMAGES, _ACROSS = 100, 10
+_PANELS, _BINS = 24, 40
+
+
+def draw(path: Path, data: DataSplits) -> None:
+    """Write a PNG of the training data.
+
+    Images are shown as a grid of 100 random ones; tables as a histogram for each column; counts as
+    one of the totals of rows; anything else as one of all values.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if is_image(data.data_shape):
+        some = data.train.subset(_IMAGES).x.float()
+        save_image(path, image_grid(_unit(some, data.levels), _ACROSS))
+    elif data.columns:
+        _histograms(path, [_column(data.train, i, c) for i, c in enumerate(data.columns[:_PANELS])])
+    elif "library" in data.train.extras:
+        totals = data.train.extras["library"]
+        _histograms(path, [("total counts of a row", totals, ())])
+    else:
+        mask = data.train.extras.get("mask")
+        x = data.train.x if mask is None else data.train.x[mask]
+        _histograms(path, [("all values", x, ())])
+
+
+def _unit(x: Tensor, levels: int | None) -> Tensor:
+    """Values between 0 and 1: levels by the highest, others by the range that they have."""
+    if levels is not None:
+        return x / levels
+    low, high = x.min(), x.max()
+    return (x - low) / (high - low).clamp(min=1e-12)
+
+
+def _column(split: Split, place: int, column: Column) -> tuple[str, Tensor, tuple[str, ...]]:
+    values, mask = split.x[:, place], split.extras.get("mask")
+    return column.name, values if mask is None else values[mask[:, place]], column.categories
+
+
+def _histograms(path: Path, panels: list[tuple[str, Tensor, tuple[str, ...]]]) -> None:
+    across = min(4, len(panels))
+    down = -(-len(panels) // across)
+    figure: Any = optional("matplotlib.figure").Figure(
+        figsize=(3 * across + 1, 2.4 * down + 0.4), layout="constrained"
+    )
+    for place, (name, values, categories) in enumerate(panels):
+        axes = figure.add_subplot(down, across, place + 1)
+        if categories:
+            counts = torch.bincount(values.long(), minlength=len(categories)).tolist()
+            order = sorted(range(len(counts)), key=lambda i: -counts[i])[:12]
+            axes.bar([categories[i][:14] for i in order], [counts[i] for i in order])
+            axes.tick_params(axis="x", rotation=60)
+        else:
+            axes.hist(values.flatten().float().numpy(), bins=_BINS)
+        axes.set_title(name[:30], fontsize=9)
+        axes.tick_params(labelsize=7)
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=110)
+    write_whole(path, content.getvalue())

@@ -1,0 +1,149 @@
+"""What can be asked of any data set: log1p, standardized values, conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from pyvae.data.base import DataSplits, Split
+from pyvae.data.conditions import Condition, Conditions
+from pyvae.data.fields import Field
+from pyvae.data.labels import UNLABELLED
+from pyvae.errors import DataError
+
+__all__ = ["LABEL", "log1p", "standardize", "with_conditions"]
+
+LABEL = "label"  # the condition that is the class of a row
+_ROWS = 10_000  # looked at at a time
+
+
+def log1p(data: DataSplits) -> DataSplits:
+    """log(1 + x) in the place of x, in each column that is a number.
+
+    Raises:
+        DataError: grey levels, or values below 0.
+    """
+    _check_real(data, "log1p")
+    chosen = _number_columns(data)
+    for name, split in data.splits.items():
+        if len(split) and float(split.x[:, chosen].min()) < 0:
+            raise DataError(
+                f"{data.name}: log1p needs values of at least 0, the {name} split has others"
+            )
+
+    def logs(split: Split) -> Split:
+        x = split.x.clone()
+        x[:, chosen] = x[:, chosen].log1p()
+        return replace(split, x=x)
+
+    columns = tuple(replace(c, kind="real") if c.kind == "counts" else c for c in data.columns)
+    return replace(data.map(logs), columns=columns)
+
+
+def standardize(data: DataSplits) -> DataSplits:
+    """x with mean 0 and standard deviation 1 over the training rows, where columns are numbers.
+
+    Values that are missing count for nothing; what does not vary is only centred.
+
+    Raises:
+        DataError: grey levels.
+    """
+    _check_real(data, "standardize")
+    mean, std = _moments(data.train)
+    left = torch.ones(data.data_shape, dtype=torch.bool)
+    left[_number_columns(data)] = False
+    mean, std = mean.masked_fill(left, 0), std.masked_fill(left, 1)
+
+    def scaled(split: Split) -> Split:
+        x = (split.x - mean) / std
+        mask = split.extras.get("mask")
+        return replace(split, x=x if mask is None else x.masked_fill(~mask, 0))
+
+    columns = tuple(replace(c, kind="real") if c.kind == "counts" else c for c in data.columns)
+    return replace(data.map(scaled), columns=columns, scale=(mean, std))
+
+
+def with_conditions(data: DataSplits, names: Sequence[str]) -> DataSplits:
+    """The data set with the extra "condition" (B, C), and what it means.
+
+    Args:
+        data: the data set, with the fields of these names
+        names: of fields, or "label" for the classes
+
+    Raises:
+        DataError: no such field, or one from which no condition can be made.
+    """
+    parts, encoded = [], []
+    for name in names:
+        fields = _fields(data, name)
+        parts.append(Condition.of(name, Field.cat(fields), len(data.train)))
+        encoded.append([parts[-1].encode(field) for field in fields])
+    vectors = [torch.cat(split, 1) for split in zip(*encoded, strict=True)]
+    train, valid, test = (
+        replace(split, extras={**split.extras, "condition": vector})
+        for split, vector in zip(data.splits.values(), vectors, strict=True)
+    )
+    conditions = Conditions(tuple(parts))
+    return replace(data, train=train, valid=valid, test=test, conditions=conditions)
+
+
+def _fields(data: DataSplits, name: str) -> tuple[Field, ...]:
+    if name in data.fields:
+        return data.fields[name]
+    if name != LABEL:
+        known = [*data.fields, *([LABEL] if data.train.y is not None else [])]
+        raise DataError(
+            f"{data.name} has no condition {name!r}; it has {', '.join(known) or 'none'}"
+        )
+    return tuple(_classes(data, split) for split in data.splits.values())
+
+
+def _classes(data: DataSplits, split: Split) -> Field:
+    if split.y is None:
+        raise DataError(
+            f"{data.name} has no labels that could be a condition; a column is one by labels=NAME"
+        )
+    codes = split.y.tolist()
+    names = [data.classes[code] if data.classes else str(code) for code in codes]
+    return Field.of([None if name == UNLABELLED else name for name in names])
+
+
+def _check_real(data: DataSplits, what: str) -> None:
+    if data.levels is not None or not data.train.x.is_floating_point():
+        has = f"levels from 0 to {data.levels}" if data.levels else f"{data.train.x.dtype} values"
+        raise DataError(
+            f"{data.name} has {has}; {what}=true is for real values and counts (values=real reads "
+            f"the levels of a file as numbers)"
+        )
+
+
+def _number_columns(data: DataSplits) -> list[int]:
+    """The first index of x that are numbers: all, but for columns of bits and categories."""
+    if not data.columns:
+        return list(range(data.data_shape[0]))
+    return [i for i, c in enumerate(data.columns) if c.kind in ("real", "counts")]
+
+
+def _moments(split: Split) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of what is observed; 1 for what does not vary."""
+    mask = split.extras.get("mask")
+    count, total = _sums(split.x, mask, None)
+    mean = total / count.clamp(min=1)
+    _, squares = _sums(split.x, mask, mean)
+    std = (squares / count.clamp(min=1)).sqrt()
+    return mean.float(), std.masked_fill(std == 0, 1).float()
+
+
+def _sums(x: Tensor, mask: Tensor | None, mean: Tensor | None) -> tuple[Tensor, Tensor]:
+    """How many values are observed; the sum of them, or of their squared distances to a mean."""
+    count = torch.zeros(x.shape[1:], dtype=torch.float64)
+    total = torch.zeros(x.shape[1:], dtype=torch.float64)
+    for start in range(0, len(x), _ROWS):
+        rows = x[start : start + _ROWS].double()
+        seen = torch.ones_like(rows) if mask is None else mask[start : start + _ROWS].double()
+        count += seen.sum(0)
+        total += ((rows if mean is None else (rows - mean).square()) * seen).sum(0)
+    return count, total

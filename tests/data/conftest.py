@@ -1,0 +1,36 @@
+"""What several tests of data share."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyvae.batch import Batch
+from pyvae.data.labels import as_classes
+from pyvae.data.piece import read
+from pyvae.data.readers import reader_of
+from pyvae.data.values import Wanted
+from pyvae.registry import readers
+
+
+@pytest.fixture
+def whole() -> Callable[..., tuple[Batch, int | None]]:
+    """Reads a file in its own order: all rows, and their highest level."""
+    return read_whole
+
+
+def read_whole(path: Path, labels: str | None = None, **options: Any) -> tuple[Batch, int | None]:
+    kind = reader_of(path)
+    own = inspect.signature(readers.get(kind)).parameters
+    part = readers.create(kind, **{n: v for n, v in options.items() if n in own})
+    wanted = Wanted(**{n: v for n, v in options.items() if n not in own})
+    piece = read(path, part, wanted, labels, [])
+    y = None
+    if piece.labels is not None:
+        where = f"{path}: {piece.labels}"
+        y = as_classes(piece.fields[piece.labels], where, len(piece.batch))[0]
+    return Batch(piece.batch.x, y, piece.batch.extras), piece.levels

@@ -1,0 +1,114 @@
+"""Conditions: from labels and columns to vectors, and from a command line to the same vectors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pyvae import data
+from pyvae.data.conditions import Condition, Conditions
+from pyvae.data.fields import Field
+from pyvae.errors import DataError
+
+
+def test_the_label_of_a_registered_data_set() -> None:
+    digits = data.load("digits", conditions="label")
+    assert digits.conditions is not None and digits.conditions.dim == 11
+    for split in digits.splits.values():
+        vector = split.extras["condition"]
+        assert vector.shape == (len(split), 11) and vector.dtype == torch.float32
+        assert split.y is not None and torch.equal(vector.argmax(1), split.y)
+        assert bool((vector.sum(1) == 1).all())
+    with pytest.raises(DataError, match="toy2d has no labels that could be a condition"):
+        data.load("toy2d", conditions="label")
+    with pytest.raises(DataError, match="digits has no condition 'age'; it has label"):
+        data.load("digits", conditions=["label", "age"])
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    path = tmp_path / "people.csv"
+    lines = [f"{i},{20 + i % 50},{'fm'[i % 2]},{i % 3}" for i in range(60)]
+    lines[5], lines[6] = "5,,f,1", "6,30,,1"
+    path.write_text("\n".join(["x,age,sex,group", *lines]))
+    return path
+
+
+def test_columns_are_conditions_and_no_data(people: Path) -> None:
+    found = data.load(people, conditions=["age", "sex", "label"], labels="group")
+    assert [column.name for column in found.columns] == ["x"]
+    assert found.conditions is not None
+    assert found.conditions.places == (
+        *("age", "age missing", "sex=f", "sex=m", "sex missing"),
+        *("label=0", "label=1", "label=2", "label missing"),
+    )
+    condition = torch.cat([split.extras["condition"] for split in found.splits.values()])
+    x = torch.cat([split.x for split in found.splits.values()])[:, 0]
+    five, six = condition[x == 5][0], condition[x == 6][0]
+    assert five.tolist() == [0, 1, 1, 0, 0, 0, 1, 0, 0]
+    assert six[1:].tolist() == [0, 0, 0, 1, 0, 1, 0, 0]
+    train = found.train.extras["condition"]
+    seen = train[train[:, 1] == 0, 0]
+    assert seen.mean().item() == pytest.approx(0, abs=1e-5)
+    assert seen.std(correction=0).item() == pytest.approx(1, abs=1e-5)
+    part = found.conditions.parts[0]
+    assert condition[x == 0][0, 0].item() == pytest.approx((20 - part.mean) / part.std, rel=1e-5)
+
+
+def test_what_is_saved_encodes_the_same(people: Path) -> None:
+    found = data.load(people, conditions=["age", "sex"])
+    assert found.conditions is not None
+    again = Conditions.from_dict(json.loads(json.dumps(found.conditions.to_dict())))
+    assert again == found.conditions
+    rows = {"age": [30, None], "sex": ["M", "f"]}  # letters may be large or small
+    assert torch.equal(again.encode(rows), found.conditions.encode(rows))
+
+
+def test_values_in_every_form() -> None:
+    both = Conditions(
+        (Condition("digit", "categories", ("3", "7")), Condition("size", "number", (), 1.0, 2.0))
+    )
+    expected = torch.tensor([[0.0, 1, 0, 1, 0]]).expand(2, -1)
+    for digits in (
+        [7, 7],
+        ["7", "7"],
+        np.array([7, 7]),
+        torch.tensor([7, 7]),
+        np.array([7.0, 7.0]),
+    ):
+        assert torch.equal(both.encode({"digit": digits, "size": 3}), expected)
+    assert torch.equal(both.encode({"digit": "7", "size": "3"}), expected[:1])
+    assert both.encode({}).tolist() == [[0, 0, 1, 0, 1]]
+    assert both.encode({"size": torch.tensor([float("nan")])}).tolist() == [[0, 0, 1, 0, 1]]
+    for rows, said in (
+        ({"digit": 8}, "'digit' has no category '8'.* Categories: 3, 7"),
+        ({"size": "big"}, "'size' must be a finite number, got 'big'"),
+        ({"size": float("inf")}, "'size' must be a finite number, got inf"),
+        ({"digits": 7}, "no condition 'digits'; did you mean 'digit'.* Conditions: digit, size"),
+        ({"digit": [3, 7], "size": [1, 2, 3]}, "as many values as each other, got 2 of digit, 3"),
+    ):
+        with pytest.raises(DataError, match=said):
+            both.encode(rows)
+
+
+def test_categories_of_held_out_rows_are_known_too() -> None:
+    """A class that only the test split has must have its place."""
+    values = Field.of(["a"] * 9 + ["b"])
+    assert Condition.of("kind", values, train=8).categories == ("a", "b")
+    with pytest.raises(DataError, match="missing in all rows for training"):
+        Condition.of("kind", Field.of([None, None, "a"]), train=2)
+    constant = Condition.of("size", Field.of([3.0, 3.0, 4.0]), train=2)
+    assert constant.encode(Field.of([3.0, 4.0]))[:, 0].tolist() == [0, 1]
+
+
+def test_unlabelled_rows_are_missing_conditions(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.ones((20, 2)), y=np.array([1.0, np.nan] * 10))
+    found = data.load(tmp_path / "a.npz", conditions="label")
+    assert found.classes == ("1", "unlabelled") and found.conditions is not None
+    assert found.conditions.places == ("label=1", "label missing")
+    assert found.train.y is not None
+    assert torch.equal(found.train.extras["condition"].argmax(1), found.train.y)

@@ -1,0 +1,243 @@
+"""Tables: the kinds of columns that are found, what is missing, and the place of what is wrong."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pyvae import data
+from pyvae.data.columns import Column
+from pyvae.errors import DataError, MissingExtraError
+
+polars = pytest.importorskip("polars", reason='needs polars: pip install "pyvae-fused[tables]"')
+
+ROWS = 40
+RNG = np.random.default_rng(0)
+
+
+def frame() -> polars.DataFrame:  # type: ignore[name-defined]
+    return polars.DataFrame(
+        {
+            "height": RNG.normal(170, 10, ROWS),
+            "alive": [i % 2 == 0 for i in range(ROWS)],
+            "bit": [i % 2 for i in range(ROWS)],
+            "visits": [i % 7 for i in range(ROWS)],
+            "change": [i - 20 for i in range(ROWS)],
+            "city": [("Rome", "Oslo", "Lima")[i % 3] for i in range(ROWS)],
+            "who": [f"person {i}" for i in range(ROWS)],
+        }
+    )
+
+
+def write(path: Path, table: polars.DataFrame) -> Path:  # type: ignore[name-defined]
+    if path.suffix == ".parquet":
+        table.write_parquet(path)
+    else:
+        table.write_csv(path, separator="\t" if path.suffix == ".tsv" else ",")
+    return path
+
+
+@pytest.mark.parametrize("name", ["people.csv", "people.tsv", "people.parquet", "PEOPLE.CSV"])
+def test_columns_are_found(tmp_path: Path, name: str) -> None:
+    table = frame()
+    path = write(tmp_path / name, table)
+    if name == "PEOPLE.CSV":
+        path.write_text(path.read_text().replace(",", ";"))
+    found = data.load(path, drop="who")
+    # text has no booleans that are certain: polars finds them all the same
+    assert found.columns == (
+        Column("height", "real"),
+        Column("alive", "bits"),
+        Column("bit", "bits"),
+        Column("visits", "counts"),
+        Column("change", "real"),
+        Column("city", "categories", ("Lima", "Oslo", "Rome")),
+    )
+    assert found.levels is None and found.train.x.dtype == torch.float32
+    x = torch.cat([split.x for split in found.splits.values()])
+    expected = table["height"].to_numpy()
+    np.testing.assert_allclose(np.sort(x[:, 0]), np.sort(expected), rtol=1e-6)
+    order = torch.randperm(ROWS, generator=torch.Generator().manual_seed(0))
+    cities = np.array(["Lima", "Oslo", "Rome"])[found.train.x[:, 5].long()]
+    assert cities.tolist() == table["city"].to_numpy()[order[:32]].tolist()
+
+
+def test_labels_and_kinds_that_are_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "people.csv", frame())
+    found = data.load(path, drop=["who"], labels="city", categories="visits", counts="bit")
+    assert found.classes == ("Lima", "Oslo", "Rome")
+    kinds = {column.name: column.kind for column in found.columns}
+    assert kinds == {
+        **{"height": "real", "alive": "bits", "bit": "counts", "visits": "categories"},
+        "change": "real",
+    }
+    with pytest.raises(DataError, match=r"change must hold whole numbers .* got -20 in row 0"):
+        data.load(path, drop="who", counts="change")
+    with pytest.raises(DataError, match=r"city \(real\) holds numbers but for 'Rome' in row 0"):
+        data.load(path, drop="who", real="city")
+    with pytest.raises(DataError, match="has no column 'shoes'; it has height, alive"):
+        data.load(path, drop="shoes")
+    with pytest.raises(DataError, match="'bit' is said to be real and counts"):
+        data.load(path, real="bit", counts="bit")
+
+
+def test_missing_values_are_masked(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    table = (
+        frame()
+        .drop("who")
+        .with_columns(
+            polars.when(polars.col("visits") == 3)
+            .then(None)
+            .otherwise(polars.col("city"))
+            .alias("city"),
+            polars.when(polars.col("visits") == 4)
+            .then(None)
+            .otherwise(polars.col("bit"))
+            .alias("bit"),
+        )
+    )
+    for name in ("a.csv", "a.parquet"):
+        found = data.load(write(tmp_path / name, table))
+        mask = torch.cat([split.extras["mask"] for split in found.splits.values()])
+        x = torch.cat([split.x for split in found.splits.values()])
+        assert mask.dtype == torch.bool and mask.shape == x.shape
+        assert (~mask).sum(0).tolist() == [0, 0, 6, 0, 0, 6]  # what 3 and 4 are of 40 numbers mod 7
+        assert bool((x[~mask] == 0).all()) and not bool(x.isnan().any())
+        assert found.columns[2].kind == "bits" and found.columns[5].categories[0] == "Lima"
+    assert "5 % of the values are missing; they are masked" in caplog.text
+    text = (tmp_path / "a.csv").read_text()
+    for word in ("NA", "nan", "?", "null"):
+        (tmp_path / "a.csv").write_text(text.replace(",,", f",{word},"))
+        assert "mask" in data.load(tmp_path / "a.csv").train.extras
+
+
+def test_a_table_of_pixels(tmp_path: Path) -> None:
+    pixels = RNG.integers(0, 256, (ROWS, 12))
+    path = tmp_path / "pixels.csv"
+    head = ",".join(["label", *(f"p{i}" for i in range(12))])
+    rows = np.column_stack([np.arange(ROWS) % 10, pixels])
+    np.savetxt(path, rows, "%d", ",", header=head, comments="")
+    found = data.load(path, labels="label", levels=255, shape=[1, 3, 4])
+    assert (found.data_shape, found.levels, found.train.x.dtype) == ((1, 3, 4), 255, torch.uint8)
+    assert found.columns == () and len(found.classes) == 10
+    with pytest.raises(DataError, match="shape=1,3,5 needs 15 numbers in each row, got 12"):
+        data.load(path, labels="label", levels=255, shape=[1, 3, 5])
+    with pytest.raises(DataError, match=r"must hold levels \(whole numbers from 0 to 16\)"):
+        data.load(path, labels="label", levels=16)
+    found = data.load(path, labels="label", values="counts")
+    assert torch.equal(found.train.extras["library"], found.train.x.sum(1))
+
+
+def test_a_table_of_bits_is_binary(tmp_path: Path) -> None:
+    path = write(tmp_path / "bits.csv", frame().select("alive", "bit"))
+    assert data.load(path).levels == 1
+
+
+BIG = 20_000
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("1,abc,x", "b holds numbers but for 'abc' in row 17000"),
+        ("1,2", "line 17002 has 2 values where the first has 3"),
+        ("1,2,x,4", "line 17002 has 4 values where the first has 3"),
+        ("1,inf,x", "b must hold finite numbers, got inf in row 17000"),
+        ("1,\udcff\udcfe,x", "line 17002 is not UTF-8 text"),
+    ],
+)
+def test_a_bad_row_deep_in_a_file(tmp_path: Path, line: str, said: str) -> None:
+    """Rows are counted from 0, lines from 1, and the first line holds the names."""
+    lines = ["a,b,c", *[f"{i},{i / 2},{'xyz'[i % 3]}" for i in range(BIG)]]
+    lines[17001] = line
+    path = tmp_path / "long.csv"
+    path.write_bytes("\n".join(lines).encode(errors="surrogateescape"))
+    with pytest.raises(DataError, match=said) as caught:
+        data.load(path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_files_that_are_no_tables(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    for text, said in (
+        ("", "is empty"),
+        ("a,b\n", "is empty: 0 rows of 2 columns"),
+        ("1,2\n" * 20, "first row holds numbers .* header=false"),
+        ("a,b\n" + "1,\n" * 20, "b holds no value at all; drop it"),
+    ):
+        path.write_text(text)
+        with pytest.raises(DataError, match=said):
+            data.load(path)
+    path.write_text("1,2\n" * 20)
+    assert data.load(path, header=False).data_shape == (2,)
+    table = polars.DataFrame({"day": [datetime.date(2020, 1, 1)] * 20, "x": range(20)})
+    with pytest.raises(DataError, match="day holds Date, of which no numbers can be made"):
+        data.load(write(tmp_path / "days.parquet", table))
+    table = polars.DataFrame({"who": [f"person {i}" for i in range(1001)]})
+    with pytest.raises(
+        DataError, match="who holds 1001 different texts: leave it out with drop=who"
+    ):
+        data.load(write(tmp_path / "many.parquet", table))
+    assert len(data.load(tmp_path / "many.parquet", categories="who").columns[0].categories) == 1001
+
+
+def test_damaged_parquet_files(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.parquet", frame())
+    content = path.read_bytes()
+    damaged = [content[: len(content) // 2], content[:-1], b"", b"PAR1" + bytes(100) + b"PAR1"]
+    for start in range(100, len(content) - 50, len(content) // 12):
+        damaged.append(content[:start] + bytes([255]) * 40 + content[start + 40 :])
+    refused = 0
+    for one in damaged:
+        path.write_bytes(one)
+        try:
+            data.load(path, drop="who")
+        except DataError as error:
+            refused += 1
+            assert str(path) in str(error) and "\n" not in str(error)
+    assert refused >= 5  # a byte of a number may be any other
+
+
+def test_a_table_that_would_not_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pyvae.data import memory
+
+    paths = [write(tmp_path / name, frame()) for name in ("a.csv", "a.parquet")]
+    monkeypatch.setattr(memory, "available_memory", lambda: 1000)
+    for path in paths:
+        with pytest.raises(DataError, match=r"would take .* of memory"):
+            data.load(path)
+
+
+def test_tables_that_are_split(tmp_path: Path) -> None:
+    """Categories are those of all files; what is missing in one has a mask in all."""
+    a = polars.DataFrame({"n": range(20), "city": ["Rome", "Oslo"] * 10})
+    b = polars.DataFrame({"n": [0.5, None, 2.0], "city": ["Lima", None, "Oslo"]})
+    for name, table in (("train", a), ("test", b)):
+        table.write_csv(tmp_path / f"{name}.csv")
+    by_folder = data.load(tmp_path)
+    by_option = data.load(tmp_path / "train.csv", test=str(tmp_path / "test.csv"))
+    for found in (by_folder, by_option):
+        assert [len(split) for split in found.splits.values()] == [18, 2, 3]
+        assert found.columns == (
+            Column("n", "real"),
+            Column("city", "categories", ("Lima", "Oslo", "Rome")),
+        )
+        assert found.test.x.tolist() == [[0.5, 0], [0, 0], [2, 1]]
+        assert found.test.extras["mask"].tolist() == [[True, True], [False, False], [True, True]]
+        assert found.train.x[:, 1].unique().tolist() == [1, 2]
+        assert bool(found.train.extras["mask"].all())
+    b.rename({"n": "number"}).write_csv(tmp_path / "test.csv")
+    with pytest.raises(DataError, match="they differ in n, number"):
+        data.load(tmp_path)
+
+
+def test_without_polars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.csv", frame())
+    monkeypatch.setitem(sys.modules, "polars", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "pyvae-fused\[tables\]"'):
+        data.load(path)
