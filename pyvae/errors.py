@@ -24,8 +24,8 @@ class MissingExtraError(UserError, ImportError):
     """A package that only a part of the library needs is not installed."""
 
 
-def optional(module: str) -> ModuleType:
-    """Import a module of the ``train`` extra.
+def optional(module: str, extra: str = "train") -> ModuleType:
+    """Import a module of one of the package's extras.
 
     Raises:
         MissingExtraError: the module is not installed; the message says what installs it.
@@ -36,5 +36,5 @@ def optional(module: str) -> ModuleType:
         package = module.partition(".")[0]
         raise MissingExtraError(
             f"{package} is needed for this and could not be imported ({error}); "
-            'pip install "pyvae-fused[train]"'
+            f'pip install "pyvae-fused[{extra}]"'
         ) from error
