@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pyvae import plots
+from pyvae.analysis.plane import manifold
 from pyvae.config import TrainConfig
 from pyvae.data import Split, View
 from pyvae.errors import RunError
@@ -120,9 +121,7 @@ def pictures(
         )
     if model.latent_dim == 2 and not model.side_inputs:
         gap = int(model.data_shape[-1] < 16)  # tiny images need a line between them
-        sheets["manifold.png"] = lambda: plots.image_grid(
-            plots.manifold(model) / white, 20, gap=gap
-        )
+        sheets["manifold.png"] = lambda: plots.image_grid(manifold(model) / white, 20, gap=gap)
     for name, sheet in sheets.items():
         tick()
         with seeded(seed, device):

@@ -9,6 +9,7 @@ import torch
 from torch.distributions import Normal
 
 from pyvae import VAE, plots
+from pyvae.analysis import manifold, manifold_latents
 
 
 def test_grid_places_each_image() -> None:
@@ -47,10 +48,10 @@ def test_saved_pixels_are_the_images(tmp_path: Path) -> None:
 
 
 def test_manifold_latents_are_quantiles_of_the_prior() -> None:
-    side = 10
-    z = plots.manifold_latents(side).view(side, side, 2)
+    size = 10
+    z = manifold_latents(size).view(size, size, 2)
     shares = Normal(0.0, 1.0).cdf(z)
-    steps = (torch.arange(side) + 0.5) / side
+    steps = (torch.arange(size) + 0.5) / size
     assert torch.allclose(shares[0, :, 0], steps, atol=1e-6)  # to the right
     assert torch.allclose(shares[:, 0, 1], steps.flip(0), atol=1e-6)  # upwards
 
@@ -58,12 +59,12 @@ def test_manifold_latents_are_quantiles_of_the_prior() -> None:
 def test_manifold_is_the_decoder_over_the_plane() -> None:
     torch.manual_seed(0)
     vae = VAE((1, 8, 8), latent_dim=2)
-    images = plots.manifold(vae, side=4)
+    images = manifold(vae, 4)
     assert images.shape == (16, 1, 8, 8)
-    z = plots.manifold_latents(4)
+    z = manifold_latents(4)
     assert torch.equal(images, vae.decode(z).mean)
     with pytest.raises(ValueError, match="must have 2 latents, got 3"):
-        plots.manifold(VAE((1, 8, 8), latent_dim=3))
+        manifold(VAE((1, 8, 8), latent_dim=3))
 
 
 def test_curve_of_a_run(tmp_path: Path) -> None:

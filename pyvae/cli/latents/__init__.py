@@ -1,0 +1,1 @@
+"""Commands from data to latents and back, and what lies between."""

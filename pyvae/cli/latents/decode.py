@@ -1,0 +1,52 @@
+"""``pyvae decode``."""
+
+from __future__ import annotations
+
+import argparse
+
+from pyvae.cli.run_arguments import add_run_arguments, nonnegative, open_model, open_run, other_data
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    add_run_arguments(parser)
+    parser.add_argument(
+        "--z", required=True, metavar="FILE", help="latents: .npy, .csv, .parquet or .h5ad"
+    )
+    parser.add_argument("--draws", action="store_true", help="draws of p(x|z), not its means")
+    parser.add_argument("--seed", type=nonnegative, default=0, metavar="N", help="of the draws")
+    parser.add_argument(
+        "--out", required=True, metavar="FILE", help=".npy, .csv, .parquet or .h5ad (obsm)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write what the model makes of latents, a row for each.
+
+    Side inputs are those of test data, one after the other: with ``--dataset`` from there, else
+    those that the run folder keeps.
+    """
+    import torch
+
+    from pyvae.analysis import decode
+    from pyvae.analysis.rows import check_latents
+    from pyvae.cli.tables import Table, check_table_target, read_latents, write_table
+    from pyvae.metrics import seeded
+    from pyvae.training.build import said_plainly
+
+    target = check_table_target(arguments.out)
+    folder, model = open_model(arguments)
+    with said_plainly():
+        check_latents("decode", model)
+        z = torch.from_numpy(read_latents(arguments.z, model.latent_dim))
+        if other_data(arguments):
+            _, model, view = open_run(arguments)
+            side = view.data.test.side(model.likelihood.side_inputs)
+        else:
+            side = folder.test_side(model)
+        with seeded(arguments.seed, next(model.parameters()).device):
+            x = decode(model, z, side, draws=arguments.draws)
+    write_table(target, Table("x", x.numpy()))
+    return 0

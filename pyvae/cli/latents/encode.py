@@ -1,0 +1,35 @@
+"""``pyvae encode``."""
+
+from __future__ import annotations
+
+import argparse
+
+from pyvae.cli.rows import about, add_row_arguments, chosen
+from pyvae.cli.run_arguments import open_run
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    add_row_arguments(parser)
+    parser.add_argument("--draws", action="store_true", help="draws of q(z|x), not its means")
+    parser.add_argument(
+        "--out", required=True, metavar="FILE", help=".npy, .csv, .parquet or .h5ad (obsm)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the latents of data, a row for each datum."""
+    from pyvae.analysis import encode
+    from pyvae.cli.tables import Table, check_table_target, write_table
+    from pyvae.metrics import seeded
+    from pyvae.training.build import said_plainly
+
+    target = check_table_target(arguments.out)
+    _, model, view = open_run(arguments)
+    selection = chosen(view, arguments)
+    with said_plainly(), seeded(arguments.seed, next(model.parameters()).device):
+        z = encode(model, selection.batches(model), draws=arguments.draws)
+    write_table(target, Table("z", z.numpy(), about=about(selection)))
+    return 0

@@ -1,0 +1,41 @@
+"""``pyvae score``."""
+
+from __future__ import annotations
+
+import argparse
+
+from pyvae.cli.rows import about, add_row_arguments, chosen
+from pyvae.cli.run_arguments import open_run, positive
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    add_row_arguments(parser)
+    parser.add_argument(
+        "--samples", type=positive, default=100, metavar="N", help="importance samples of each row"
+    )
+    parser.add_argument(
+        "--out", required=True, metavar="FILE", help=".npy, .csv, .parquet or .h5ad (obsm)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write log p(x) of each datum, in nats, and its standard error."""
+    import torch
+
+    from pyvae.analysis import score
+    from pyvae.cli.tables import Table, check_table_target, write_table
+    from pyvae.metrics import seeded
+    from pyvae.training.build import said_plainly
+
+    target = check_table_target(arguments.out)
+    _, model, view = open_run(arguments)
+    selection = chosen(view, arguments)
+    with said_plainly(), seeded(arguments.seed, next(model.parameters()).device):
+        found = score(model, selection.batches(model), arguments.samples)
+    values = torch.stack([found.log_likelihood, found.error], 1).numpy()
+    columns = ("log_likelihood", "standard_error")
+    write_table(target, Table("score", values, columns, about(selection)))
+    return 0
