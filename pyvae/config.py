@@ -29,6 +29,9 @@ PARTS = (
     "optimizer",
 )
 
+#: Figures that a run can be steered by.
+MONITORED = ("elbo", "log_likelihood", "reconstruction")
+
 
 def _part(default: str, help: str = "") -> Any:
     return setting(default, help or "see pyvae list", metavar="NAME")
@@ -113,10 +116,69 @@ did you mean 'dynamic'?
     optimizer: str = _part("adam", "adam, adamw, adagrad, rmsprop or sgd")
     optimizer_args: dict[str, Any] = field(default_factory=dict, metadata=_options("momentum=0.9"))
     lr: float = setting(1e-3, "learning rate", above=0, resumable="smaller")
-    lr_milestones: tuple[int, ...] = setting(
-        (), "epochs at which the learning rate is multiplied by --lr-gamma", metavar="EPOCH"
+    lr_schedule: str | None = setting(
+        None,
+        "how the learning rate goes on after the warm-up (default: step where there are "
+        "--lr-milestones, else constant)",
+        choices=("constant", "step", "linear", "cosine", "plateau"),
     )
-    lr_gamma: float = setting(0.1, "see --lr-milestones", above=0)
+    lr_warm_up: int = setting(
+        0, "steps in which the learning rate rises from near 0", least=0, metavar="N"
+    )
+    lr_milestones: tuple[int, ...] = setting(
+        (), "epochs at which --lr-schedule step multiplies by --lr-gamma", metavar="EPOCH"
+    )
+    lr_gamma: float = setting(0.1, "the factor of --lr-schedule step and plateau", above=0)
+    lr_end: float = setting(
+        0.0, "where --lr-schedule linear and cosine arrive with the last step", least=0
+    )
+    lr_patience: int = setting(
+        10,
+        "evaluations in a row without improvement of --monitor that --lr-schedule plateau endures",
+        least=0,
+        metavar="N",
+    )
+    clip_grad_norm: float | None = setting(
+        None, "the greatest norm of a gradient; one that is longer is scaled to it", above=0
+    )
+    max_skipped: int = setting(
+        0,
+        "steps in a row that may be skipped because their gradient is not finite; 0: none is "
+        "skipped",
+        least=0,
+        metavar="N",
+        resumable=True,
+    )
+    accumulate: int = setting(
+        1,
+        "parts that each batch is cut into and that go through the model in turn, for the same "
+        "step in less memory",
+        above=0,
+        metavar="N",
+    )
+    ema: float | None = setting(
+        None,
+        "decay of an exponential moving average of the weights, which is what is evaluated and "
+        "saved as the model",
+        above=0,
+        metavar="DECAY",
+    )
+    early_stopping: int | None = setting(
+        None,
+        "end after so many evaluations in a row without improvement of --monitor",
+        above=0,
+        metavar="N",
+        resumable=True,
+    )
+    monitor: str = setting(
+        "valid/elbo",
+        "the figure that early stopping, --keep and --lr-schedule plateau look at; higher is "
+        "better",
+        choices=tuple(f"{split}/{name}" for split in ("valid", "test") for name in MONITORED),
+    )
+    keep: int = setting(
+        0, "how many of the best models to keep beside the last one", least=0, metavar="N"
+    )
     seed: int = setting(
         0,
         "where the initial weights, the order of the data and all noise come from",
@@ -157,6 +219,8 @@ did you mean 'dynamic'?
             object.__setattr__(self, name, known.check(name, getattr(self, name)))
         if self.epochs is not None and self.steps is not None:
             raise UserError("give --epochs or --steps, not both")
+        self._check_schedule()
+        self._check_monitor()
 
     def total_steps(self, steps_per_epoch: int) -> int:
         """How many training steps the run has; 100 epochs where neither number is given."""
@@ -164,11 +228,42 @@ did you mean 'dynamic'?
             return self.steps
         return steps_per_epoch * (100 if self.epochs is None else self.epochs)
 
-    def lr_at(self, epoch: int) -> float:
-        """The learning rate of an epoch: lr * lr_gamma^(milestones reached)."""
-        return self.lr * self.lr_gamma ** sum(
-            epoch >= milestone for milestone in self.lr_milestones
-        )
+    @property
+    def schedule(self) -> str:
+        """The learning-rate schedule by name."""
+        return self.lr_schedule or ("step" if self.lr_milestones else "constant")
+
+    @property
+    def monitors(self) -> bool:
+        """Whether the run looks at the figure ``monitor``."""
+        return self.schedule == "plateau" or self.early_stopping is not None or self.keep > 0
+
+    def _check_schedule(self) -> None:
+        if self.lr_milestones and self.schedule != "step":
+            raise UserError(f"--lr-milestones go with --lr-schedule step, not {self.schedule}")
+        if self.lr_end > self.lr:
+            raise UserError(f"--lr-end must be at most --lr, which is {self.lr}, got {self.lr_end}")
+        if self.ema is not None and not self.ema < 1:
+            raise UserError(f"--ema must be below 1, got {self.ema}")
+        if self.accumulate > self.batch_size:
+            raise UserError(
+                f"--accumulate must be at most --batch-size, which is {self.batch_size}, "
+                f"got {self.accumulate}"
+            )
+
+    def _check_monitor(self) -> None:
+        if not self.monitors:
+            return
+        split, _, name = self.monitor.partition("/")
+        if split != self.eval_split:
+            raise UserError(
+                f"--monitor {self.monitor} is never evaluated, because --eval-split is "
+                f"{self.eval_split}"
+            )
+        if name == "log_likelihood" and (self.eval_every is None or not self.eval_samples):
+            raise UserError(
+                f"--monitor {self.monitor} needs --eval-every, and --eval-samples above 0"
+            )
 
     def is_default(self, name: str) -> bool:
         """Whether a setting has the value that it has when nothing is said."""

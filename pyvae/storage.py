@@ -19,7 +19,8 @@ from torch import Tensor
 
 __all__ = ["DamagedError", "digest", "load_tensors", "save_tensors", "write_whole"]
 
-CHECKSUM = "checksum"  # the key of the header under which it stands
+FACTS = "pyvae"  # the one key of the header: several have no fixed order, and so no fixed bytes
+CHECKSUM = "checksum"  # of the tensors, among the facts
 
 
 class DamagedError(ValueError):
@@ -80,6 +81,8 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Write tensors by name, and facts fit for JSON, with a checksum of the tensors.
 
+    The same tensors and facts give the same bytes.
+
     Raises:
         ImportError: safetensors is not installed.
         OSError: it cannot be written.
@@ -87,8 +90,8 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, 
     files = _safetensors().torch
     # clones: tensors that share memory are written each for itself
     whole = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-    header = {"pyvae": json.dumps(dict(facts)), CHECKSUM: digest(whole)}
-    content = files.save(whole, metadata=header)
+    header = json.dumps({**facts, CHECKSUM: digest(whole)})
+    content = files.save(whole, metadata={FACTS: header})
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, content)
 
@@ -109,12 +112,13 @@ def load_tensors(path: Path, *, verify: bool = True) -> tuple[dict[str, Tensor],
         with safetensors.safe_open(path, framework="pt") as file:
             header: dict[str, str] = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            facts: dict[str, Any] = json.loads(header.get("pyvae", "{}"))
+            facts: dict[str, Any] = json.loads(header.get(FACTS, "{}"))
             if not isinstance(facts, dict):
                 raise ValueError("its header holds no facts")
+            checksum = facts.pop(CHECKSUM, header.get(CHECKSUM))  # it once was a key beside them
     except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
         raise DamagedError(f"{path} is cut short or damaged: {error}") from error
-    if verify and header.get(CHECKSUM, digest(tensors)) != digest(tensors):
+    if verify and checksum is not None and checksum != digest(tensors):
         raise DamagedError(f"{path} is damaged: its tensors do not have the checksum it states")
     return tensors, facts
 

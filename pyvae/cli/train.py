@@ -120,11 +120,12 @@ def _resumed(arguments: argparse.Namespace, given: dict[str, Any]) -> Trainer:
         trainer = Trainer(config, parts, folder, quiet=arguments.quiet)
         trainer.resume(verify=not arguments.ignore_fingerprints)
         results = folder.path / "results.json"
-        if trainer.step >= trainer.total and results.is_file():
+        if trainer.finished and results.is_file():
+            early = trainer.step < trainer.total
+            larger = "--early-stopping" if early else "--steps or --epochs"
             raise UserError(
-                f"the run {folder.path} is complete ({trainer.step} steps); give a larger --steps "
-                f"or --epochs to train it further, or draw its pictures with "
-                f"pyvae plot {folder.quoted}"
+                f"the run {folder.path} is complete ({trainer.step} steps); give a larger {larger} "
+                f"to train it further, or draw its pictures with pyvae plot {folder.quoted}"
             )
         read_rows(folder.metrics)  # damaged ones are said before anything changes
         if config != before:
@@ -142,9 +143,9 @@ def _train(trainer: Trainer, stop: StopRequest) -> int:
     config, parts, folder = trainer.config, trainer.parts, trainer.folder
     trainer.fit(stop)
     tick = trainer.ticker(stop)
-    figures = final_figures(config, parts.model, parts.view, tick=tick)
+    figures = final_figures(config, trainer.outcome, parts.view, tick=tick)
     folder.write_json("results.json", results(config, figures, trainer.step))
-    drawn, _ = pictures(folder, parts.model, parts.view, config.seed, tick=tick)
+    drawn, _ = pictures(folder, trainer.outcome, parts.view, config.seed, tick=tick)
     print(table(figures, config.dataset))
     print(f"run folder: {folder.path} ({', '.join(drawn)})")
     return 0

@@ -58,15 +58,25 @@ class Batches:
 
     def next(self) -> Batch:
         """The next batch, with values as stored."""
+        return self.next_parts(1)[0]
+
+    def next_parts(self, parts: int, wanted: range | None = None) -> list[Batch]:
+        """The next batch, cut into parts of as equal sizes as can be.
+
+        Args:
+            parts: how many
+            wanted: which of them to take, and leave the others; None: all
+        """
         end = self.position + self.batch_size
         if len(self.split) - end < self.smallest:
             end = len(self.split)
         index = self._order[self.position : end]
+        cuts = index.tensor_split(parts) if parts > 1 else (index,)
+        taken = [self.split.take(cuts[i]) for i in (range(parts) if wanted is None else wanted)]
         self.position += len(index)
-        batch = self.split.take(index)
         if self.position >= len(self.split):
             self._begin_epoch()
-        return batch
+        return taken
 
     def _begin_epoch(self) -> None:
         self.epoch += 1

@@ -25,7 +25,7 @@ from pyvae.objectives import Objective
 from pyvae.training.describe import check_size, describe, moments, scale_advice
 from pyvae.training.evaluation import default_device
 from pyvae.training.fit import check_fit
-from pyvae.training.optimizers import build_optimizer
+from pyvae.training.optimization.optimizers import build_optimizer
 
 __all__ = ["Parts", "build", "build_data", "build_view", "said_plainly"]
 
@@ -60,10 +60,14 @@ class Parts:
     notes: list[str]
 
     def batches(self, config: TrainConfig) -> Batches:
-        """The minibatches of a run."""
-        return Batches(
-            self.view.data.train, config.batch_size, config.seed, self.objective.min_rows
-        )
+        """The minibatches of a run; each can be cut into its parts."""
+        return batches_of(config, self.view, self.objective)
+
+
+def batches_of(config: TrainConfig, shown: View, objective: Objective) -> Batches:
+    """Minibatches of training data, each of enough rows for every part that it is cut into."""
+    smallest = objective.min_rows * config.accumulate
+    return Batches(shown.data.train, config.batch_size, config.seed, smallest)
 
 
 @contextmanager
@@ -133,7 +137,7 @@ def build(config: TrainConfig) -> Parts:
         for phase in objective.phases(model):
             build_optimizer(config.optimizer, phase.parameters, config.lr, config.optimizer_args)
         _try(model, objective, shown)
-        batches = Batches(shown.data.train, config.batch_size, config.seed, objective.min_rows)
+        batches = batches_of(config, shown, objective)
     advice = scale_advice(config, model.likelihood, mean, std)
     steps = config.total_steps(batches.steps_per_epoch)
     notes = objective.notes(steps, -(-steps // batches.steps_per_epoch))

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
 from pyvae.errors import RunError
 from pyvae.storage import DamagedError, load_tensors, save_tensors
 
-__all__ = ["flatten_optimizer", "load", "load_optimizer", "rng_state", "save", "set_rng_state"]
+__all__ = ["flatten_optimizer", "load", "load_optimizer", "save"]
 
 Tensors = dict[str, Tensor]
 
@@ -67,18 +66,3 @@ def load_optimizer(
         for group in facts["groups"]
     ]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
-
-
-def rng_state(device: torch.device) -> Tensors:
-    """The state of torch's own generators, of the CPU and of the device in use."""
-    states = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        states["cuda"] = torch.cuda.get_rng_state(device)
-    return states
-
-
-def set_rng_state(states: Mapping[str, Tensor], device: torch.device) -> None:
-    """Put back what :func:`rng_state` took."""
-    torch.set_rng_state(states["cpu"])
-    if device.type == "cuda" and "cuda" in states:
-        torch.cuda.set_rng_state(states["cuda"], device)

@@ -69,13 +69,13 @@ class FiniteGuard:
     def __init__(self) -> None:
         self._names: tuple[str, ...] = ()
         self._rows: list[Tensor] = []
-        self._first = 0  # the step of the first row
-        self._copied: tuple[Tensor, int, torch.cuda.Event | None] | None = None
+        self._steps: list[int] = []  # of the rows
+        self._copied: tuple[Tensor, list[int], torch.cuda.Event | None] | None = None
 
     def add(self, step: int, names: Sequence[str], values: Tensor) -> None:
         """Take in the terms of a step, which was the ``step``-th."""
-        if not self._rows:
-            self._first, self._names = step, tuple(names)
+        self._names = tuple(names)
+        self._steps.append(step)
         self._rows.append(values)
 
     def look(self, *, wait: bool = False) -> None:
@@ -99,8 +99,8 @@ class FiniteGuard:
             rows = host.copy_(rows, non_blocking=True)
             event = torch.cuda.Event()
             event.record()
-        self._copied = rows, self._first, event
-        self._rows = []
+        self._copied = rows, self._steps, event
+        self._rows, self._steps = [], []
 
     def _arrived(self, wait: bool) -> bool:
         assert self._copied is not None
@@ -111,11 +111,11 @@ class FiniteGuard:
 
     def _examine(self) -> None:
         assert self._copied is not None
-        (rows, first, _), self._copied = self._copied, None
-        for i, row in enumerate(rows.tolist()):
+        (rows, steps, _), self._copied = self._copied, None
+        for step, row in zip(steps, rows.tolist(), strict=True):
             bad = [name for name, v in zip(self._names, row, strict=True) if not math.isfinite(v)]
             if bad:
                 # the part that is not finite before the sums that it makes so
                 name = min(bad, key=lambda n: n.startswith("loss") or n in SUMS)
                 value = row[self._names.index(name)]
-                raise NotFiniteError(f"{name} ({value:g})", first + i)
+                raise NotFiniteError(f"{name} ({value:g})", step)

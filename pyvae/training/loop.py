@@ -6,41 +6,26 @@ import time
 from collections.abc import Callable, Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from pyvae.batch import Batch
 from pyvae.config import TrainConfig
-from pyvae.errors import UserError, optional
+from pyvae.errors import UserError
 from pyvae.models.base import Model
-from pyvae.objectives import Objective
 from pyvae.training import checkpoint
 from pyvae.training.build import Parts
 from pyvae.training.evaluation import evaluate_split
 from pyvae.training.folder import RunFolder
 from pyvae.training.guard import FiniteGuard, NotFiniteError, divergence, first_not_finite
 from pyvae.training.loggers import CsvLog, TensorBoardLog
-from pyvae.training.optimizers import build_optimizer
+from pyvae.training.monitor import BestModels
+from pyvae.training.optimization.engine import Engine
+from pyvae.training.optimization.schedule import Schedule
 from pyvae.training.progress import Progress
 from pyvae.training.saving import SaveClock
 from pyvae.training.signals import Interrupted, StopRequest
 from pyvae.training.state import TrainingState
 
 __all__ = ["Trainer"]
-
-
-class _Losses(nn.Module):
-    """Model and objective as the one module whose forward Fabric wraps."""
-
-    def __init__(self, model: Model, objective: Objective) -> None:
-        super().__init__()
-        self.model = model
-        self.objective = objective
-
-    def forward(
-        self, x: Tensor, y: Tensor | None, extras: Mapping[str, Tensor], phase: str
-    ) -> tuple[Tensor, dict[str, Tensor]]:  # not a Batch: Fabric takes no frozen dataclass
-        result = self.objective(self.model, Batch(x, y, extras), phase=phase)
-        return result.loss, result.terms
 
 
 class Trainer:
@@ -61,17 +46,28 @@ class Trainer:
         self, config: TrainConfig, parts: Parts, folder: RunFolder, *, quiet: bool = False
     ) -> None:
         self.config, self.parts, self.folder, self.quiet = config, parts, folder, quiet
-        self.model, self.objective, self.view = parts.model, parts.objective, parts.view
+        self.view = parts.view
         self.batches = parts.batches(config)
         self.total = config.total_steps(self.batches.steps_per_epoch)
-        self._set_up()
-        binarization = torch.Generator(parts.device).manual_seed(config.seed)
-        self.state = TrainingState(
-            self.losses, self.optimizers, self.batches, binarization, parts.device
-        )
+        self.engine = Engine(config, parts)
+        self.schedule = Schedule(config, self.total)
+        best = BestModels(folder.path / "best", config.keep)
+        self.state = TrainingState(self.engine, self.batches, best)
         self.guard = FiniteGuard()
         self._clock = SaveClock()
         self.saved_step = 0  #: training steps of the state that is on disk
+
+    @property
+    def outcome(self) -> Model:
+        """The model that is evaluated and saved: the average of the weights with ``ema``."""
+        return self.engine.outcome
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are done, or evaluations have not improved for long enough."""
+        patience = self.config.early_stopping
+        early = patience is not None and self.state.monitor.waited >= patience
+        return early or self.step >= self.total
 
     @property
     def step(self) -> int:
@@ -101,15 +97,17 @@ class Trainer:
         self._csv = CsvLog(self.folder.metrics, self.step)
         self._board = TensorBoardLog(self.folder.path, self.step)
         self._bar = Progress(self.total, self.step, quiet=self.quiet)
-        self.model.train()
+        self.parts.model.train()
         try:
             while True:
                 if self._evaluation_due():
-                    self._record(self._evaluate(stop), time.monotonic() - begun)
+                    figures = self._evaluate(stop)
+                    self._heed(figures)
+                    self._record(figures, time.monotonic() - begun)
                     counters.evaluated = self.step
                 elif self.state.means.count >= self.config.log_every:
                     self._record({}, time.monotonic() - begun)
-                if self.step >= self.total:
+                if self.finished:
                     break
                 self.check(stop)
                 if self._clock.due():
@@ -141,14 +139,15 @@ class Trainer:
             try:
                 self.guard.look(wait=True)
                 tensors, facts = self.state.capture()
-                bad = first_not_finite(dict(self.losses.named_parameters()))
+                bad = first_not_finite(dict(self.engine.losses.named_parameters()))
                 if bad is not None:
                     raise NotFiniteError(bad.partition(".")[2], self.step)
             except NotFiniteError as error:
                 raise UserError(self._diverged(error)) from error
             if self.step:
-                self.model.save_pretrained(self.folder.path)
+                self.outcome.save_pretrained(self.folder.path)
             checkpoint.save(self.folder.checkpoint, tensors, facts)
+            self.state.best.tidy()
         self.saved_step = self.step
 
     def check(self, stop: StopRequest) -> None:
@@ -160,50 +159,37 @@ class Trainer:
         """What raises Interrupted, when it is called, if a stop was requested."""
         return lambda: self.check(stop)
 
-    def _set_up(self) -> None:
-        device, config = self.parts.device, self.config
-        self.fabric = optional("lightning_fabric").Fabric(
-            accelerator=device.type, devices=1, precision=config.precision
-        )
-        self.losses = _Losses(self.model, self.objective)
-        self.phases = self.objective.phases(self.model)
-        self.optimizers = {
-            phase.name: build_optimizer(
-                config.optimizer, phase.parameters, config.lr, config.optimizer_args
-            )
-            for phase in self.phases
-        }
-        wrapped = self.fabric.setup(self.losses, *self.optimizers.values())
-        self._forward, *optimizers = wrapped
-        self._wrapped = dict(zip(self.optimizers, optimizers, strict=True))
-        self._epoch = -1
-
     def _train_step(self) -> None:
-        epoch = self.batches.epoch
-        if epoch != self._epoch:
-            self._epoch = epoch
-            self._set_lr(self.config.lr_at(epoch))
-        stored = self.batches.next()
-        x = self.view.train_values(stored.x, self.state.generator)
-        self.objective.step_begin(self.step, epoch)
-        terms: dict[str, Tensor] = {}
-        for phase in self.phases:
-            optimizer = self._wrapped[phase.name]
-            optimizer.zero_grad()
-            loss, named = self._forward(x, stored.y, stored.extras, phase.name)
-            self.fabric.backward(loss)
-            optimizer.step()
-            terms["loss" if len(self.phases) == 1 else f"loss_{phase.name}"] = loss.detach()
-            terms |= named
-        values = self.state.means.add(terms)
-        self.state.counters.step += 1
-        self.state.counters.samples += len(x)
-        self.guard.add(self.step, tuple(terms), values)
+        counters, epoch = self.state.counters, self.batches.epoch
+        counters.rate = self.schedule.rate(self.step, epoch, self.state.monitor.reductions)
+        stored = self.batches.next_parts(self.config.accumulate)
+        terms = self.engine.step(self.step, epoch, counters.rate, stored)
+        counters.step += 1
+        counters.samples += sum(len(rows) for rows in stored)
+        if terms.skipped:
+            self._skip(terms.values)
+        else:
+            counters.skipped_last = 0
+            self.guard.add(self.step, tuple(terms.values), self.state.means.add(terms.values))
 
-    def _set_lr(self, lr: float) -> None:
-        for phase in self.phases:
-            for group in self.optimizers[phase.name].param_groups:
-                group["lr"] = lr * phase.lr_factor
+    def _skip(self, terms: Mapping[str, Tensor]) -> None:
+        """Leave a step out of the records, or end where there were too many in a row."""
+        counters = self.state.counters
+        counters.skipped += 1
+        counters.skipped_last += 1
+        if counters.skipped_last > self.config.max_skipped:
+            self.guard.look(wait=True)
+            values = torch.stack([value.detach().float() for value in terms.values()])
+            self.guard.add(self.step, tuple(terms), values)
+            self.guard.look(wait=True)
+
+    def _heed(self, figures: Mapping[str, float]) -> None:
+        """Let the figure that is monitored steer the run."""
+        if self.config.monitors:
+            figure = figures[self.config.monitor]
+            self.state.monitor.see(figure, self.config.lr_patience)
+            if self.config.keep:
+                self.state.best.offer(figure, self.step, self.outcome)
 
     def _evaluation_due(self) -> bool:
         if self.step in (0, self.state.counters.evaluated):
@@ -215,7 +201,7 @@ class Trainer:
     def _evaluate(self, stop: StopRequest) -> dict[str, float]:
         config = self.config
         figures = evaluate_split(
-            self.model,
+            self.outcome,
             self.view,
             self.view.held_out(config.eval_split),
             num_samples=0 if config.eval_every is None else config.eval_samples,
@@ -236,22 +222,19 @@ class Trainer:
             "epoch": self.step / self.batches.steps_per_epoch,
             "samples": self.state.counters.samples,
             "seconds": round(seconds, 3),
-            "lr": self._lr(),
+            "lr": self.state.counters.rate,
             **{f"train/{name}": value for name, value in terms.items()},
+            **({"train/skipped": self.state.counters.skipped} if self.config.max_skipped else {}),
             **figures,
         }
         self._csv.write(row)
         self._board.write(row)
         self._bar.show(row)
 
-    def _lr(self) -> float:
-        """The learning rate in force."""
-        return self.config.lr_at(max(self._epoch, 0))
-
     def _diverged(self, error: NotFiniteError) -> str:
         return divergence(
             error,
-            rate=self._lr(),
+            rate=self.state.counters.rate,
             advice=self.parts.advice,
             saved_step=self.saved_step,
             go_on=f"pyvae train --resume {self.folder.quoted} --lr {self.config.lr / 10:g}",

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import Tensor
 
 from pyvae.data import Batches
 from pyvae.errors import UserError
-from pyvae.training.checkpoint import flatten_optimizer, load_optimizer, rng_state, set_rng_state
+from pyvae.training.checkpoint import flatten_optimizer, load_optimizer
 from pyvae.training.means import Means
+from pyvae.training.monitor import BestModels, Monitor
+from pyvae.training.optimization.engine import Engine
 
 __all__ = ["Counters", "TrainingState"]
 
@@ -27,54 +27,59 @@ class Counters:
         samples: rows seen
         seconds: spent training
         evaluated: the last step that was evaluated
+        rate: the learning rate of the last step
+        skipped: steps that were skipped
+        skipped_last: of these, the last ones in a row
     """
 
     step: int = 0
     samples: int = 0
     seconds: float = 0.0
     evaluated: int = 0
+    rate: float = 0.0
+    skipped: int = 0
+    skipped_last: int = 0
 
 
 class TrainingState:
-    """Weights, optimizers, random generators, the place in the data, sums not recorded yet.
+    """Weights, their average, optimizers, the place in the data, sums not recorded yet.
+
+    Noise has no state: it is a function of the step.
 
     Args:
-        losses: the module that holds model and objective
-        optimizers: by the names of their phases
+        engine: what changes the weights
         batches: the minibatches
-        generator: of the binarization
-        device: whose random state belongs to it
+        best: the best models so far
     """
 
-    def __init__(
-        self,
-        losses: nn.Module,
-        optimizers: Mapping[str, Optimizer],
-        batches: Batches,
-        generator: torch.Generator,
-        device: torch.device,
-    ) -> None:
-        self.losses, self.optimizers, self.batches = losses, optimizers, batches
-        self.generator, self.device = generator, device
+    def __init__(self, engine: Engine, batches: Batches, best: BestModels) -> None:
+        self.engine, self.batches, self.best = engine, batches, best
         self.means = Means()
         self.counters = Counters()
+        self.monitor = Monitor()
 
     def capture(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors named ``group/key``, and facts fit for JSON."""
-        optimizers: dict[str, Any] = {}
+        engine, optimizers = self.engine, {}
         groups: dict[str, Mapping[str, Tensor]] = {
-            "losses": self.losses.state_dict(),
-            "rng": rng_state(self.device),
+            "losses": engine.losses.state_dict(),
             "batches": self.batches.state_dict(),
             "means": self.means.state_dict(),
-            "binarize": {"generator": self.generator.get_state()},
         }
-        for name, optimizer in self.optimizers.items():
+        if engine.average is not None:
+            groups["average"] = engine.average.state_dict()
+        for name, optimizer in engine.optimizers.items():
             groups[f"optimizer {name}"], optimizers[name] = flatten_optimizer(optimizer)
         tensors = {
             f"{group}/{key}": t for group, named in groups.items() for key, t in named.items()
         }
-        return tensors, {**asdict(self.counters), "optimizers": optimizers}
+        return tensors, {
+            **asdict(self.counters),
+            "optimizers": optimizers,
+            "monitor": asdict(self.monitor),
+            "best": self.best.kept,
+            "precision": engine.fabric.strategy.precision.state_dict(),
+        }
 
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """Put back what :meth:`capture` gave.
@@ -86,15 +91,20 @@ class TrainingState:
         for name, tensor in tensors.items():
             group, _, key = name.partition("/")
             groups.setdefault(group, {})[key] = tensor
+        engine = self.engine
         try:
-            self.losses.load_state_dict(groups["losses"])
-            for name, optimizer in self.optimizers.items():
+            engine.losses.load_state_dict(groups["losses"])
+            if engine.average is not None:
+                engine.average.load_state_dict(groups["average"])
+            for name, optimizer in engine.optimizers.items():
                 named = groups.get(f"optimizer {name}", {})
                 load_optimizer(optimizer, named, facts["optimizers"][name])
             self.batches.load_state_dict(groups["batches"])
-            self.means.load_state_dict(groups.get("means", {}), self.device)
-            self.generator.set_state(groups["binarize"]["generator"])
+            self.means.load_state_dict(groups.get("means", {}), engine.parts.device)
             self.counters = Counters(**{name: facts[name] for name in asdict(self.counters)})
-            set_rng_state(groups["rng"], self.device)
+            self.monitor = Monitor(**facts["monitor"])
+            self.best.kept = [(float(figure), int(step)) for figure, step in facts["best"]]
+            if facts["precision"]:
+                engine.fabric.strategy.precision.load_state_dict(facts["precision"])
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
             raise UserError(f"the checkpoint does not fit this run: {error}") from error

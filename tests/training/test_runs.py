@@ -26,7 +26,7 @@ from pyvae.settings import flag, settings_of
 from pyvae.training import RunFolder, StopRequest, Trainer, build, checkpoint
 from pyvae.training.loggers import CsvLog, read_rows
 from pyvae.training.means import Means
-from pyvae.training.optimizers import OPTIMIZERS, build_optimizer
+from pyvae.training.optimization.optimizers import OPTIMIZERS, build_optimizer
 
 SMALL = ["--encoder-args", "hidden=16", "--decoder-args", "hidden=16", "--quiet"]
 SMALL += ["--eval-samples", "3", "--log-every", "4"]
@@ -212,7 +212,7 @@ def test_each_phase_changes_its_own_parameters_only(tmp_path: Path) -> None:
         return dict(parts.model.state_dict()), trainer
 
     _, trainer = model_after("test_two_players")
-    assert list(trainer.optimizers) == ["model", "player"]
+    assert list(trainer.engine.optimizers) == ["model", "player"]
     assert set(rows(tmp_path / "test_two_players")[-1]) >= {
         "train/loss_model",
         "train/loss_player",
