@@ -65,6 +65,11 @@ did you mean 'dynamic'?
         metavar="DIR",
         resumable=True,
     )
+    condition: tuple[str, ...] = setting(
+        (),
+        "what the model is given with the data: label, or columns of the data, by name",
+        metavar="NAME",
+    )
     binarize: str = setting(
         "auto",
         "draw zeros and ones from grey levels, at each minibatch or once (default: dynamic for a "

@@ -26,6 +26,7 @@ COMMANDS = {
     "evaluate": ("evaluate", "the figures of a run: bounds, log p(x), active units"),
     "sample": ("sample", "draw samples of a run's model"),
     "reconstruct": ("reconstruct", "draw test data above their reconstructions"),
+    "transfer": ("transfer", "test data as they would be under another condition"),
     "encode": ("latents.encode", "write the latents of data"),
     "decode": ("latents.decode", "write what a run's model makes of latents"),
     "score": ("score", "write log p(x) of each datum, with its standard error"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from pyvae.cli.conditions import add_condition, given_conditions
 from pyvae.cli.pictures import check_target, write
 from pyvae.cli.run_arguments import (
     add_run_arguments,
@@ -23,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
     parser.add_argument("-n", "--number", type=positive, default=100, metavar="N")
     parser.add_argument("--draw", action="store_true", help="draw from p(x|z), not its mean")
+    add_condition(parser, "of all samples; several values give each column one of them")
     parser.add_argument("--seed", type=nonnegative, default=0, metavar="N")
     parser.add_argument("--out", metavar="FILE", help=".png or .npy (default: RUN/samples.png)")
 
@@ -41,12 +43,21 @@ def run(arguments: argparse.Namespace) -> int:
     target = check_target(
         arguments.out or str(Path(arguments.run) / "samples.png"), model.data_shape
     )
-    if other_data(arguments):
+    number = arguments.number
+    if arguments.condition:
+        side = given_conditions(folder, model, arguments.condition)
+        columns = len(side["condition"])
+        number = -(-number // columns) * columns
+    elif other_data(arguments):
         _, model, view = open_run(arguments)
         side = view.data.test.side(model.side_inputs)
     else:
         side = folder.test_side(model)
     with seeded(arguments.seed, next(model.parameters()).device):
-        values = samples(model, side, arguments.number, draw=arguments.draw)
+        values = samples(
+            model, side, number, draw=arguments.draw, columns=columns if arguments.condition else 1
+        )
+    across = columns if arguments.condition and columns > 1 else 10
     png = target.suffix == ".png"
-    return write(target, values, plots.image_grid(values / folder.white(), 10) if png else None)
+    sheet = plots.image_grid(values / folder.white(), across) if png else None
+    return write(target, values, sheet)

@@ -37,6 +37,8 @@ def table(figures: Evaluation, dataset: str, split: str = "test") -> str:
             ("KL(q(z) || p(z))", f"{parts.marginal_kl:.2f}"),
             ("total correlation", f"{parts.total_correlation:.2f}"),
         ]
+    if figures.accuracy is not None:
+        rows.append(("accuracy", f"{100 * figures.accuracy:.2f} %"))
     if figures.mmd is not None:
         rows.append(("MMD^2(q(z), p(z))", f"{figures.mmd:.4f}"))
     width = max(len(name) for name, _ in rows)

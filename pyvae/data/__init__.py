@@ -21,6 +21,7 @@ from pyvae.data.batches import Batches
 from pyvae.data.binarize import View, draw_bits, view
 from pyvae.data.columns import Column
 from pyvae.data.conditions import Conditions
+from pyvae.data.few_labels import few_labels
 from pyvae.data.options import lenient, names_of
 from pyvae.data.prepare import LABEL, log1p, standardize, with_conditions
 from pyvae.data.readers import is_path
@@ -42,6 +43,8 @@ __all__ = [
     "view",
 ]
 
+_FEW = {"labels_per_class": "per_class", "labels_seed": "seed", "labelled_share": "share"}
+
 
 def load(
     name: str | os.PathLike[str], /, data_dir: str | os.PathLike[str] | None = None, **options: Any
@@ -54,7 +57,9 @@ def load(
         data_dir: the folder of local files and downloads; default: the environment's
             PYVAE_DATA_DIR, else the user's cache folder
         options: the data set's own options, and for any data set ``conditions`` (names of fields,
-            or "label": they become the extra "condition"), ``log1p`` and ``standardize``
+            or "label": they become the extra "condition"), ``log1p``, ``standardize``, and
+            ``labels_per_class``, ``labels_seed`` and ``labelled_share``, which hide the labels of
+            all but a few training rows: see :func:`pyvae.data.few_labels.few_labels`
 
     Raises:
         UnknownPartError: no data set has this name.
@@ -74,6 +79,9 @@ def load(
     part = datasets.get(str(name))
     own = inspect.signature(part).parameters
     conditions = names_of(options.pop("conditions", ()))
+    few = {new: options.pop(old) for old, new in _FEW.items() if old in options}
+    if few and "per_class" not in few:
+        raise TypeError("labels_seed and labelled_share go with labels_per_class")
     after = {log1p: _asked("log1p", options, own), standardize: _asked("standardize", options, own)}
     if "fields" in own:
         asked = [*names_of(options.get("fields", ())), *(one for one in conditions if one != LABEL)]
@@ -82,6 +90,8 @@ def load(
     for function, wanted in after.items():
         if wanted:
             splits = function(splits)
+    if few:
+        splits = few_labels(splits, **few)
     return with_conditions(splits, conditions) if conditions else splits
 
 

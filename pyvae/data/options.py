@@ -47,6 +47,7 @@ def check_options(kind: str, options: Mapping[str, Any], common: Callable[..., A
     ]
     known = [name for name in known if name not in ("path", "data_dir", "fields")]
     known += ["conditions", "standardize", "log1p"]
+    known += ["labels_per_class", "labels_seed", "labelled_share"]
     for name in options:
         if name not in known:
             near = did_you_mean(name, known) or "."

@@ -14,7 +14,7 @@ from pyvae.data.fields import Field
 from pyvae.data.labels import UNLABELLED
 from pyvae.errors import DataError
 
-__all__ = ["LABEL", "log1p", "standardize", "with_conditions"]
+__all__ = ["LABEL", "log1p", "moments", "standardize", "with_conditions"]
 
 LABEL = "label"  # the condition that is the class of a row
 _ROWS = 10_000  # looked at at a time
@@ -52,10 +52,11 @@ def standardize(data: DataSplits) -> DataSplits:
         DataError: grey levels.
     """
     _check_real(data, "standardize")
-    mean, std = _moments(data.train)
+    mean, std = moments(data.train)
     left = torch.ones(data.data_shape, dtype=torch.bool)
     left[_number_columns(data)] = False
-    mean, std = mean.masked_fill(left, 0), std.masked_fill(left, 1)
+    mean = mean.masked_fill(left, 0).float()
+    std = std.masked_fill(left | (std == 0), 1).float()
 
     def scaled(split: Split) -> Split:
         x = (split.x - mean) / std
@@ -127,14 +128,14 @@ def _number_columns(data: DataSplits) -> list[int]:
     return [i for i, c in enumerate(data.columns) if c.kind in ("real", "counts")]
 
 
-def _moments(split: Split) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of what is observed; 1 for what does not vary."""
+def moments(split: Split) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of what is observed of each variable, in float64."""
     mask = split.extras.get("mask")
     count, total = _sums(split.x, mask, None)
     mean = total / count.clamp(min=1)
     _, squares = _sums(split.x, mask, mean)
     std = (squares / count.clamp(min=1)).sqrt()
-    return mean.float(), std.masked_fill(std == 0, 1).float()
+    return mean, std
 
 
 def _sums(x: Tensor, mask: Tensor | None, mean: Tensor | None) -> tuple[Tensor, Tensor]:

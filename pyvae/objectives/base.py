@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -51,6 +51,8 @@ class Objective(nn.Module, ABC):
     against the model.
     """
 
+    #: Names of the models that it is for; None: any of its kind of posterior.
+    models: ClassVar[tuple[str, ...] | None] = None
     data_size: int | None = None  #: rows of training data, set before ``bind`` by who trains
     min_rows: int = 1  #: rows that a minibatch must have: 2 where they are compared with each other
 

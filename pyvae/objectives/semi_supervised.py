@@ -53,6 +53,8 @@ class SemiSupervised(Objective):
     ['accuracy', 'classification', 'elbo', 'kl', 'log_likelihood']
     """
 
+    models = ("m2", "m1m2")
+
     def __init__(
         self, alpha: float = 50.0, concentration: float = 1.0, num_samples: int = 1
     ) -> None:

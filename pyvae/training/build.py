@@ -33,6 +33,7 @@ MODEL_PARTS = ("encoder", "decoder", "prior", "posterior", "likelihood")
 
 
 _ROWS = 1000  # training data that a prior may start from
+_CHECKED = 10_000  # data whose values are checked at a time
 
 # what parts raise about names, options, values, and packages that are not installed
 _SAID = (registry.UnknownPartError, TypeError, ValueError, NotImplementedError, ImportError)
@@ -88,7 +89,10 @@ def build_data(config: TrainConfig) -> DataSplits:
         UserError: unknown data, or files that are missing or damaged.
     """
     with said_plainly():
-        return load(config.dataset, config.data_dir, **config.dataset_args)
+        options = dict(config.dataset_args)
+        if config.condition:
+            options["conditions"] = config.condition
+        return load(config.dataset, config.data_dir, **options)
 
 
 def build_view(config: TrainConfig, data: DataSplits, likelihood: Likelihood) -> View:
@@ -230,6 +234,12 @@ def _check_names(config: TrainConfig) -> None:
                 f"there is no objective {config.objective!r}, but a preset, which is a whole "
                 f"system: --preset {preset}"
             ) from error
+    models = getattr(registry.objectives.get(config.objective), "models", None)
+    if models is not None and config.model not in models:
+        raise UserError(
+            f"the objective {config.objective!r} is for the model {' or '.join(models)} "
+            f"(--model {models[0]}), got {config.model!r}"
+        )
 
 
 def _preset_called(name: str) -> str | None:
@@ -246,11 +256,12 @@ def _check_values(model: Model, shown: View) -> None:
     """The likelihood looks at all data once, which no training step does again."""
     check = model.likelihood.check
     generator = torch.Generator().manual_seed(0)
-    for part in torch.split(shown.data.train.x, 10_000):
-        check(shown.train_values(part, generator))
-    for split in (shown.data.valid, shown.data.test):
-        for part in torch.split(split.x, 10_000):
-            check(shown.held_out_values(part))
+    for name, split in shown.data.splits.items():
+        for start in range(0, len(split), _CHECKED):
+            part = split[start : start + _CHECKED]
+            train = name == "train"
+            x = shown.train_values(part.x, generator) if train else shown.held_out_values(part.x)
+            check(x, *part.side(["mask"]).values())
 
 
 def _try(model: Model, objective: Objective, shown: View) -> None:

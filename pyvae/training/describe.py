@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from pyvae import registry
 from pyvae.config import TrainConfig
 from pyvae.data import DataSplits, View
+from pyvae.data.prepare import moments as observed_moments
 from pyvae.errors import UserError
 from pyvae.likelihoods import REAL, Likelihood
-from pyvae.metrics import Moments
 from pyvae.storage import digest
 
 __all__ = ["check_size", "describe", "fingerprint", "moments", "scale_advice"]
@@ -44,6 +44,7 @@ def describe(data: DataSplits, shown: View) -> dict[str, Any]:
         "levels": data.levels,
         "white": shown.white,
         "fingerprint": fingerprint(data),
+        **({"conditions": data.conditions.to_dict()} if data.conditions else {}),
     }
 
 
@@ -52,12 +53,9 @@ def moments(shown: View) -> tuple[Tensor, Tensor]:
 
     Of data that are drawn anew for each minibatch, those of the grey levels.
     """
-    found = Moments()
-    for part in torch.split(shown.data.train.x, ROWS):
-        found.add(part)
+    mean, std = observed_moments(shown.data.train)
     unit = 1 if shown.train_mode == "stored" else shown.data.levels or 1
-    mean, std = torch.as_tensor(found.mean) / unit, found.variance.sqrt() / unit
-    return mean.float(), std.float()
+    return (mean / unit).float(), (std / unit).float()
 
 
 def scale_advice(config: TrainConfig, likelihood: Likelihood, mean: Tensor, std: Tensor) -> str:

@@ -65,4 +65,5 @@ def _attempt(data: DataSplits, name: str, options: Mapping[str, Any], binarize: 
         binary=likelihood.binary,
         seed=0,
     )
-    likelihood.check(shown.train_values(shown.data.train.x, torch.Generator().manual_seed(0)))
+    x = shown.train_values(shown.data.train.x, torch.Generator().manual_seed(0))
+    likelihood.check(x, *shown.data.train.side(["mask"]).values())

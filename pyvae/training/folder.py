@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from pyvae.config import TrainConfig
-from pyvae.errors import RunError
+from pyvae.data.conditions import Conditions
+from pyvae.errors import RunError, UserError
 from pyvae.models.base import Model
 from pyvae.models.pretrained import WEIGHTS, save_config
 from pyvae.registry import models
@@ -239,6 +240,22 @@ class RunFolder:
         if missing:
             raise RunError(f"samples need {missing[0]}, which {self.path / SIDE} does not hold")
         return {name: tensors[name] for name in wanted}
+
+    def conditions(self) -> Conditions:
+        """What the model was given with the data.
+
+        Raises:
+            UserError: the model is given nothing.
+            RunError: ``train.json`` is damaged.
+        """
+        data = self.record().get("data", {})
+        saved = data.get("conditions") if isinstance(data, dict) else None
+        if saved is None:
+            raise UserError(f"{self.path} was trained without conditions (pyvae train --condition)")
+        try:
+            return Conditions.from_dict(saved)
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(f"{self.path / SETTINGS} is damaged: its conditions: {error}") from error
 
     def white(self) -> float:
         """The value of the data that is drawn as white.

@@ -25,7 +25,9 @@ TILES = 100  # images in a picture
 
 
 @torch.no_grad()
-def samples(model: Model, side: Mapping[str, Tensor], n: int, *, draw: bool = False) -> Tensor:
+def samples(
+    model: Model, side: Mapping[str, Tensor], n: int, *, draw: bool = False, columns: int = 1
+) -> Tensor:
     """The means of p(x|z), or draws from it, at n samples z of the prior: (n, *data_shape).
 
     Args:
@@ -33,13 +35,18 @@ def samples(model: Model, side: Mapping[str, Tensor], n: int, *, draw: bool = Fa
         side: side inputs of the model (B, ...) each, taken over and over
         n: how many
         draw: draws instead of means
+        columns: how many samples in a row share their latents, if p(z) knows of no side input
     """
     device = next(model.parameters()).device
     each = {
         name: value.to(device)[torch.arange(n, device=device) % len(value)]
         for name, value in side.items()
     }
-    p = model.decode(model.sample_prior(n, each), **each)
+    if columns > 1 and not model.prior_inputs:
+        z = model.sample_prior(n // columns, {}).repeat_interleave(columns, 0)
+    else:
+        z = model.sample_prior(n, each)
+    p = model.decode(z, **each)
     return p.sample() if draw else mean_or_sample(p)
 
 

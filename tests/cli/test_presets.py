@@ -26,6 +26,11 @@ SMALL = ["--encoder-args", "hidden=16", "--decoder-args", "hidden=16", "--quiet"
 SMALL += ["--eval-samples", "0", "--batch-size", "500"]
 
 
+def model_for(name: str) -> str:
+    """A model that the objective trains."""
+    return (objectives.get(name).models or ("vae",))[0]
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_trains(
     name: str, tmp_path: Path, grey_digits: Path, monkeypatch: pytest.MonkeyPatch
@@ -51,7 +56,7 @@ def test_every_preset_trains(
     assert all(math.isfinite(results[key]) for key in ("elbo", "kl", "log_likelihood"))
     kept = json.loads((out / "train.json").read_text())["settings"]
     preset = presets.create(name)
-    for key in preset.keys() - {"dataset", "epochs", "steps", "batch_size"}:
+    for key in preset.keys() - {"dataset", "dataset_args", "epochs", "steps", "batch_size"}:
         assert kept[key] == json.loads(json.dumps(preset[key])), key
     assert TrainConfig.from_dict(preset).dataset in ("digits", "mnist", "binarized_mnist")
 
@@ -59,7 +64,7 @@ def test_every_preset_trains(
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_every_objective_resumes(name: str, tmp_path: Path, stop_at: Callable[[int], None]) -> None:
     """Bitwise: weights and whatever else the run ends with."""
-    options = [*SMALL, "--objective", name, "--steps", "8"]
+    options = [*SMALL, "--objective", name, "--model", model_for(name), "--steps", "8"]
     if name in ("aae", "factor_vae"):
         options += ["--objective-args", "hidden=16"]
     if name == "elbo":
@@ -85,6 +90,7 @@ def test_no_step_waits_for_the_device(
     hidden = {"hidden": [8]}
     config = TrainConfig(
         objective=name,
+        model=model_for(name),
         objective_args=own,
         encoder_args=hidden,
         decoder_args=hidden,

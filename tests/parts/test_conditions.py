@@ -50,8 +50,8 @@ def replaced(model, b, condition, name):
 @pytest.mark.parametrize("prior", ["standard_normal", "conditional_gaussian"])
 @pytest.mark.parametrize("name", registry.objectives.names())
 def test_every_objective_trains_a_conditional_model(name, prior):
-    if name in ("wake_sleep",):
-        return
+    if registry.objectives.get(name).models is not None:
+        pytest.skip("it is for models of its own")
     model, b = vae(prior=prior), batch()
     options = {"objective": "elbo"} if name == "denoising" else {}
     objective = registry.objectives.create(name, **options)

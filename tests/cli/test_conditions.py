@@ -1,0 +1,100 @@
+"""Conditions through the command line: train, sample, transfer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyvae.cli import main
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+SMALL = ["--encoder-args", "hidden=32", "--decoder-args", "hidden=32", "--quiet"]
+SMALL += ["--eval-samples", "0", "--steps", "60", "--lr", "0.005"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("conditions") / "run"
+    assert main(["train", "--condition", "label", "--out", str(out), *SMALL]) == 0
+    return out
+
+
+def test_samples_look_like_their_condition(run: Path, tmp_path: Path) -> None:
+    """A zero is dark in its middle, a one is not; rows of several conditions share their style."""
+    out = tmp_path / "samples.npy"
+    assert (
+        main(["sample", str(run), "--condition", "label=0,1", "-n", "40", "--out", str(out)]) == 0
+    )
+    zeros, ones = np.load(out)[0::2], np.load(out)[1::2]
+    assert len(zeros) == len(ones) == 20
+    assert ones[:, 0, 3:5, 3:5].mean() > zeros[:, 0, 3:5, 3:5].mean() + 0.2
+
+
+def test_transfer_changes_the_condition_alone(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "transfer.npy"
+    options = ["--condition", "label=0,1", "-n", "8", "--out", str(out)]
+    assert main(["transfer", str(run), *options]) == 0
+    values = np.load(out)
+    assert values.shape == (8, 2, 1, 8, 8)
+    assert (values[:, 1, 0, 3:5, 3:5].mean((1, 2)) > values[:, 0, 0, 3:5, 3:5].mean((1, 2))).all()
+    assert main(["transfer", str(run), "--condition", "label=3"]) == 0
+    assert (run / "transfer.png").is_file()
+
+
+def test_other_commands_take_the_conditions_of_the_data(run: Path) -> None:
+    for command in (["evaluate"], ["reconstruct"], ["sample"], ["plot"]):
+        assert main([command[0], str(run)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--condition", "digit=7"], "there is no condition 'digit'. Conditions: label"),
+        (["--condition", "label=x"], "has no category 'x'"),
+        (["--condition", "label"], "takes name=value pairs, got 'label'"),
+    ],
+)
+def test_wrong_conditions_are_said(
+    run: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sample", str(run), *arguments]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_run_without_conditions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = str(tmp_path / "run")
+    assert main(["train", "--out", out, *SMALL, "--steps", "1"]) == 0
+    assert main(["sample", out, "--condition", "label=7"]) == 2
+    assert "was trained without conditions" in capsys.readouterr().err
+    assert main(["transfer", out]) == 2
+    assert "needs --condition NAME=VALUE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--model", "helmholtz"], "takes no conditions; the models that do: "),
+        (["--prior", "vampprior"], "takes condition besides"),
+    ],
+)
+def test_what_takes_no_condition(
+    arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    assert main(["train", "--condition", "label", "--out", str(out), *arguments]) == 2
+    assert said in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_prior_that_needs_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    assert main(["train", "--prior", "conditional_gaussian", "--out", str(out)]) == 2
+    assert "there is no condition: give" in capsys.readouterr().err
+
+
+def test_an_objective_of_another_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--objective", "semi_supervised", "--out", str(tmp_path / "run")]) == 2
+    said = capsys.readouterr().err
+    assert "is for the model m2 or m1m2 (--model m2), got 'vae'" in said
