@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 __all__ = [
+    "CONV",
+    "CONV_TRANSPOSE",
     "INITS",
     "activation_layer",
     "beside",
+    "check_latent_shape",
+    "grid_shape",
     "halved_sizes",
     "image_shape",
     "init_weights",
@@ -19,6 +24,13 @@ __all__ = [
     "positions_of",
 ]
 
+#: Layers by the number of dimensions of a grid.
+CONV: dict[int, Any] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+CONV_TRANSPOSE: dict[int, Any] = {
+    1: nn.ConvTranspose1d,
+    2: nn.ConvTranspose2d,
+    3: nn.ConvTranspose3d,
+}
 INITS = ("torch", "glorot", "normal")
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -56,13 +68,37 @@ def image_shape(shape: Sequence[int], part: str) -> tuple[int, int, int]:
     return channels, height, width
 
 
-def halved_sizes(size: tuple[int, int], times: int) -> list[tuple[int, int]]:
-    """An image's size, and after each of ``times`` halvings that round up."""
-    sizes = [size]
+def grid_shape(shape: Sequence[int], part: str) -> tuple[int, ...]:
+    """The shape of a signal, an image or a volume, or an error that names the part."""
+    if len(shape) - 1 not in CONV:
+        raise ValueError(
+            f"{part} takes signals (channels, length), images (channels, height, width) or volumes "
+            f"(channels, depth, height, width), got {tuple(shape)}"
+        )
+    return tuple(shape)
+
+
+def halved_sizes(size: Sequence[int], times: int) -> list[tuple[int, ...]]:
+    """The sizes of a grid, and after each of ``times`` halvings that round up."""
+    sizes = [tuple(size)]
     for _ in range(times):
-        height, width = sizes[-1]
-        sizes.append(((height + 1) // 2, (width + 1) // 2))
+        sizes.append(tuple((n + 1) // 2 for n in sizes[-1]))
     return sizes
+
+
+def check_latent_shape(
+    latent_shape: Sequence[int] | None, grid: Sequence[int], part: str
+) -> tuple[int, ...] | None:
+    """A shape of spatial latents as a tuple, or an error where their grid is another one."""
+    if latent_shape is None:
+        return None
+    if len(latent_shape) < 2 or tuple(latent_shape[1:]) != tuple(grid):
+        raise ValueError(
+            f"the resnet {part} leaves a grid of {' x '.join(map(str, grid))}, as it halves the "
+            f"data once for each entry in channels; latent_shape must be (channels, "
+            f"{', '.join(map(str, grid))}), got {tuple(latent_shape)}"
+        )
+    return tuple(latent_shape)
 
 
 def positions_of(data_shape: Sequence[int]) -> torch.Tensor:

@@ -23,7 +23,11 @@ This module imports no part of the library.
 
 from __future__ import annotations
 
+import functools
+import importlib
 import inspect
+import os
+import sys
 import warnings
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
@@ -105,11 +109,16 @@ class Registry:
         return decorate
 
     def get(self, name: str) -> Callable[..., Any]:
-        """The part of this name.
+        """The part of this name, or the class of modules that an import path names.
 
         Raises:
-            UnknownPartError: there is none, or it comes from a plugin that could not be loaded.
+            UnknownPartError: there is none, or it could not be imported.
+
+        >>> decoders.get("torch.nn:Identity").__name__
+        'Identity'
         """
+        if ":" in name and name not in self._parts:
+            return self._imported(name)
         if name not in self._parts:
             pending = self._discover()
             if name in pending:
@@ -168,7 +177,7 @@ class Registry:
     def origin(self, name: str) -> str:
         """The distribution that a part comes from: ``"pyvae"``, or that of the plugin."""
         self.get(name)
-        return self._origins[name]
+        return self._origins.get(name, name.partition(".")[0].partition(":")[0])
 
     def is_plugin(self, name: str) -> bool:
         """Whether a part comes from outside of the library."""
@@ -199,6 +208,26 @@ class Registry:
                     self._report(point, f"the name is taken by {self._pending[point.name].value}")
         return self._pending
 
+    def _imported(self, path: str) -> Callable[..., Any]:
+        """The class of a path such as ``mypkg.nets:Net``, installed or in the working directory."""
+        module, _, attribute = path.partition(":")
+        here = os.getcwd()
+        sys.path.append(here)
+        try:
+            part = functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
+        except (Exception, SystemExit) as error:  # whatever a foreign module may do at import
+            raise UnknownPartError(
+                f"{self.kind} {path!r} could not be imported ({type(error).__name__}: {error}); "
+                f"a path is package.module:Class, and the package installed or below {here}"
+            ) from error
+        finally:
+            sys.path.remove(here)
+        if not (isinstance(part, type) and any(_is_module(base) for base in part.__mro__)):
+            raise UnknownPartError(
+                f"{self.kind} {path!r} must be a class of torch.nn.Module, got {part!r}"
+            )
+        return part
+
     def _load(self, name: str, point: EntryPoint) -> None:
         try:
             self._add(name, point.load(), origin=point.dist.name if point.dist else point.module)
@@ -210,6 +239,14 @@ class Registry:
         self.broken[point.name] = f"the plugin {point.value}{source} could not be loaded ({reason})"
         text = f"{self.kind} {point.name!r}: {self.broken[point.name]}"
         warnings.warn(text, BrokenPluginWarning, stacklevel=4)
+
+
+def _is_module(part: type) -> bool:
+    """Whether a class is nn.Module, found by name: nothing else that is callable may be a part.
+
+    A saved model names its parts, so what a name can stand for must do nothing but make a network.
+    """
+    return (part.__module__, part.__qualname__) == ("torch.nn.modules.module", "Module")
 
 
 def _same(a: Callable[..., Any], b: Callable[..., Any]) -> bool:

@@ -11,6 +11,7 @@ from pyvae.decoders.autoregressive import (
 from pyvae.decoders.base import Decoder
 from pyvae.decoders.conv import ConvDecoder
 from pyvae.decoders.mlp import MLPDecoder
+from pyvae.decoders.resnet import ResNetDecoder
 
 __all__ = [
     "AutoregressiveDecoder",
@@ -22,4 +23,5 @@ __all__ = [
     "PixelCNNDecoder",
     "PixelCNNPPDecoder",
     "PixelRNNDecoder",
+    "ResNetDecoder",
 ]

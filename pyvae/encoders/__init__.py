@@ -3,5 +3,6 @@
 from pyvae.encoders.base import Encoder
 from pyvae.encoders.conv import ConvEncoder
 from pyvae.encoders.mlp import MLPEncoder
+from pyvae.encoders.resnet import ResNetEncoder
 
-__all__ = ["ConvEncoder", "Encoder", "MLPEncoder"]
+__all__ = ["ConvEncoder", "Encoder", "MLPEncoder", "ResNetEncoder"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
 from torch import Tensor, nn
 
 from pyvae.encoders.base import Encoder
-from pyvae.networks import activation_layer, halved_sizes, image_shape, mlp_layers
+from pyvae.networks import CONV, activation_layer, grid_shape, halved_sizes, mlp_layers
 from pyvae.registry import encoders
 
 __all__ = ["ConvEncoder"]
@@ -16,16 +17,17 @@ __all__ = ["ConvEncoder"]
 
 @encoders.register("conv")
 class ConvEncoder(Encoder):
-    """Strided 3x3 convolutions, each of which halves the image (rounding up), then linear layers.
+    """Strided convolutions of width 3, each of which halves the grid (rounding up), then linear.
 
     Args:
-        data_shape: (channels, height, width), of any size
+        data_shape: (channels, length) of signals, (channels, height, width) of images or
+            (channels, depth, height, width) of volumes, of any size
         channels: the number of channels after each convolution
         hidden: the width of each linear layer
         activation: the name of the function after each layer
 
     Raises:
-        ValueError: the data are not images.
+        ValueError: the data lie on no grid.
 
     >>> import torch
     >>> ConvEncoder((3, 13, 7), hidden=(64,))(torch.zeros(2, 3, 13, 7)).shape
@@ -40,18 +42,17 @@ class ConvEncoder(Encoder):
         activation: str = "relu",
     ) -> None:
         super().__init__(data_shape)
-        c, h, w = image_shape(data_shape, "the conv encoder")
+        c, *sizes = grid_shape(data_shape, "the conv encoder")
         layers: list[nn.Module] = []
         for before, after in pairwise([c, *channels]):
             layers += [
-                nn.Conv2d(before, after, 3, stride=2, padding=1),
+                CONV[len(sizes)](before, after, 3, stride=2, padding=1),
                 activation_layer(activation),
             ]
             c = after
-        h, w = halved_sizes((h, w), len(channels))[-1]
-        sizes = [c * h * w, *hidden]
-        self.layers = nn.Sequential(*layers, nn.Flatten(), *mlp_layers(sizes, activation))
-        self.out_features = sizes[-1]
+        widths = [c * math.prod(halved_sizes(sizes, len(channels))[-1]), *hidden]
+        self.layers = nn.Sequential(*layers, nn.Flatten(), *mlp_layers(widths, activation))
+        self.out_features = widths[-1]
 
     def forward(self, x: Tensor) -> Tensor:
         features: Tensor = self.layers(x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,6 +42,8 @@ class VAE(PartModel):
         masked: whether elements of the data may be missing: p(x|z) then explains those that the
             side input ``mask`` says are observed, and q(z|x) sees zeros for the others and the
             mask (Mattei & Frellsen 2019)
+        latent_shape: (channels, *grid) of spatial latents, such as (4, 32, 32), for the encoder and
+            decoder ``resnet``; latent_dim is their number then, and z holds them flattened
 
     Raises:
         UnknownPartError: no part has this name.
@@ -76,21 +79,31 @@ class VAE(PartModel):
         likelihood_args: Options | None = None,
         condition_dim: int = 0,
         masked: bool = False,
+        latent_shape: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
+        on_grid: dict[str, Any] = {}
+        if latent_shape is not None:
+            on_grid = {"latent_shape": tuple(latent_shape)}
+            latent_dim = math.prod(latent_shape)
         self.latent_dim = latent_dim
         self._start(data_shape, condition_dim, latent_dim=latent_dim)
         self.masked = self._config["masked"] = masked
+        self._config |= on_grid
         make = self._make
         data = {"data_shape": self.data_shape}
         latent = {"latent_dim": latent_dim}
         explained = make("likelihood", likelihood, likelihood_args, data)
-        self.encoder = make("encoder", encoder, encoder_args, self._seen(encoder, explained))
+        seen = {**self._seen(encoder, explained), **on_grid}
+        self.encoder = make("encoder", encoder, encoder_args, seen)
         features = {"in_features": self.encoder.out_features}
-        self.posterior = make("posterior", posterior, posterior_args, {**features, **latent})
+        self.posterior = make(
+            "posterior", posterior, posterior_args, {**features, **latent, **on_grid}
+        )
         self.prior = make("prior", prior, prior_args, {**latent, **self._given(prior)})
         self.likelihood = explained
-        self.decoder = make("decoder", decoder, decoder_args, self._fit_of_decoder(decoder))
+        fit = {**self._fit_of_decoder(decoder), **on_grid}
+        self.decoder = make("decoder", decoder, decoder_args, fit)
         check_spaces(self.posterior, self.prior)
         self.encoder_inputs = self.given_inputs
         if isinstance(self.prior, Prior):

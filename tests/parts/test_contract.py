@@ -10,6 +10,7 @@ from pyvae.models import HelmholtzMachine
 from pyvae.objectives import Batch, Objective
 
 IMAGES = [(1, 8, 8), (3, 7, 5), (2, 1, 1)]
+GRIDS = [*IMAGES, (2, 9), (1, 1), (1, 5, 4, 3)]
 D = 3
 
 
@@ -22,7 +23,7 @@ def sweep(argument, kind):
     return pytest.mark.parametrize(argument, own_names(kind))
 
 
-images = pytest.mark.parametrize("shape", IMAGES, ids=str)
+grids = pytest.mark.parametrize("shape", GRIDS, ids=str)
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +58,7 @@ def weights(module):
 
 
 @sweep("name", "encoders")
-@images
+@grids
 def test_encoder(name, shape):
     encoder = create("encoders", name, data_shape=shape)
     assert isinstance(encoder, Encoder) and encoder.data_shape == shape
@@ -70,7 +71,7 @@ def test_encoder(name, shape):
 
 
 @sweep("name", "decoders")
-@images
+@grids
 def test_decoder(name, shape):
     if issubclass(registry.decoders.get(name), AutoregressiveDecoder):
         pytest.skip("it sees data, too: see test_autoregressive.py")
@@ -158,9 +159,9 @@ def test_objectives_fit_other_posteriors_or_say_so(name, kind):
 
 
 @pytest.mark.parametrize("kind", ["encoders", "decoders"])
-def test_conv_takes_only_images(kind):
+def test_conv_takes_only_grids(kind):
     fit = {"data_shape": (7,)} if kind == "encoders" else {"latent_dim": 2, "out_shape": (7,)}
-    with pytest.raises(ValueError, match=r"takes images \(channels, height, width\), got \(7,\)"):
+    with pytest.raises(ValueError, match=r"takes signals .* images .* volumes .*, got \(7,\)"):
         create(kind, "conv", **fit)
 
 

@@ -9,9 +9,10 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+import torch
 
 import pyvae
-from pyvae import registry
+from pyvae import VAE, registry
 from pyvae.registry import Registry, UnknownPartError
 
 PLUGIN = Path(__file__).parent / "plugin"
@@ -232,3 +233,32 @@ def test_parts_of_an_installed_package_work_by_name(tmp_path):
     )
     assert done.stdout.strip().endswith("used"), done.stderr
     assert "Laplace(m(x), exp(s(x))). [plugin of pyvae-plugin-example]" in done.stdout
+
+
+def test_a_network_by_its_import_path(tmp_path, monkeypatch):
+    (tmp_path / "own_nets.py").write_text(
+        "from torch import nn\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self, data_shape, width=5):\n"
+        "        super().__init__()\n"
+        "        self.out_features = width\n"
+        "        self.layer = nn.LazyLinear(width)\n"
+        "    def forward(self, x):\n"
+        "        return self.layer(x.flatten(1))\n"
+        "def function():\n"
+        "    pass\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    model = VAE((1, 4, 4), 2, encoder="own_nets:Net", encoder_args={"width": 7})
+    assert model.encode(torch.zeros(3, 1, 4, 4)).mean.shape == (3, 2)
+    model.save_pretrained(tmp_path / "saved")
+    same = VAE.from_pretrained(tmp_path / "saved")
+    assert same.encoder.out_features == 7
+    for path, said in [
+        ("own_nets:Other", "could not be imported .AttributeError"),
+        ("no_such_module:Net", "could not be imported .ModuleNotFoundError"),
+        ("own_nets:function", "must be a class of torch.nn.Module"),
+        ("subprocess:Popen", "must be a class of torch.nn.Module"),
+    ]:
+        with pytest.raises(registry.UnknownPartError, match=said):
+            VAE((1, 4, 4), 2, encoder=path)
