@@ -21,9 +21,11 @@ _PREFERRED = {
     "table": ("mixed", "gaussian"),
     "counts": ("negative_binomial", "poisson"),
     "levels": ("bernoulli", "discretized_logistic", "gaussian"),
-    "colours": ("discretized_logistic", "gaussian"),
+    "photographs": ("discretized_logistic", "gaussian"),
     "real": ("gaussian",),
 }
+
+_LOOKED_AT = 1000  # rows that tell photographs from drawings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,7 +86,9 @@ def _target(out: str) -> Path:
 
 def _kind(data: DataSplits) -> str:
     if data.levels is not None:
-        return "colours" if data.data_shape[0] == 3 and len(data.data_shape) == 3 else "levels"
+        p = data.train.subset(_LOOKED_AT).x.float() / data.levels
+        nearly_bits = float((4 * p * (1 - p)).mean()) < 0.5  # 0 for bits, 1 for half of the levels
+        return "levels" if nearly_bits else "photographs"
     if "library" in data.train.extras:
         return "counts"
     return "table" if len({column.kind for column in data.columns} - {"real"}) else "real"

@@ -42,5 +42,5 @@ def run(arguments: argparse.Namespace) -> int:
         content = {"dataset": config.dataset, "split": arguments.split, **figures.to_dict()}
         print(json.dumps(content, indent=2))
     else:
-        print(table(figures, config.dataset, arguments.split))
+        print(table(figures, view.data.name, arguments.split))
     return 0

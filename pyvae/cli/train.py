@@ -146,7 +146,7 @@ def _train(trainer: Trainer, stop: StopRequest) -> int:
     figures = final_figures(config, trainer.outcome, parts.view, tick=tick)
     folder.write_json("results.json", results(config, figures, trainer.step))
     drawn, _ = pictures(folder, trainer.outcome, parts.view, config.seed, tick=tick)
-    print(table(figures, config.dataset))
+    print(table(figures, parts.view.data.name))
     print(f"run folder: {folder.path} ({', '.join(drawn)})")
     return 0
 

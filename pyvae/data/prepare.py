@@ -107,9 +107,15 @@ def _classes(data: DataSplits, split: Split) -> Field:
         raise DataError(
             f"{data.name} has no labels that could be a condition; a column is one by labels=NAME"
         )
-    codes = split.y.tolist()
-    names = [data.classes[code] if data.classes else str(code) for code in codes]
+    names = [_class_name(data, code) for code in split.y.tolist()]
     return Field.of([None if name == UNLABELLED else name for name in names])
+
+
+def _class_name(data: DataSplits, code: int) -> str:
+    """The name of a class; -1 is a row whose label is hidden."""
+    if code < 0:
+        return UNLABELLED
+    return data.classes[code] if data.classes else str(code)
 
 
 def _check_real(data: DataSplits, what: str) -> None:

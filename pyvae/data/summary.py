@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pyvae.data.base import DataSplits, Split
 from pyvae.data.columns import Column
+from pyvae.data.labels import UNLABELLED
 from pyvae.data.memory import readable
 
 __all__ = ["ColumnSummary", "Summary", "summarize"]
@@ -129,9 +130,10 @@ def _classes(data: DataSplits) -> dict[str, int]:
     labels = [split.y for split in data.splits.values() if split.y is not None]
     if not labels:
         return {}
-    counts = torch.cat(labels).bincount().tolist()
+    hidden, *counts = (torch.cat(labels) + 1).bincount().tolist()  # -1: a label that is hidden
     names = data.classes or [str(number) for number in range(len(counts))]
-    return {name: count for name, count in zip(names, counts, strict=False) if count}
+    found = {name: count for name, count in zip(names, counts, strict=False) if count}
+    return {**found, UNLABELLED: found.get(UNLABELLED, 0) + hidden} if hidden else found
 
 
 def _column(data: DataSplits, place: int, column: Column) -> ColumnSummary:

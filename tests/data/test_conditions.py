@@ -12,6 +12,7 @@ import torch
 from pyvae import data
 from pyvae.data.conditions import Condition, Conditions
 from pyvae.data.fields import Field
+from pyvae.data.summary import summarize
 from pyvae.errors import DataError
 
 
@@ -103,6 +104,17 @@ def test_categories_of_held_out_rows_are_known_too() -> None:
         Condition.of("kind", Field.of([None, None, "a"]), train=2)
     constant = Condition.of("size", Field.of([3.0, 3.0, 4.0]), train=2)
     assert constant.encode(Field.of([3.0, 4.0]))[:, 0].tolist() == [0, 1]
+
+
+def test_hidden_labels_are_missing_conditions() -> None:
+    digits = data.load("digits", conditions="label", labels_per_class=5, labelled_share=0.0)
+    condition, y = digits.train.extras["condition"], digits.train.y
+    assert y is not None and digits.conditions is not None
+    assert int(condition[:, -1].sum()) == len(y) - 50
+    assert torch.equal(condition[y >= 0].argmax(1), y[y >= 0])
+    assert digits.conditions.places[-2:] == ("label=9", "label missing")
+    classes = summarize(digits).classes
+    assert classes["unlabelled"] == len(y) - 50 and sum(classes.values()) == 1797
 
 
 def test_unlabelled_rows_are_missing_conditions(tmp_path: Path) -> None:
