@@ -73,15 +73,14 @@ class MixedLikelihood(Likelihood):
 
     @classmethod
     def for_columns(cls, columns: Iterable[TableColumn]) -> dict[str, Any]:
-        """The options for the columns of a data set, by their kinds."""
-        return {
-            "parts": [
-                f"categorical:1:{max(2, len(column.categories))}"
-                if column.kind == "categories"
-                else f"{KINDS[column.kind]}:1"
-                for column in columns
-            ]
-        }
+        """The likelihoods of columns, by their kinds."""
+        parts = [
+            f"categorical:1:{max(2, len(column.categories))}"
+            if column.kind == "categories"
+            else f"{KINDS[column.kind]}:1"
+            for column in columns
+        ]
+        return {"parts": parts} if parts else {}
 
     def _parts(self) -> list[Likelihood]:
         return [part for part in self.likelihoods if isinstance(part, Likelihood)]

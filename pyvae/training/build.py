@@ -24,7 +24,7 @@ from pyvae.networks import init_weights
 from pyvae.objectives import Objective
 from pyvae.training.describe import check_size, describe, moments, scale_advice
 from pyvae.training.evaluation import default_device
-from pyvae.training.fit import check_fit
+from pyvae.training.fit import check_fit, of_columns
 from pyvae.training.optimization.optimizers import build_optimizer
 
 __all__ = ["Parts", "build", "build_data", "build_view", "said_plainly"]
@@ -162,6 +162,9 @@ def _model(config: TrainConfig, data: DataSplits) -> Model:
         given = {name: getattr(config, name)}
         if name in MODEL_PARTS:
             given[f"{name}_args"] = _options(config, name)
+        if name == "likelihood":
+            settled = of_columns(config.likelihood, data)
+            given["likelihood_args"] = {**settled, **given["likelihood_args"]}
         for key, value in given.items():
             if key in takes:
                 options[key] = value
@@ -246,11 +249,12 @@ def _check_values(model: Model, shown: View) -> None:
     """The likelihood looks at all data once, which no training step does again."""
     check = model.likelihood.check
     generator = torch.Generator().manual_seed(0)
-    for part in torch.split(shown.data.train.x, 10_000):
-        check(shown.train_values(part, generator))
-    for split in (shown.data.valid, shown.data.test):
-        for part in torch.split(split.x, 10_000):
-            check(shown.held_out_values(part))
+    for name, split in shown.data.splits.items():
+        for start in range(0, len(split), 10_000):
+            part = split[start : start + 10_000]
+            train = name == "train"
+            x = shown.train_values(part.x, generator) if train else shown.held_out_values(part.x)
+            check(x, part.extras.get("mask"))
 
 
 def _try(model: Model, objective: Objective, shown: View) -> None:

@@ -50,14 +50,35 @@ def describe(data: DataSplits, shown: View) -> dict[str, Any]:
 def moments(shown: View) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of the training data (*data_shape) as the likelihood sees them.
 
-    Of data that are drawn anew for each minibatch, those of the grey levels.
+    Of data that are drawn anew for each minibatch, those of the grey levels; of data with missing
+    values, those of what was observed.
     """
-    found = Moments()
-    for part in torch.split(shown.data.train.x, ROWS):
-        found.add(part)
     unit = 1 if shown.train_mode == "stored" else shown.data.levels or 1
-    mean, std = torch.as_tensor(found.mean) / unit, found.variance.sqrt() / unit
-    return mean.float(), std.float()
+    if "mask" in shown.data.train.extras:
+        mean, variance = _observed_moments(shown)
+    else:
+        found = Moments()
+        for part in torch.split(shown.data.train.x, ROWS):
+            found.add(part)
+        mean, variance = torch.as_tensor(found.mean), found.variance
+    return (mean / unit).float(), (variance.sqrt() / unit).float()
+
+
+def _observed_moments(shown: View) -> tuple[Tensor, Tensor]:
+    """In two passes; 0 and 1 where nothing was observed."""
+    train = shown.data.train
+
+    def total(of_rows: Callable[[Tensor], Tensor]) -> Tensor:
+        parts = zip(
+            torch.split(train.x, ROWS), torch.split(train.extras["mask"], ROWS), strict=True
+        )
+        sums = [torch.where(m, of_rows(x.double()), 0.0).sum(0) for x, m in parts]
+        return torch.stack(sums).sum(0)
+
+    count = total(torch.ones_like)
+    mean = total(lambda x: x) / count.clamp(min=1)
+    variance = total(lambda x: (x - mean).square()) / count.clamp(min=1)
+    return mean, torch.where(count == 0, 1.0, variance)
 
 
 def scale_advice(config: TrainConfig, likelihood: Likelihood, mean: Tensor, std: Tensor) -> str:
