@@ -84,7 +84,7 @@ class Selection:
                     x = self.view.train_values(batch.x, generator)
                 else:
                     x = self.view.held_out_values(batch.x)
-                model.likelihood.check(x)
+                model.likelihood.check(x, batch.extras.get("mask"))
                 yield replace(batch, x=x)
 
     @property

@@ -30,6 +30,7 @@ COMMANDS = {
     "encode": ("latents.encode", "write the latents of data"),
     "decode": ("latents.decode", "write what a run's model makes of latents"),
     "score": ("score", "write log p(x) of each datum, with its standard error"),
+    "impute": ("impute", "write data with what was missing filled in"),
     "compare": ("compare", "settings and figures of several runs, side by side"),
     "plot": ("plot", "draw all pictures of a run again"),
     "data": ("data", "what is in your files, before any training, with a picture"),

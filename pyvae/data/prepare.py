@@ -135,13 +135,13 @@ def _number_columns(data: DataSplits) -> list[int]:
 
 
 def moments(split: Split) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of what is observed of each variable, in float64."""
+    """Mean and standard deviation of what is observed of each variable; 0 and 1 of nothing."""
     mask = split.extras.get("mask")
     count, total = _sums(split.x, mask, None)
     mean = total / count.clamp(min=1)
     _, squares = _sums(split.x, mask, mean)
     std = (squares / count.clamp(min=1)).sqrt()
-    return mean, std
+    return mean, std.masked_fill(count == 0, 1)
 
 
 def _sums(x: Tensor, mask: Tensor | None, mean: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -23,6 +23,7 @@ from pyvae.distributions.negative_binomial import NegativeBinomial
 from pyvae.distributions.one_hot import OneHot
 from pyvae.distributions.planar import Planar
 from pyvae.distributions.poisson import Poisson
+from pyvae.distributions.product import Product
 from pyvae.distributions.rank1_gaussian import Rank1Gaussian
 from pyvae.distributions.relaxed_bernoulli import RelaxedBernoulli
 from pyvae.distributions.zero_inflated import ZeroInflatedNegativeBinomial
@@ -48,6 +49,7 @@ __all__ = [
     "OpDistribution",
     "Planar",
     "Poisson",
+    "Product",
     "Rank1Gaussian",
     "RelaxedBernoulli",
     "StandardNormal",

@@ -9,6 +9,7 @@ from pyvae.likelihoods.discretized_logistic import DiscretizedLogisticLikelihood
 from pyvae.likelihoods.discretized_logistic_mixture import DiscretizedLogisticMixtureLikelihood
 from pyvae.likelihoods.gaussian import GaussianLikelihood
 from pyvae.likelihoods.laplace import LaplaceLikelihood
+from pyvae.likelihoods.mixed import MixedLikelihood
 from pyvae.likelihoods.multinomial import MultinomialLikelihood
 from pyvae.likelihoods.negative_binomial import (
     NegativeBinomialLikelihood,
@@ -31,6 +32,7 @@ __all__ = [
     "GaussianLikelihood",
     "LaplaceLikelihood",
     "Likelihood",
+    "MixedLikelihood",
     "MultinomialLikelihood",
     "NegativeBinomialLikelihood",
     "PoissonLikelihood",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -65,6 +65,11 @@ class Likelihood(nn.Module, ABC):
             inner = positions_of(self.data_shape)[0]
             return inner.expand(self.param_shape)
         return torch.arange(self.param_shape[0]) % self.data_shape[0]
+
+    @classmethod
+    def for_columns(cls, columns: Iterable[Any]) -> dict[str, Any]:
+        """Options that the ``columns`` of a data set settle; the default is none."""
+        return {}
 
     @abstractmethod
     def forward(self, params: Tensor, **side: Tensor) -> Distribution:

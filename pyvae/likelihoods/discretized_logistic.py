@@ -24,8 +24,9 @@ class DiscretizedLogisticLikelihood(LocationScaleLikelihood):
 
     Args:
         data_shape: the shape of one datum
-        scale: "learned" (one number for all pixels), "fixed", or "per_pixel" (the decoder gives
-            means, then log-scales, along the first dimension of ``param_shape``)
+        scale: "learned" (one number for all pixels), "fixed", "per_variable" (one for each) or
+            "per_pixel" (the decoder gives means, then log-scales, along the first dimension of
+            ``param_shape``)
         log_scale: the fixed one, or where the learned one starts; default -2; not for "per_pixel"
 
     Raises:

@@ -27,9 +27,10 @@ class GaussianLikelihood(LocationScaleLikelihood):
     Args:
         data_shape: the shape of one datum
         variance: "fixed" (at sigma squared), "learned" (one number for all pixels, which starts at
-            sigma squared), "optimal" (one number too: in training the mean square error of each
-            batch, which is the best, and afterwards the running mean of those) or "per_pixel" (the
-            decoder gives means, then log-variances, along the first dimension of ``param_shape``)
+            sigma squared), "per_variable" (one for each), "optimal" (one number too: in training
+            the mean square error of each batch, which is the best, and afterwards the running mean
+            of those) or "per_pixel" (the decoder gives means, then log-variances, along the first
+            dimension of ``param_shape``)
         sigma: standard deviation, in the units of the data; default 1; not for "per_pixel"
         mean: "linear" (the decoder's output) or "sigmoid" (of it: means of data in [0, 1], as in
             the paper)

@@ -20,9 +20,9 @@ class LaplaceLikelihood(LocationScaleLikelihood):
 
     Args:
         data_shape: the shape of one datum
-        scale: "fixed" (at b), "learned" (one number for all pixels, which starts at b) or
-            "per_pixel" (the decoder gives means, then log-scales, along the first dimension of
-            ``param_shape``)
+        scale: "fixed" (at b), "learned" (one number for all pixels, which starts at b),
+            "per_variable" (one for each) or "per_pixel" (the decoder gives means, then log-scales,
+            along the first dimension of ``param_shape``)
         b: the scale, in the units of the data; default 1; not for "per_pixel"
         standardize: let the networks see each variable with mean 0 and standard deviation 1, as
             with the likelihood ``gaussian``; b is then in units of that standard deviation

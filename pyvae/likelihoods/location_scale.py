@@ -50,7 +50,7 @@ class LocationScaleLikelihood(Likelihood, ABC):
 
         ``more``: kinds beside the usual ones, which the part keeps itself.
         """
-        *others, last = "fixed", "learned", *more, "per_pixel"
+        *others, last = "fixed", "learned", "per_variable", *more, "per_pixel"
         if kind not in (*others, last):
             raise ValueError(
                 f"{what} likelihood: {option} must be {', '.join(map(repr, others))} or {last!r}, "
@@ -64,6 +64,9 @@ class LocationScaleLikelihood(Likelihood, ABC):
         self.kind = kind
         if kind == "learned":  # one number, in one dimension: sharding takes no fewer
             self.register_parameter(self.spread, nn.Parameter(torch.tensor([start])))
+        elif kind == "per_variable":
+            each = torch.full(self.data_shape, start)
+            self.register_parameter(self.spread, nn.Parameter(each))
         elif kind == "fixed":
             self.register_buffer(self.spread, torch.tensor(start), persistent=False)
 

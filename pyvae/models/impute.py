@@ -23,10 +23,10 @@ def impute(
     mask: Tensor,
     num_samples: int = 1000,
     *,
+    side: Mapping[str, Tensor] | None = None,
     draws: int = 0,
     chunk: int | None = None,
     tick: Callable[[], None] = lambda: None,
-    **side: Tensor,
 ) -> Tensor:
     r"""Data with a value in each place: those that were observed, and the model's for the others.
 
@@ -43,11 +43,11 @@ def impute(
         x: data (B, *data_shape), anything where the mask is False
         mask: bool (B, *data_shape), True where x was observed
         num_samples: K, samples of z for each datum
+        side: further side inputs of the model, (B, ...) each
         draws: how many draws to take; 0: the conditional mean, for a category of a table the
             likeliest
         chunk: how many samples to hold at a time; default: what fits in some 100 MB
         tick: called before each piece of the work; what it raises ends it
-        side: further side inputs of the model, (B, ...) each
 
     Returns:
         (B, *data_shape), or (draws, B, *data_shape), in a dtype that holds data and imputations.
@@ -68,7 +68,7 @@ def impute(
     parts = []
     for start in range(0, max(len(x), 1), rows):
         part = slice(start, start + rows)
-        few = {name: value[part] for name, value in {**side, "mask": mask}.items()}
+        few = {name: value[part] for name, value in {**(side or {}), "mask": mask}.items()}
         size = chunk or max(1, rows // max(1, len(x[part])))
         sizes = [min(size, num_samples - done) for done in range(0, num_samples, size)]
         fill = _draws if draws else _mean

@@ -110,6 +110,13 @@ class PartModel(Model, ABC):
                     f"from those before it, which may be missing in masked data; use one that "
                     f"explains all at once, such as mlp or conv"
                 )
+            if self.likelihood.input_shape != self.data_shape:
+                raise ValueError(
+                    f"{type(self).__name__}: the decoder {kind.__name__} explains each element "
+                    f"from those before it, which the {type(self.likelihood).__name__} shows as "
+                    f"{self.likelihood.input_shape[0]} numbers; use one that explains all at "
+                    f"once, such as mlp"
+                )
             return {**fit, "data_shape": self.data_shape, "positions": self.likelihood.positions}
         return fit
 

@@ -150,13 +150,14 @@ class VAE(PartModel):
     def features(self, x: Tensor, **side: Tensor) -> Tensor:
         """What the encoder gives the posterior, (B, out_features); arguments as in ``encode``."""
         self._check_data(x)
-        seen = self.likelihood.as_input(x, self.dtype)
         more: list[Tensor] = []
         named: dict[str, Tensor] = {}
         if self.masked:
             mask = side.get("mask", torch.ones((), dtype=torch.bool, device=x.device)).expand_as(x)
             seen = self.likelihood.as_masked_input(x, mask, self.dtype)
             more.append(mask)
+        else:
+            seen = self.likelihood.as_input(x, self.dtype)
         if self.condition_dim:
             condition = self._condition("encode", side)
             if takes_condition(self.encoder):

@@ -24,7 +24,7 @@ from pyvae.networks import init_weights
 from pyvae.objectives import Objective
 from pyvae.training.describe import check_size, describe, moments, scale_advice
 from pyvae.training.evaluation import default_device
-from pyvae.training.fit import check_fit
+from pyvae.training.fit import check_fit, of_columns
 from pyvae.training.optimization.optimizers import build_optimizer
 
 __all__ = ["Parts", "build", "build_data", "build_view", "said_plainly"]
@@ -166,6 +166,9 @@ def _model(config: TrainConfig, data: DataSplits) -> Model:
         given = {name: getattr(config, name)}
         if name in MODEL_PARTS:
             given[f"{name}_args"] = _options(config, name)
+        if name == "likelihood":
+            settled = of_columns(config.likelihood, data)
+            given["likelihood_args"] = {**settled, **given["likelihood_args"]}
         for key, value in given.items():
             if key in takes:
                 options[key] = value

@@ -51,7 +51,8 @@ def describe(data: DataSplits, shown: View) -> dict[str, Any]:
 def moments(shown: View) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of the training data (*data_shape) as the likelihood sees them.
 
-    Of data that are drawn anew for each minibatch, those of the grey levels.
+    Of data that are drawn anew for each minibatch, those of the grey levels; of data with missing
+    values, those of what was observed.
     """
     mean, std = observed_moments(shown.data.train)
     unit = 1 if shown.train_mode == "stored" else shown.data.levels or 1

@@ -11,8 +11,9 @@ from pyvae import registry
 from pyvae.data import DataSplits, view
 from pyvae.data.binarize import Binarize
 from pyvae.errors import UserError
+from pyvae.likelihoods import Likelihood
 
-__all__ = ["check_fit", "fitting_likelihoods"]
+__all__ = ["check_fit", "fitting_likelihoods", "of_columns"]
 
 ROWS = 64  # data of each split that are looked at
 
@@ -49,7 +50,16 @@ def fitting_likelihoods(data: DataSplits) -> list[str]:
     return names
 
 
+def of_columns(name: str, data: DataSplits) -> dict[str, Any]:
+    """The options of a likelihood that the columns of a data set settle."""
+    part = registry.likelihoods.get(name)
+    if isinstance(part, type) and issubclass(part, Likelihood):
+        return part.for_columns(data.columns)
+    return {}
+
+
 def _attempt(data: DataSplits, name: str, options: Mapping[str, Any], binarize: str) -> None:
+    options = {**of_columns(name, data), **options}
     likelihood = registry.likelihoods.create(name, data_shape=data.data_shape, **options)
     few = data.map(lambda split: split[:ROWS])
     missing = [side for side in likelihood.side_inputs if side not in few.train.extras]

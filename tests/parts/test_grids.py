@@ -81,7 +81,7 @@ def test_large_images():
 
 
 def test_what_does_not_fit_is_said():
-    with pytest.raises(ValueError, match=r"leaves a grid of 4 x 3 .* got \(4, 5, 5\)"):
+    with pytest.raises(ValueError, match=r"leaves a grid of 4 x 3, .* got \(4, 5, 5\)"):
         spatial(latent_shape=(4, 5, 5))
     with pytest.raises(TypeError, match="'mlp' has no option 'latent_shape'"):
         VAE((3, 16, 12), latent_shape=(4, 4, 3))

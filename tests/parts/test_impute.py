@@ -109,7 +109,7 @@ def test_a_row_does_not_depend_on_the_others(model, monkeypatch):
 def test_counts_keep_their_dtype_and_side_inputs_are_handed_on():
     model = VAE((4,), 2, likelihood="negative_binomial", masked=True)
     x, mask = torch.randint(0, 9, (3, 4)), torch.rand(3, 4) < 0.5
-    drawn = impute(model, x, mask, 5, draws=2, library=torch.full((3,), 20.0))
+    drawn = impute(model, x, mask, 5, draws=2, side={"library": torch.full((3,), 20.0)})
     assert drawn.shape == (2, 3, 4) and (drawn == drawn.round()).all()
     assert torch.equal(drawn[0][mask], x[mask].to(drawn.dtype))
 

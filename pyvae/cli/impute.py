@@ -1,0 +1,56 @@
+"""``pyvae impute``."""
+
+from __future__ import annotations
+
+import argparse
+
+from pyvae.cli.rows import about, add_row_arguments, chosen
+from pyvae.cli.run_arguments import open_run, positive
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    add_row_arguments(parser)
+    parser.add_argument(
+        "--samples", type=positive, default=1000, metavar="N", help="importance samples of each row"
+    )
+    parser.add_argument("--draws", action="store_true", help="draws of p(x|z), not its means")
+    parser.add_argument(
+        "--out", required=True, metavar="FILE", help=".npy, .csv, .parquet or .h5ad (obsm)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write data with a value in each place: those that were observed, and the model's.
+
+    Of a table, ``.csv`` and ``.parquet`` hold its columns, with their names and their categories.
+    """
+    import torch
+
+    from pyvae.cli.tables import Table, check_table_target, write_table
+    from pyvae.data.typed import typed
+    from pyvae.metrics import seeded
+    from pyvae.models import impute
+    from pyvae.training.build import said_plainly
+
+    target = check_table_target(arguments.out)
+    _, model, view = open_run(arguments)
+    selection, found = chosen(view, arguments), []
+    with said_plainly(), seeded(arguments.seed, next(model.parameters()).device):
+        for batch in selection.batches(model):
+            side = dict(batch.extras)
+            mask = side.pop("mask", torch.ones_like(batch.x, dtype=torch.bool))
+            filled = impute(
+                model, batch.x, mask, arguments.samples, draws=int(arguments.draws), side=side
+            )
+            found.append((filled[0] if arguments.draws else filled).cpu())
+    values = torch.cat(found) if found else torch.zeros(0, *model.data_shape)
+    known = about(selection)
+    if view.data.columns and target.suffix in (".csv", ".parquet"):
+        known |= typed(values, view.data)
+        write_table(target, Table("x", values.flatten(1)[:, :0].numpy(), about=known))
+    else:
+        write_table(target, Table("x", values.numpy(), about=known))
+    return 0
