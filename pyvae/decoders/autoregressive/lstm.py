@@ -132,8 +132,8 @@ class DiagonalBiLSTM(_LSTMBlock):
         height, width = h.shape[2:]
         gates = self.inputs(h).unflatten(1, (2, -1))
         gates = torch.stack([gates[:, 0], gates[:, 1].flip(-1)])  # either begins at column 0
-        rows, columns = torch.arange(height)[:, None], torch.arange(width)
-        order = (rows + columns).flatten().argsort(stable=True).to(h.device)
+        rows, columns = (torch.arange(size, device=h.device) for size in (height, width))
+        order = (rows[:, None] + columns).flatten().argsort(stable=True)
         fronts = [
             (min(d, height - 1) - max(d - width + 1, 0) + 1, (int(d < width), int(d < height)))
             for d in range(height + width - 1)
