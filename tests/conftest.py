@@ -37,13 +37,13 @@ def data_dir() -> Path:
 
 @pytest.fixture(scope="session")
 def grey_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An HDF5 file of 200 digits of 8 x 8 pixels, with levels from 0 to 255."""
+    """An HDF5 file of 100 digits of 8 x 8 pixels, with levels from 0 to 255."""
     import h5py
     from sklearn.datasets import load_digits
 
     path = tmp_path_factory.mktemp("data") / "grey_digits.h5"
     with h5py.File(path, "w") as file:
-        file["images"] = (load_digits().images[:200] * (255 / 16)).astype("uint8")
+        file["images"] = (load_digits().images[:100] * (255 / 16)).astype("uint8")
     return path
 
 

@@ -106,6 +106,26 @@ def test_parameters_belong_to_the_position_that_the_likelihood_says(
 
 
 @every_decoder
+def test_every_parameter_learns(decoder):
+    shape, (name, small) = (1, 5, 4), SMALL[decoder]
+    torch.manual_seed(0)
+    net = registry.decoders.create(
+        name,
+        latent_dim=2,
+        out_shape=shape,
+        data_shape=shape,
+        positions=positions_of(shape),
+        **small,
+    ).double()
+    out = net(torch.randn(6, 2).double(), torch.randn(6, *shape).double())
+    assert out.dtype == torch.float64
+    for parameter, grad in zip(
+        net.parameters(), torch.autograd.grad(out.square().sum(), [*net.parameters()]), strict=True
+    ):
+        assert grad.isfinite().all() and (grad.any() or not parameter.numel())
+
+
+@every_decoder
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 5), (2, 6, 1), (1, 7, 3), (1, 4, 6)])
 def test_a_step_gives_the_parameters_of_a_pass(decoder, shape):
     """For images of any size, with latents, whatever stands at the positions that come later."""

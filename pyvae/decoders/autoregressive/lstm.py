@@ -21,8 +21,9 @@ Front = tuple[int, tuple[int, int]]
 def _cell(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
     """State and cell (..., hidden), for gates (..., 4 hidden) and the cell before: eq. 3."""
     hidden = cell.shape[-1]
-    output, forget, take = torch.sigmoid(gates[..., : 3 * hidden]).chunk(3, -1)
-    cell = forget * cell + take * torch.tanh(gates[..., 3 * hidden :])
+    doors, content = gates.split([3 * hidden, hidden], -1)
+    output, forget, take = torch.sigmoid(doors).chunk(3, -1)
+    cell = forget * cell + take * torch.tanh(content)
     return output * torch.tanh(cell), cell
 
 
@@ -37,13 +38,15 @@ def _scan(gates: Tensor, weight: Tensor, start: int, fronts: Iterable[Front]) ->
     """
     directions, _, n, wide = gates.shape
     hidden = wide // 4
+    weights = weight.split(hidden, 1)
     state = cell = gates.new_zeros(directions, start, n, hidden)
     states = []
     sizes, pads = zip(*fronts, strict=True)
     for part, size, pad in zip(gates.split(sizes, 1), sizes, pads, strict=True):
         state, cell = (F.pad(t, (0, 0, 0, 0, *pad)) for t in (state, cell))
-        window = torch.cat([state[:, k : k + size] for k in range(weight.shape[1] // hidden)], -1)
-        seen = torch.baddbmm(part.flatten(1, 2), window.flatten(1, 2), weight)
+        seen = part.flatten(1, 2)
+        for k, each in enumerate(weights):
+            seen = torch.baddbmm(seen, state[:, k : k + size].flatten(1, 2), each)
         state, cell = _cell(seen.view(directions, size, n, wide), cell[:, 1 : 1 + size])
         states.append(state)
     return torch.cat(states, 1)
@@ -129,14 +132,14 @@ class DiagonalBiLSTM(_LSTMBlock):
         height, width = h.shape[2:]
         gates = self.inputs(h).unflatten(1, (2, -1))
         gates = torch.stack([gates[:, 0], gates[:, 1].flip(-1)])  # either begins at column 0
-        rows, columns = torch.arange(height)[:, None], torch.arange(width)
-        order = (rows + columns).flatten().argsort(stable=True).to(h.device)
+        rows, columns = (torch.arange(size, device=h.device) for size in (height, width))
+        order = (rows[:, None] + columns).flatten().argsort(stable=True)
         fronts = [
             (min(d, height - 1) - max(d - width + 1, 0) + 1, (int(d < width), int(d < height)))
             for d in range(height + width - 1)
         ]
-        gates = gates.flatten(3).permute(0, 3, 1, 2)[:, order]
-        states = _scan(gates, self.weight(), 0, fronts)[:, order.argsort()]
+        gates = gates.flatten(3).permute(0, 3, 1, 2).index_select(1, order)
+        states = _scan(gates, self.weight(), 0, fronts).index_select(1, order.argsort())
         left, right = states.permute(0, 2, 3, 1).unflatten(3, (height, width))
         above = F.pad(right.flip(-1), [0, 0, 1, 0])[:, :, :height]
         out: Tensor = h + self.out(left + above)
