@@ -2,6 +2,7 @@
 
 from pyvae.models.autoregressive import AutoregressiveModel
 from pyvae.models.base import Model
+from pyvae.models.deep_latent import DeepLatentGaussian
 from pyvae.models.helmholtz import HelmholtzMachine, delta_rule
 from pyvae.models.impute import impute
 from pyvae.models.m1m2 import M1M2
@@ -13,6 +14,7 @@ __all__ = [
     "M2",
     "VAE",
     "AutoregressiveModel",
+    "DeepLatentGaussian",
     "HelmholtzMachine",
     "Model",
     "delta_rule",
