@@ -7,11 +7,13 @@ from pyvae.models.helmholtz import HelmholtzMachine, delta_rule
 from pyvae.models.impute import impute
 from pyvae.models.m1m2 import M1M2
 from pyvae.models.m2 import M2
+from pyvae.models.rbm import RBM
 from pyvae.models.vae import VAE
 
 __all__ = [
     "M1M2",
     "M2",
+    "RBM",
     "VAE",
     "AutoregressiveModel",
     "DeepLatentGaussian",

@@ -37,6 +37,7 @@ from pyvae.presets import (  # noqa: F401
     pixelcnn_pp,
     pixelrnn,
     pixelvae,
+    rbm,
     reinforce,
     wake_sleep,
     warm_up,
