@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from pyvae.cli.run_arguments import add_run_arguments, nonnegative, open_run
+from pyvae.cli.run_arguments import add_run_arguments, nonnegative, open_run, positive
 from pyvae.cli.say import note
 from pyvae.cli.show import table
 
@@ -23,13 +23,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--subset", type=nonnegative, default=0, metavar="N", help="random rows; 0: all"
     )
+    parser.add_argument(
+        "--ais",
+        type=nonnegative,
+        default=0,
+        metavar="N",
+        help="log p(x) by annealed importance sampling over N temperatures, too; some thousand "
+        "times the work of a bound, so best with --subset (default: 0, none)",
+    )
+    parser.add_argument(
+        "--ais-chains", type=positive, default=16, metavar="N", help="its chains for each datum"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the figures of a run. With the run's own settings they equal its ``results.json``."""
     config, model, view = open_run(arguments)
-    from pyvae.training.evaluation import AGGREGATE, evaluate_split
+    from pyvae.training.evaluation import AGGREGATE, annealed_split, evaluate_split
 
     if not (Path(arguments.run) / "results.json").is_file():
         note(f"{arguments.run} has not been trained to its end yet")
@@ -38,9 +49,22 @@ def run(arguments: argparse.Namespace) -> int:
     figures = evaluate_split(
         model, view, split, num_samples=samples, rows=arguments.subset, aggregate=AGGREGATE
     )
+    annealed = {}
+    if arguments.ais:
+        steps, chains = arguments.ais, arguments.ais_chains
+        nats, error = annealed_split(
+            model, view, split, steps=steps, chains=chains, rows=arguments.subset
+        )
+        annealed = {"ais_log_likelihood": nats, "ais_error": error}
     if arguments.json:
         content = {"dataset": config.dataset, "split": arguments.split, **figures.to_dict()}
+        content |= annealed
         print(json.dumps(content, indent=2))
     else:
         print(table(figures, view.data.name, arguments.split))
+    if annealed and not arguments.json:
+        print(
+            f"  log p(x) by annealed importance sampling, {steps} temperatures and {chains} "
+            f"chains: {nats:.2f} +- {error:.2f}"
+        )
     return 0

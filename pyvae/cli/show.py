@@ -30,6 +30,8 @@ def table(figures: Evaluation, dataset: str, split: str = "test") -> str:
         largest = sorted(figures.kl_per_dim, reverse=True)[:8]
         more = ", ..." if len(figures.kl_per_dim) > len(largest) else ""
         rows.append(("KL per latent", ", ".join(f"{kl:.2f}" for kl in largest) + more))
+    if figures.kl_per_layer is not None and len(figures.kl_per_layer) > 1:
+        rows.append(("KL per layer", ", ".join(f"{kl:.2f}" for kl in figures.kl_per_layer)))
     if figures.aggregate is not None:
         parts = figures.aggregate
         rows += [

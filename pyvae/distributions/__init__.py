@@ -6,7 +6,7 @@ from pyvae.distributions.base import OpDistribution
 from pyvae.distributions.bernoulli import Bernoulli
 from pyvae.distributions.binary_chain import BinaryChain
 from pyvae.distributions.categorical import Categorical
-from pyvae.distributions.chain import Chain
+from pyvae.distributions.chain import Chain, layer_kl
 from pyvae.distributions.continuous_bernoulli import ContinuousBernoulli
 from pyvae.distributions.discretized_logistic import DiscretizedLogistic
 from pyvae.distributions.discretized_logistic_mixture import DiscretizedLogisticMixture
@@ -56,6 +56,7 @@ __all__ = [
     "ZeroInflatedNegativeBinomial",
     "factor_kl",
     "factors",
+    "layer_kl",
     "observed",
     "path_log_prob",
     "reparameterize",

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from functools import partial
 
-import torch
-from torch import Size, Tensor
-from torch.distributions import Distribution, constraints
+from torch import Tensor
+from torch.distributions import constraints
 
-from pyvae.distributions.base import check_event
-from pyvae.functional import bernoulli_log_prob
+from pyvae.distributions.bernoulli import Bernoulli
+from pyvae.distributions.chain import Chain
 
 __all__ = ["BinaryChain"]
 
 
-class BinaryChain(Distribution):
+class BinaryChain(Chain):
     r"""A sigmoid belief network: layers of 0/1 variables h_1, h_2, ..., one event all together.
 
     .. math:: p(h) = \prod_l \prod_i \mathrm{Bernoulli}(h_{l,i};\ \sigma(f_l(h_{l-1})_i))
@@ -28,6 +27,7 @@ class BinaryChain(Distribution):
         sizes: h_1, h_2, ...
         reverse: whether the event lists the layers from the last to the first
 
+    >>> import torch
     >>> chain = BinaryChain(torch.zeros(3, 4), [lambda h: h[..., :2]], [4, 2])
     >>> chain.sample((5,)).shape
     torch.Size([5, 3, 6])
@@ -35,8 +35,6 @@ class BinaryChain(Distribution):
     tensor([-4.1589, -4.1589, -4.1589])
     """
 
-    has_rsample = False
-    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
     support = constraints.independent(constraints.boolean, 1)
 
     def __init__(
@@ -47,50 +45,13 @@ class BinaryChain(Distribution):
         *,
         reverse: bool = False,
     ) -> None:
-        self._logits = logits
-        self._layers = tuple(layers)
-        self._sizes = tuple(sizes)
-        self._reverse = reverse
-        super().__init__(logits.shape[:-1], Size((sum(self._sizes),)), validate_args=False)
+        given = [partial(_given, layer) for layer in layers]
+        super().__init__(_bits(logits), given, sizes, reverse=reverse)
 
-    @property
-    def mean(self) -> Tensor:
-        """The probabilities of a single layer; of several there is no closed form."""
-        if self._layers:
-            raise NotImplementedError("BinaryChain: the mean of several layers has no closed form")
-        return torch.sigmoid(self._logits)
 
-    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        """Zeros and ones (*sample_shape, *batch, sum of sizes), layer by layer."""
-        with torch.no_grad():
-            logits = self._logits.expand(*sample_shape, *self._logits.shape)
-            drawn = [torch.bernoulli(torch.sigmoid(logits))]
-            for layer in self._layers:
-                drawn.append(torch.bernoulli(torch.sigmoid(layer(drawn[-1]))))
-            return torch.cat(drawn[::-1] if self._reverse else drawn, dim=-1)
+def _bits(logits: Tensor) -> Bernoulli:
+    return Bernoulli(logits=logits, event_ndim=1, validate_args=False)
 
-    def log_prob(self, value: Tensor) -> Tensor:
-        """log p(h) in nats.
 
-        Args:
-            value: (*sample, *batch, sum of sizes)
-        """
-        check_event(self, value)
-        units = self.split(value)
-        given = zip(self._layers, units, strict=False)  # each layer but the last
-        logits = [self._logits, *(layer(h) for layer, h in given)]
-        n = max(value.ndim - 1, len(self.batch_shape))
-        each = [
-            bernoulli_log_prob(h, logit, batch_ndim=n)
-            for h, logit in zip(units, logits, strict=True)
-        ]
-        return sum(each[1:], each[0])
-
-    def split(self, value: Tensor) -> list[Tensor]:
-        """The layers of an event (*, sum of sizes), first layer first."""
-        step = -1 if self._reverse else 1
-        return list(value.split(self._sizes[::step], dim=-1))[::step]
-
-    def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> BinaryChain:
-        logits = self._logits.expand(*batch_shape, self._logits.shape[-1])
-        return BinaryChain(logits, self._layers, self._sizes, reverse=self._reverse)
+def _given(layer: Callable[[Tensor], Tensor], units: Tensor) -> Bernoulli:
+    return _bits(layer(units))

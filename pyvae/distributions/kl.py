@@ -10,6 +10,7 @@ from torch.distributions import Distribution, MultivariateNormal
 
 from pyvae.distributions import twins as _twins  # registers divergences  # noqa: F401
 from pyvae.distributions.base import one_event, precise
+from pyvae.distributions.chain import Chain
 from pyvae.distributions.divergence import closed_form, divergence
 from pyvae.distributions.gaussian import DiagonalGaussian, StandardNormal
 from pyvae.distributions.rank1_gaussian import Rank1Gaussian
@@ -23,7 +24,9 @@ def rsample_kl(
 ) -> tuple[Tensor, Tensor]:
     """A reparameterized sample z of q and KL(q || p), in one pass where there is an op for both.
 
-    The values are those of ``q.rsample(sample_shape)`` and ``kl_divergence(q, p)``.
+    The values are those of ``q.rsample(sample_shape)`` and ``kl_divergence(q, p)``. Of chains over
+    the same layers in the same order, the divergence of each layer is that given the sample of the
+    one before it, (*sample_shape, *batch): the mean over samples is that of the whole.
 
     Args:
         q, p: distributions over one event shape, the batch shape of p () or that of q
@@ -49,8 +52,25 @@ def rsample_kl(
             return gaussian_rsample_kl(q.mean, q._logvar, batch_ndim=n)
         if isinstance(q, Rank1Gaussian):
             return rank1_gaussian_rsample_kl(q.mean, q.log_precision, q.u, batch_ndim=n)
+    if isinstance(q, Chain) and isinstance(p, Chain) and _one_order(q, p):
+        return _rsample_kl_of_chains(q, p, sample_shape)
     kl = divergence(q, p)  # before a sample is drawn: it may not be known
     return q.rsample(tuple(sample_shape)), kl
+
+
+def _one_order(q: Chain, p: Chain) -> bool:
+    """Whether the layers are the same and drawn in the same order; a single one has no order."""
+    return q.sizes == p.sizes and (q.reverse == p.reverse or not q.layers)
+
+
+def _rsample_kl_of_chains(q: Chain, p: Chain, sample_shape: Sequence[int]) -> tuple[Tensor, Tensor]:
+    unit, kl = rsample_kl(q.first, p.first, sample_shape)
+    drawn = [unit]
+    for q_layer, p_layer in zip(q.layers, p.layers, strict=True):
+        unit, more = rsample_kl(q_layer(drawn[-1]), p_layer(drawn[-1]))
+        kl = kl + more
+        drawn.append(unit)
+    return q.joined(drawn), kl
 
 
 @closed_form(MultivariateNormal, DiagonalGaussian)

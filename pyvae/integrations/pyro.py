@@ -27,6 +27,7 @@ __all__ = [
     "Bernoulli",
     "BinaryChain",
     "Categorical",
+    "Chain",
     "ContinuousBernoulli",
     "DiagonalGaussian",
     "DiscretizedLogistic",
@@ -93,6 +94,7 @@ def _with_state(cls: type[Any], state: dict[str, Any]) -> Any:
 Bernoulli = pyro_distribution(distributions.Bernoulli)
 BinaryChain = pyro_distribution(distributions.BinaryChain)
 Categorical = pyro_distribution(distributions.Categorical)
+Chain = pyro_distribution(distributions.Chain)
 ContinuousBernoulli = pyro_distribution(distributions.ContinuousBernoulli)
 DiagonalGaussian = pyro_distribution(distributions.DiagonalGaussian)
 DiscretizedLogistic = pyro_distribution(distributions.DiscretizedLogistic)

@@ -1,6 +1,7 @@
 """Figures of a trained model, from its distributions alone, in bounded memory."""
 
 from pyvae.metrics.aggregate import Aggregate, aggregate_figures, prior_mmd
+from pyvae.metrics.ais import ais_log_likelihood, annealed_importance_sampling
 from pyvae.metrics.evaluation import Evaluation, bits_per_dim, evaluate, seeded
 from pyvae.metrics.moments import Moments
 
@@ -9,6 +10,8 @@ __all__ = [
     "Evaluation",
     "Moments",
     "aggregate_figures",
+    "ais_log_likelihood",
+    "annealed_importance_sampling",
     "bits_per_dim",
     "evaluate",
     "prior_mmd",

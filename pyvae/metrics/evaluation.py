@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, kl_divergence
 
-from pyvae.distributions import factor_kl
+from pyvae.distributions import factor_kl, layer_kl
 from pyvae.metrics.aggregate import Aggregate, Posteriors
 from pyvae.metrics.moments import Moments
 from pyvae.models.base import Model
@@ -50,6 +50,8 @@ class Evaluation:
         bits_per_dim: of log p(x) (else of the ELBO); None unless the data are discrete
         active_units: latents whose posterior mean varies by more than 0.01 over the data
         kl_per_dim: KL of each latent, or group of classes; None where the latents are dependent
+        kl_per_layer: KL of each layer of latents given the one that it is drawn after, from the
+            sample, h_1 first; None of models whose latents are no chain of layers
         aggregate: mutual information, total correlation and marginal KL of the aggregated posterior
             (see :class:`Aggregate`); None if not asked for, or for others than diagonal Gaussians
         accuracy: the share of labelled data whose class the model finds; None where it tells none
@@ -67,6 +69,7 @@ class Evaluation:
     bits_per_dim: float | None = None
     active_units: int | None = None
     kl_per_dim: list[float] | None = None
+    kl_per_layer: list[float] | None = None
     aggregate: Aggregate | None = None
     mmd: float | None = None
     accuracy: float | None = None
@@ -117,7 +120,7 @@ def evaluate(
     """
     if not model.latent_dim or model.prior_inputs:  # nothing to aggregate, or nothing to compare
         aggregate = 0
-    bound, kls, marginal, means, each, right = (Moments() for _ in range(6))
+    bound, kls, marginal, means, each, layers, right = (Moments() for _ in range(7))
     posteriors = Posteriors()
     for x, side in batches:
         tick()
@@ -131,6 +134,9 @@ def evaluate(
         kl_each = _kl_per_dim(q, p)
         if kl_each is not None:
             each.add(kl_each)
+        kl_layers = layer_kl(q, p, z)
+        if kl_layers is not None:
+            layers.add(kl_layers)
         if aggregate:
             posteriors.add(q, z)
         if model.classes and "label" in side:
@@ -155,6 +161,7 @@ def evaluate(
         bits_per_dim=bits_per_dim(best, model.data_shape) if discrete else None,
         active_units=int((means.variance > 0.01).sum()) if means.count else None,
         kl_per_dim=torch.as_tensor(each.mean).tolist() if each.count else None,
+        kl_per_layer=torch.as_tensor(layers.mean).tolist() if layers.count else None,
         aggregate=posteriors.figures(model.prior(), aggregate) if aggregate else None,
         mmd=posteriors.mmd(model.prior()) if aggregate else None,
         accuracy=float(right.mean) if right.count else None,

@@ -98,9 +98,18 @@ class PartModel(Model, ABC):
                     )
         return part
 
+    @property
+    def _decoder_dim(self) -> int:
+        """How many of the latents the decoder sees: all, unless the model says otherwise."""
+        return self.latent_dim
+
+    def _seen_by_decoder(self, z: Tensor) -> Tensor:
+        """Those of latents (*batch, latent_dim) that the decoder sees (*batch, _decoder_dim)."""
+        return z
+
     def _fit_of_decoder(self, decoder: str | nn.Module) -> dict[str, Any]:
         """What joins a decoder to the latents and the likelihood, which is there already."""
-        given = self.latent_dim + self.condition_dim
+        given = self._decoder_dim + self.condition_dim
         fit = {"latent_dim": given, "out_shape": tuple(self.likelihood.param_shape)}
         kind = registry.decoders.get(decoder) if isinstance(decoder, str) else type(decoder)
         if isinstance(kind, type) and issubclass(kind, AutoregressiveDecoder):
@@ -149,6 +158,7 @@ class PartModel(Model, ABC):
                 f"{me}: the likelihood {type(self.likelihood).__name__} needs "
                 f"{', '.join(missing)}, got {', '.join(side) or 'no side inputs'}"
             )
+        z = self._seen_by_decoder(z)
         if self.condition_dim:
             z = beside(z, self._condition("decode", side))
         p = explain(self.decoder, self.likelihood, z, {name: side[name] for name in wanted})

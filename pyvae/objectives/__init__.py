@@ -4,6 +4,7 @@ from pyvae.objectives.aae import AAE
 from pyvae.objectives.aggressive_inference import AggressiveInference
 from pyvae.objectives.autoencoder import Autoencoder
 from pyvae.objectives.base import Batch, Objective, Phase, Result
+from pyvae.objectives.contrastive_divergence import ContrastiveDivergence
 from pyvae.objectives.denoising import Denoising
 from pyvae.objectives.elbo import ELBO
 from pyvae.objectives.factor_vae import FactorVAE
@@ -23,6 +24,7 @@ __all__ = [
     "AggressiveInference",
     "Autoencoder",
     "Batch",
+    "ContrastiveDivergence",
     "Denoising",
     "FactorVAE",
     "FullVB",

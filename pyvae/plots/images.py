@@ -10,7 +10,7 @@ from torch import Tensor
 from pyvae.errors import optional
 from pyvae.plots.files import Path_, write_file
 
-__all__ = ["image_grid", "is_image", "pairs", "save_image"]
+__all__ = ["filters", "image_grid", "is_image", "pairs", "save_image"]
 
 
 def is_image(data_shape: Sequence[int]) -> bool:
@@ -64,3 +64,14 @@ def pairs(x: Tensor, reconstruction: Tensor) -> Tensor:
             white = torch.ones(10 - len(rows[-1]), *x.shape[1:])
             rows[-2:] = [torch.cat([row, white]) for row in rows[-2:]]
     return image_grid(torch.cat(rows), columns=10)
+
+
+def filters(weights: Tensor, columns: int = 10) -> Tensor:
+    """Weights (N, C, H, W), one image for each unit: zero is grey, each unit has its own scale.
+
+    >>> filters(torch.tensor([-2.0, 0.0, 2.0]).view(1, 1, 1, 3), columns=1)
+    tensor([[[0.0000, 0.5000, 1.0000]]])
+    """
+    largest = weights.abs().flatten(1).amax(1)[:, None, None, None]
+    scale = 2 * largest.clamp(min=torch.finfo(weights.dtype).tiny)
+    return image_grid(0.5 + weights / scale, columns)

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from pyvae.data import Split, View
 from pyvae.errors import UserError
-from pyvae.metrics import Evaluation, evaluate, seeded
+from pyvae.metrics import Evaluation, Moments, ais_log_likelihood, evaluate, seeded
 from pyvae.models.base import Model
 
-__all__ = ["AGGREGATE", "check_shape", "evaluate_split", "is_discrete"]
+__all__ = ["AGGREGATE", "annealed_split", "check_shape", "evaluate_split", "is_discrete"]
 
 ROWS = 250  # data at a time: part of what fixes the noise
 SEED = 2**31 - 1  # of every evaluation, whatever the run's
@@ -62,19 +62,13 @@ def evaluate_split(
     split = split.subset(rows) if rows else split
     training = model.training
 
-    def batches() -> Iterator[tuple[Tensor, Mapping[str, Tensor]]]:
-        for start in range(0, len(split), ROWS):
-            part = split[start : start + ROWS]
-            label = {} if part.y is None else {"label": part.y}
-            yield view.held_out_values(part.x), {**part.extras, **label}
-
     discrete = is_discrete(model, split.x) and view.held_out_mode == "stored"
     model.eval()
     try:
         with seeded(SEED, split.x.device):
             return evaluate(
                 model,
-                batches(),
+                _batches(view, split),
                 num_samples=num_samples,
                 discrete=discrete,
                 aggregate=aggregate,
@@ -82,6 +76,34 @@ def evaluate_split(
             )
     finally:
         model.train(training)
+
+
+def annealed_split(
+    model: Model, view: View, split: Split, *, steps: int, chains: int, rows: int = 0
+) -> tuple[float, float]:
+    """log p(x) by annealed importance sampling over the latents, and its standard error, in nats.
+
+    The same for the same model and data, as :func:`evaluate_split`, whose arguments these are.
+
+    Raises:
+        UserError: latents that are no real numbers.
+    """
+    found = Moments()
+    with seeded(SEED, split.x.device):
+        for x, side in _batches(view, split.subset(rows) if rows else split):
+            try:
+                each = ais_log_likelihood(model, x, steps=steps, chains=chains, side=side)
+            except TypeError as error:
+                raise UserError(f"--ais: {error}") from error
+            found.add(each)
+    return float(found.mean), found.error
+
+
+def _batches(view: View, split: Split) -> Iterator[tuple[Tensor, Mapping[str, Tensor]]]:
+    for start in range(0, len(split), ROWS):
+        part = split[start : start + ROWS]
+        label = {} if part.y is None else {"label": part.y}
+        yield view.held_out_values(part.x), {**part.extras, **label}
 
 
 def default_device(name: str) -> torch.device:

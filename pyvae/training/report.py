@@ -93,7 +93,8 @@ def pictures(
 
     ``samples.png``: decoder means of samples of the prior; ``reconstructions.png``: test data, as
     grey levels, above their reconstructions, where there are data; ``manifold.png``: the plane of
-    two latents; ``curve.png``: the bounds.
+    two latents; ``filters.png``: the weights of hidden units, of a model that has such;
+    ``curve.png``: the bounds.
 
     Raises:
         RunError: a file of the run is damaged.
@@ -129,6 +130,9 @@ def pictures(
     if model.latent_dim == 2 and not model.side_inputs:
         gap = int(model.data_shape[-1] < 16)  # tiny images need a line between them
         sheets["manifold.png"] = lambda: plots.image_grid(manifold(model) / white, 20, gap=gap)
+    weights = getattr(model, "filters", None)
+    if weights is not None:
+        sheets["filters.png"] = lambda: plots.filters(weights()[:TILES])
     for name, sheet in sheets.items():
         tick()
         with seeded(seed, device):

@@ -355,6 +355,7 @@ def instance(name):
     flow = distributions.StandardNormal((4,)).expand([3])
     arguments = {
         "BinaryChain": ((a, [], [4]), {}),
+        "Chain": ((flow, [], [4]), {}),
         "Categorical": ((), {"logits": torch.zeros(3, 4, 5), "event_ndim": 1}),
         "DiscretizedLogistic": ((), {"mean": a, "log_scale": b, "event_ndim": 1}),
         "DiscretizedLogisticMixture": ((torch.zeros(3, 30, 2, 2), 10), {}),

@@ -1,0 +1,5 @@
+"""Restricted Boltzmann machines."""
+
+from pyvae.models.rbm.model import RBM
+
+__all__ = ["RBM"]
