@@ -19,10 +19,10 @@ PATHS = ("spherical", "linear")
 DRAWS = 10_000  # of a prior whose moments have no closed form
 
 
-def check_real(command: str, model: Model) -> None:
+def check_real(command: str, model: Model, side: Mapping[str, Tensor]) -> None:
     """Raises: ValueError: the model has no latents, or those it has are no real numbers."""
     check_latents(command, model)
-    p: Distribution = model.prior()
+    p = _prior(model, side)
     try:
         discrete = p.support is not None and p.support.is_discrete
     except NotImplementedError:
@@ -110,20 +110,32 @@ def interpolate(
     >>> interpolate(VAE((1, 8, 8), latent_dim=2), torch.randn(3, 2), torch.randn(3, 2), 5).shape
     torch.Size([3, 5, 1, 8, 8])
     """
-    check_real("interpolate", model)
+    check_real("interpolate", model, side or {})
     each = {name: value.repeat_interleave(steps, 0) for name, value in (side or {}).items()}
     return decode(model, between(start, end, steps, path), each)
 
 
 @torch.no_grad()
-def prior_moments(model: Model) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of p(z), (latent_dim,) each; from draws where none are known."""
-    p = model.prior()
+def prior_moments(model: Model, side: Mapping[str, Tensor] | None = None) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of p(z), (latent_dim,) each; from draws where none are known.
+
+    Args:
+        model: any model with real latents
+        side: side inputs that the prior takes, of one datum: (1, ...) each
+    """
+    p = _prior(model, side or {})
     try:
-        return p.mean, p.stddev
+        mean, std = p.mean, p.stddev
     except NotImplementedError:
         z = p.sample(torch.Size((DRAWS,)))
-        return z.mean(0), z.std(0)
+        mean, std = z.mean(0), z.std(0)
+    return mean.reshape(-1, model.latent_dim)[0], std.reshape(-1, model.latent_dim)[0]
+
+
+def _prior(model: Model, side: Mapping[str, Tensor]) -> Distribution:
+    """p(z), given those side inputs that it takes."""
+    device = next(model.parameters()).device
+    return model.prior(**{n: side[n].to(device) for n in model.prior_inputs if n in side})
 
 
 @torch.no_grad()
@@ -160,7 +172,7 @@ def traverse(
     >>> traverse(VAE((1, 8, 8), latent_dim=3), latents=[0, 2], steps=5).shape
     torch.Size([2, 5, 1, 8, 8])
     """
-    check_real("traverse", model)
+    check_real("traverse", model, side or {})
     chosen = list(range(model.latent_dim)) if latents is None else list(latents)
     outside = [d for d in chosen if not 0 <= d < model.latent_dim]
     if outside or steps < 1:
@@ -168,7 +180,7 @@ def traverse(
             f"traverse: latents must be from 0 to {model.latent_dim - 1} and steps positive, got "
             f"{', '.join(map(str, outside or chosen))} and {steps}"
         )
-    mean, std = (moment.cpu().double() for moment in prior_moments(model))
+    mean, std = (moment.cpu().double() for moment in prior_moments(model, side))
     centre = mean if z is None else z.detach().cpu().double()
     if centre.shape != mean.shape:
         raise ValueError(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pyvae.analysis.rows import Rows, check_latents, stream
+from pyvae.analysis.rows import Rows, check_latents, given, stream
 from pyvae.batch import Batch
 from pyvae.models.base import Model, mean_or_sample
 
@@ -32,7 +32,8 @@ def inpaint(model: Model, data: Rows, missing: Tensor, steps: int = 100) -> Tens
         steps: of the chain; what is filled in is the mean of p(x_mis | z) over its second half
 
     Returns:
-        x (N, *data_shape), on the CPU: the data where they were observed, the means elsewhere.
+        x (N, *data_shape), on the CPU: the data where they were observed, the means elsewhere,
+        also where a side input "mask" says that they were not.
 
     Raises:
         ValueError: fewer than one step, another shape of missing, or no latents.
@@ -61,13 +62,15 @@ def inpaint(model: Model, data: Rows, missing: Tensor, steps: int = 100) -> Tens
 
 
 def _chain(model: Model, batch: Batch, holes: Tensor, steps: int) -> Tensor:
-    side = batch.side(model.likelihood.side_inputs)
+    side = given(model, batch)
+    if "mask" in batch.extras:
+        holes = holes | ~batch.extras["mask"]
     observed = batch.x.to(model.dtype)
-    p = model.decode(model.prior().sample(torch.Size((len(batch),))), **side)
+    p = model.decode(model.sample_prior(len(batch), side), **side)
     total, kept = torch.zeros_like(observed), steps - steps // 2
     for step in range(steps):
         x = torch.where(holes, p.sample().to(model.dtype), observed)
-        p = model.decode(model.encode(x).sample(), **side)
+        p = model.decode(model.infer(Batch(x, None, side))[0].sample(), **side)
         if step >= steps - kept:
             total += mean_or_sample(p)
     return torch.where(holes, total / kept, observed)
@@ -90,9 +93,8 @@ def restore(model: Model, data: Rows) -> Tensor:
     check_latents("restore", model)
     parts = []
     for batch in stream(model, data):
-        side = batch.side(model.likelihood.side_inputs)
-        z = mean_or_sample(model.encode(batch.x))
-        parts.append(mean_or_sample(model.decode(z, **side)).cpu())
+        z = mean_or_sample(model.infer(batch)[0])
+        parts.append(mean_or_sample(model.decode(z, **given(model, batch))).cpu())
     return torch.cat(parts)
 
 

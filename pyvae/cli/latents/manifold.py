@@ -25,11 +25,12 @@ def run(arguments: argparse.Namespace) -> int:
     targets = check_targets(arguments.out, default, model.data_shape)
     from pyvae import plots
     from pyvae.analysis import manifold, manifold_latents
+    from pyvae.analysis.rows import given
     from pyvae.training.build import said_plainly
 
     if other_data(arguments):
         _, model, view = open_run(arguments)
-        side = view.data.test[:1].side(model.likelihood.side_inputs)
+        side = given(model, view.data.test[:1])
     else:
         side = {name: value[:1] for name, value in folder.test_side(model).items()}
     with said_plainly():
