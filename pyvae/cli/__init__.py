@@ -38,6 +38,7 @@ COMMANDS = {
         "repair.super_resolve",
         "bring back the pixels of smaller images",
     ),
+    "rate-distortion": ("rate_distortion", "the curve of rate and distortion over beta"),
     "compare": ("compare", "settings and figures of several runs, side by side"),
     "plot": ("plot", "draw all pictures of a run again"),
     "data": ("data", "what is in your files, before any training, with a picture"),

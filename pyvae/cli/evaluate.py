@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from pyvae.cli.latent_figures import check_wanted, latent_figures, latent_rows
+from pyvae.cli.latents.figures import check_wanted, latent_figures, latent_rows
 from pyvae.cli.run_arguments import add_run_arguments, nonnegative, open_run, positive
 from pyvae.cli.say import note
 from pyvae.cli.show import listing, table

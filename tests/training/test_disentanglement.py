@@ -158,7 +158,7 @@ def test_factors_of_sprites_are_what_they_are_called() -> None:
 def test_evaluate_with_factors_and_few_labels(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pyvae.cli.latent_figures.ROWS", 1000)
+    monkeypatch.setattr("pyvae.cli.latents.figures.ROWS", 1000)
     out = tmp_path / "run"
     small = ["--encoder-args", "hidden=16", "--decoder-args", "hidden=16", "--quiet"]
     small += ["--steps", "5", "--eval-samples", "0", "--latent-dim", "3"]

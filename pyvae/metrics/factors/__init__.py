@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from pyvae.metrics.factors.forests import dci
-from pyvae.metrics.factors.gaps import mig, mutual_information, sap
+from pyvae.metrics.factors.gaps import entropies, mig, mutual_information, sap
 from pyvae.metrics.factors.votes import factor_vae_score
 
 __all__ = [
     "Disentanglement",
     "dci",
     "disentanglement",
+    "entropies",
     "factor_vae_score",
     "mig",
     "mutual_information",

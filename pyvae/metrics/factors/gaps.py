@@ -12,7 +12,7 @@ from torch import Tensor
 from pyvae.errors import optional
 from pyvae.metrics.factors.common import Array, checked, gaps, halves, quality
 
-__all__ = ["mig", "mutual_information", "sap"]
+__all__ = ["entropies", "mig", "mutual_information", "sap"]
 
 BINS = 20  # of a latent, for its mutual information
 
@@ -34,10 +34,14 @@ def mig(codes: Tensor, factors: Tensor) -> float:
         ValueError: shapes that do not belong together, or fewer than 100 rows.
     """
     shared = mutual_information(codes, factors).numpy()
-    _, v = checked(codes, factors)
-    information: Any = optional("sklearn.metrics").mutual_info_score
-    entropy = np.array([information(factor, factor) for factor in v.T])
-    return float((gaps(shared) / entropy).mean())
+    return float((gaps(shared) / entropies(factors).numpy()).mean())
+
+
+def entropies(factors: Tensor) -> Tensor:
+    """H(v_f) in nats of each factor, from whole numbers (N, F): (F,)."""
+    counts = [column.unique(return_counts=True)[1].double() for column in factors.cpu().T]
+    shares = [count / count.sum() for count in counts]
+    return torch.stack([-(share * share.log()).sum() for share in shares])
 
 
 def mutual_information(codes: Tensor, factors: Tensor) -> Tensor:
