@@ -39,7 +39,7 @@ def encode(model: Model, data: Rows, *, draws: bool = False) -> Tensor:
     check_latents("encode", model)
     parts = []
     for batch in stream(model, data):
-        q = model.encode(batch.x)
+        q, _ = model.infer(batch)
         parts.append((q.sample() if draws else mean_or_sample(q)).cpu())
     if not parts:
         raise ValueError("encode: there are no data")

@@ -14,9 +14,7 @@ from pyvae.data import Split, View
 from pyvae.models.base import Model
 from pyvae.models.importance import BUDGET
 
-__all__ = ["SPLITS", "Rows", "Selection", "check_latents", "rows_at_a_time", "select", "stream"]
-
-SPLITS = ("train", "valid", "test")
+__all__ = ["Rows", "Selection", "check_latents", "given", "rows_at_a_time", "select", "stream"]
 
 #: Data: x (N, *data_shape), rows with their side inputs, or batches of them that come one by one.
 Rows = Tensor | Batch | Iterable[Batch]
@@ -46,6 +44,15 @@ def check_latents(command: str, model: Model) -> None:
         raise ValueError(f"{command}: {type(model).__name__} has no latents")
 
 
+def given(model: Model, batch: Batch) -> dict[str, Tensor]:
+    """The side inputs of a batch that p(x|z) takes; not the mask, since what is made is whole."""
+    return batch.side(_names(model))
+
+
+def _names(model: Model) -> list[str]:
+    return [name for name in model.side_inputs if name != "mask"]
+
+
 @dataclass(frozen=True)
 class Selection:
     """Some rows of the splits of a data set, in their order.
@@ -63,8 +70,7 @@ class Selection:
 
     def split(self, name: str) -> Split:
         """A whole split by name, as stored."""
-        data = self.view.data
-        return {"train": data.train, "valid": data.valid, "test": data.test}[name]
+        return self.view.data.splits[name]
 
     def batches(self, model: Model) -> Iterator[Batch]:
         """The rows with their side inputs, as the model's likelihood sees them.
@@ -88,6 +94,12 @@ class Selection:
                 yield replace(batch, x=x)
 
     @property
+    def numbers(self) -> Tensor:
+        """The number of each row (M,): in the file that it comes from, or else in its split."""
+        place = self.view.data.rows
+        return torch.cat([place[n][i] if n in place else i for n, i in self.rows.items()])
+
+    @property
     def labels(self) -> Tensor | None:
         """The labels of the rows (M,), where all of them have one."""
         found = [self.split(name).take(index).y for name, index in self.rows.items()]
@@ -101,8 +113,8 @@ class Selection:
         return torch.cat(known) if known and len(known) == len(found) else None
 
     def side(self, model: Model, rows: int) -> dict[str, Tensor]:
-        """Those side inputs of the first rows that a model's likelihood takes."""
-        found = {name: self.extra(name) for name in model.likelihood.side_inputs}
+        """Those side inputs of the first rows that p(x|z) takes: see :func:`given`."""
+        found = {name: self.extra(name) for name in _names(model)}
         return {name: value[:rows] for name, value in found.items() if value is not None}
 
 
@@ -118,11 +130,11 @@ def select(view: View, split: str = "all", size: int = 0, seed: int = 0) -> Sele
     Raises:
         ValueError: there is no such split.
     """
-    if split not in (*SPLITS, "all"):
-        raise ValueError(f"select: split must be {', '.join(SPLITS)} or all, got {split!r}")
-    names = SPLITS if split == "all" else (split,)
-    whole = Selection(view, {})
-    lengths = [len(whole.split(name)) for name in names]
+    splits = view.data.splits
+    if split not in (*splits, "all"):
+        raise ValueError(f"select: split must be {', '.join(splits)} or all, got {split!r}")
+    names = list(splits) if split == "all" else [split]
+    lengths = [len(splits[name]) for name in names]
     total = sum(lengths)
     chosen = torch.arange(total)
     if 0 < size < total:

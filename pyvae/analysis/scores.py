@@ -86,5 +86,5 @@ def _score(model: Model, batch: Batch, num_samples: int) -> tuple[Tensor, Tensor
 
 
 def _log_weights(model: Model, batch: Batch, k: int) -> Tensor:
-    side = batch.side(model.likelihood.side_inputs)
+    side = batch.side(model.side_inputs)
     return log_weights(model, batch.x, k, **side).double()

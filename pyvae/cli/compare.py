@@ -14,7 +14,7 @@ from pyvae.errors import RunError, UserError
 if TYPE_CHECKING:
     from pyvae.training import RunFolder
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["add_arguments", "run", "run_results"]
 
 #: Figures of ``results.json`` that are shown, with what they are called.
 FIGURES = {
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pyvae.training import RunFolder
 
     folders = {name: RunFolder(name) for name in _distinct(arguments.runs)}
-    columns = {name: _column(folder) for name, folder in folders.items()}
+    columns = {name: run_results(folder) for name, folder in folders.items()}
     data = {(c["settings"]["dataset"], c["results"].get("split")) for c in columns.values()}
     if len(data) > 1:
         note("the runs are of different data, so that their figures do not compare")
@@ -68,7 +68,7 @@ def _distinct(paths: list[str]) -> list[str]:
     return paths
 
 
-def _column(folder: RunFolder) -> dict[str, Any]:
+def run_results(folder: RunFolder) -> dict[str, Any]:
     """Settings and figures of a run; no figures where it has not come to its end."""
     settings, file = folder.config().to_dict(), folder.path / "results.json"
     if not file.is_file():

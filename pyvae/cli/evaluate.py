@@ -6,9 +6,10 @@ import argparse
 import json
 from pathlib import Path
 
+from pyvae.cli.latents.figures import check_wanted, latent_figures, latent_rows
 from pyvae.cli.run_arguments import add_run_arguments, nonnegative, open_run, positive
 from pyvae.cli.say import note
-from pyvae.cli.show import table
+from pyvae.cli.show import listing, table
 
 __all__ = ["add_arguments", "run"]
 
@@ -34,13 +35,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ais-chains", type=positive, default=16, metavar="N", help="its chains for each datum"
     )
+    parser.add_argument(
+        "--disentanglement",
+        action="store_true",
+        help="also MIG, SAP, DCI and the FactorVAE score, for data whose factors are known",
+    )
+    parser.add_argument(
+        "--few-labels",
+        type=positive,
+        metavar="K",
+        help="also how well classes are told from the latents, given K labels of each",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the figures of a run. With the run's own settings they equal its ``results.json``."""
     config, model, view = open_run(arguments)
+    from pyvae.training.build import said_plainly
     from pyvae.training.evaluation import AGGREGATE, annealed_split, evaluate_split
+
+    wanted = {"factors": arguments.disentanglement, "per_class": arguments.few_labels}
+    check_wanted(view, arguments.split, **wanted)
 
     if not (Path(arguments.run) / "results.json").is_file():
         note(f"{arguments.run} has not been trained to its end yet")
@@ -49,6 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
     figures = evaluate_split(
         model, view, split, num_samples=samples, rows=arguments.subset, aggregate=AGGREGATE
     )
+    with said_plainly():
+        more = latent_figures(model, view, arguments.split, **wanted)
     annealed = {}
     if arguments.ais:
         steps, chains = arguments.ais, arguments.ais_chains
@@ -58,13 +76,14 @@ def run(arguments: argparse.Namespace) -> int:
         annealed = {"ais_log_likelihood": nats, "ais_error": error}
     if arguments.json:
         content = {"dataset": config.dataset, "split": arguments.split, **figures.to_dict()}
-        content |= annealed
-        print(json.dumps(content, indent=2))
-    else:
-        print(table(figures, view.data.name, arguments.split))
-    if annealed and not arguments.json:
+        print(json.dumps({**content, **annealed, **more}, indent=2))
+        return 0
+    print(table(figures, view.data.name, arguments.split))
+    if annealed:
         print(
             f"  log p(x) by annealed importance sampling, {steps} temperatures and {chains} "
             f"chains: {nats:.2f} +- {error:.2f}"
         )
+    if more:
+        print(listing("latents", latent_rows(more)))
     return 0

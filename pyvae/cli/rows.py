@@ -10,10 +10,13 @@ import numpy as np
 from pyvae.cli.run_arguments import add_run_arguments, nonnegative
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from pyvae.analysis import Selection
+    from pyvae.cli.tables import Table
     from pyvae.data import View
 
-__all__ = ["about", "add_row_arguments", "chosen"]
+__all__ = ["add_row_arguments", "chosen", "table_of"]
 
 
 def add_row_arguments(parser: argparse.ArgumentParser, split: str = "all") -> None:
@@ -38,11 +41,22 @@ def chosen(view: View, arguments: argparse.Namespace) -> Selection:
     return select(view, arguments.split, arguments.subset, arguments.seed)
 
 
-def about(selection: Selection) -> dict[str, Any]:
-    """The split of each row, its number in there, and its label where it has one."""
-    columns: dict[str, Any] = {
-        "split": np.concatenate([[name] * len(i) for name, i in selection.rows.items()]),
-        "row": np.concatenate([index.numpy() for index in selection.rows.values()]),
-    }
-    labels = selection.labels
-    return columns if labels is None else {**columns, "label": labels.numpy()}
+def table_of(
+    name: str, values: Tensor, selection: Selection, columns: tuple[str, ...] = ()
+) -> Table:
+    """A table of rows that come from a selection, with what is known of them.
+
+    That is the split of each row, its number in there, and its label where it has one. Rows of
+    files have their number in the file, and its order.
+    """
+    from pyvae.cli.tables import Table
+
+    data, numbers = selection.view.data, selection.numbers.numpy()
+    splits = np.concatenate([[split] * len(i) for split, i in selection.rows.items()])
+    about: dict[str, Any] = {"split": splits, "row": numbers}
+    if (labels := selection.labels) is not None:
+        y = labels.numpy()
+        about["label"] = np.asarray(data.classes)[y] if data.classes else y
+    order = numbers.argsort(kind="stable") if data.rows else np.arange(len(numbers))
+    about = {key: column[order] for key, column in about.items()}
+    return Table(name, values.numpy()[order], columns, about)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from pyvae.cli.rows import about, add_row_arguments, chosen
+from pyvae.cli.rows import add_row_arguments, chosen, table_of
 from pyvae.cli.run_arguments import open_run, positive
 
 __all__ = ["add_arguments", "run"]
@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     import torch
 
     from pyvae.analysis import score
-    from pyvae.cli.tables import Table, check_table_target, write_table
+    from pyvae.cli.tables import check_table_target, write_table
     from pyvae.metrics import seeded
     from pyvae.training.build import said_plainly
 
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     selection = chosen(view, arguments)
     with said_plainly(), seeded(arguments.seed, next(model.parameters()).device):
         found = score(model, selection.batches(model), arguments.samples)
-    values = torch.stack([found.log_likelihood, found.error], 1).numpy()
+    values = torch.stack([found.log_likelihood, found.error], 1)
     columns = ("log_likelihood", "standard_error")
-    write_table(target, Table("score", values, columns, about(selection)))
+    write_table(target, table_of("score", values, selection, columns))
     return 0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pyvae.metrics import Evaluation
 
-__all__ = ["table"]
+__all__ = ["listing", "table"]
 
 
 def table(figures: Evaluation, dataset: str, split: str = "test") -> str:
@@ -43,6 +44,10 @@ def table(figures: Evaluation, dataset: str, split: str = "test") -> str:
         rows.append(("accuracy", f"{100 * figures.accuracy:.2f} %"))
     if figures.mmd is not None:
         rows.append(("MMD^2(q(z), p(z))", f"{figures.mmd:.4f}"))
+    return listing(f"{dataset}, {split} ({figures.count} data, nats per datum)", rows)
+
+
+def listing(title: str, rows: Sequence[tuple[str, str]]) -> str:
+    """A title, and names beside their values."""
     width = max(len(name) for name, _ in rows)
-    title = f"{dataset}, {split} ({figures.count} data, nats per datum)"
     return "\n".join([title, *(f"  {name:<{width}}  {value}" for name, value in rows)])

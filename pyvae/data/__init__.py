@@ -14,6 +14,7 @@ from pyvae.data import (  # noqa: F401
     freyface,
     mnist,
     pbmc,
+    sprites,
     toy2d,
 )
 from pyvae.data.base import DataSplits, Split

@@ -35,6 +35,8 @@ class DataSplits:
         scale: mean and standard deviation (*data_shape) of the training data before they were
             standardized
         fields: further values of the rows that were asked for, by name, for each split
+        rows: the number of each row in the file that it comes from, for each split, where the
+            data come from files
     """
 
     name: str
@@ -47,6 +49,7 @@ class DataSplits:
     conditions: Conditions | None = None
     scale: tuple[Tensor, Tensor] | None = None
     fields: Mapping[str, tuple[Field, Field, Field]] = field(default_factory=dict)
+    rows: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def data_shape(self) -> tuple[int, ...]:

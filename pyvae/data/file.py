@@ -123,4 +123,5 @@ def _splits(
         columns=whole.columns,
         classes=classes,
         fields={key: cut_up(whole.fields[key]) for key in fields},
+        rows=index,
     )

@@ -49,7 +49,8 @@ class ContrastiveDivergence(Objective):
 
     >>> import torch
     >>> from pyvae.models import RBM
-    >>> result = ContrastiveDivergence(steps=5)(RBM((1, 8, 8), latent_dim=4), torch.zeros(3, 1, 8, 8))
+    >>> machine = RBM((1, 8, 8), latent_dim=4)
+    >>> result = ContrastiveDivergence(steps=5)(machine, torch.zeros(3, 1, 8, 8))
     >>> sorted(result.terms)
     ['free_energy', 'reconstruction']
     """

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from pyvae.plots.files import Path_, new_figure, save_figure
 
-__all__ = ["curve", "curves"]
+__all__ = ["curve", "curves", "rate_distortion"]
 
 _Points = list[tuple[float, float]]
 
@@ -38,6 +38,25 @@ def curves(path: Path_, runs: Mapping[str, Path_]) -> None:
             if _is_drawn(name) and name.endswith("/elbo") and not name.startswith("train/"):
                 lines[f"{run}, {_words(name)}"] = _points(rows, name)
     _draw(path, lines)
+
+
+def rate_distortion(path: Path_, points: Mapping[str, tuple[float, float]]) -> None:
+    """Draw the distortion of several runs against their rate (Alemi et al. 2018).
+
+    Args:
+        path: the PNG to write
+        points: rate and distortion of each in nats per datum, by what is written beside it
+    """
+    figure = new_figure()
+    axes = figure.subplots()
+    rates, distortions = zip(*sorted(points.values()), strict=True)
+    axes.plot(rates, distortions, "o-", linewidth=1.4)
+    for name, place in points.items():
+        axes.annotate(name, place, textcoords="offset points", xytext=(6, 4), fontsize=8)
+    axes.set_xlabel("rate, KL(q(z|x) || p(z)), nats per datum")
+    axes.set_ylabel("distortion, -E log p(x|z)")
+    axes.grid(alpha=0.3)
+    save_figure(path, figure)
 
 
 def _rows(metrics: Path_) -> list[dict[str, str]]:

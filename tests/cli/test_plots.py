@@ -67,6 +67,18 @@ def test_manifold_is_the_decoder_over_the_plane() -> None:
         manifold(VAE((1, 8, 8), latent_dim=3))
 
 
+def test_pictures_of_latents_are_written(tmp_path: Path) -> None:
+    points, labels = torch.randn(40, 2), torch.arange(40) % 4
+    plots.scatter(tmp_path / "a.png", points, labels, ("one", "two", "three", "four"))
+    plots.scatter(tmp_path / "b.png", points)
+    plots.kl_bars(tmp_path / "c.png", torch.tensor([0.1, 3.0]), torch.tensor([False, True]))
+    plots.factor_map(tmp_path / "d.png", torch.rand(3, 6), ("shape", "x", "y"))
+    plots.rate_distortion(tmp_path / "e.png", {"1": (20.0, 80.0), "4": (10.0, 95.0)})
+    for path in tmp_path.iterdir():
+        assert path.read_bytes()[:4] == b"\x89PNG" and path.stat().st_size > 3000
+    assert len(list(tmp_path.iterdir())) == 5
+
+
 def test_curve_of_a_run(tmp_path: Path) -> None:
     metrics = tmp_path / "metrics.csv"
     metrics.write_text(

@@ -219,6 +219,56 @@ def test_counts_with_their_library(counts: Path, tmp_path: Path) -> None:
     assert np.isfinite(np.load(tmp_path / "s.npy")).all()
 
 
+def test_rows_of_a_file_come_in_its_order(tmp_path: Path) -> None:
+    """With their missing values, and the names of their classes."""
+    x = np.random.default_rng(0).normal(size=(60, 3)).round(3)
+    lines = [f"{a},{b},{c},{'even' if i % 2 else 'odd'}" for i, (a, b, c) in enumerate(x)]
+    lines[7] = f",{x[7, 1]},{x[7, 2]},even"
+    source = tmp_path / "table.csv"
+    source.write_text("a,b,c,kind\n" + "\n".join(lines) + "\n")
+    out, z = tmp_path / "run", tmp_path / "z.csv"
+    data = ["--dataset", str(source), "--dataset-args", "labels=kind", "--likelihood", "gaussian"]
+    assert main(["train", "--out", str(out), *SMALL, *data, "--latent-dim", "2"]) == 0
+    assert main(["encode", str(out), "--out", str(z)]) == 0
+    rows = list(csv.DictReader(z.open()))
+    assert [int(row["row"]) for row in rows] == list(range(60))
+    assert [row["label"] for row in rows] == ["odd", "even"] * 30
+    model = VAE.from_pretrained(out)
+    seen = torch.ones(60, 3, dtype=torch.bool)
+    seen[7, 0] = False
+    expected = encode(model, Batch(torch.tensor(x).float(), None, {"mask": seen}))
+    found = torch.tensor([[float(row["z0"]), float(row["z1"])] for row in rows])
+    assert torch.allclose(found, expected, atol=1e-5)
+    few = ["--split", "test", "--out", str(tmp_path / "s.npy"), "--samples", "200"]
+    assert main(["score", str(out), *few]) == 0
+    assert np.isfinite(np.load(tmp_path / "s.npy")).all()
+
+
+def test_conditions_reach_encoder_decoder_and_prior(tmp_path: Path) -> None:
+    out, z = tmp_path / "run", tmp_path / "z.npy"
+    given = ["--dataset-args", "conditions=label", "--prior", "conditional_gaussian"]
+    assert main(["train", "--out", str(out), *SMALL, *given]) == 0
+    assert main(["encode", str(out), "--split", "test", "--out", str(z)]) == 0
+    data = pyvae.data.load("digits", conditions="label").test
+    model = VAE.from_pretrained(out)
+    config = json.loads((out / "train.json").read_text())["settings"]
+    assert config["binarize"] == "auto"  # so that the test digits are bits, drawn once
+    condition = {"condition": data.extras["condition"]}
+    assert np.load(z).shape == (180, 2)
+    x = tmp_path / "x.npy"
+    assert main(["decode", str(out), "--z", str(z), "--dataset", "digits", "--out", str(x)]) == 0
+    expected = model.decode(torch.from_numpy(np.load(z)), **condition).mean
+    assert np.allclose(np.load(x), expected.detach(), atol=1e-5)
+    scored = ["score", str(out), "--split", "test", "--out", str(tmp_path / "s.npy")]
+    assert main(scored) == 0
+    results = json.loads((out / "results.json").read_text())
+    assert np.load(tmp_path / "s.npy")[:, 0].mean() == pytest.approx(
+        results["log_likelihood"], abs=1
+    )
+    for command in ("interpolate", "traverse", "manifold", "inpaint"):
+        assert main([command, str(out), "--out", str(tmp_path / "a.npz")]) == 0, command
+
+
 def test_other_posteriors_and_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     short = ["--steps", "2", "--eval-samples", "0", "--quiet"]
     for name, parts in {

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     import torch
 
     from pyvae.analysis import decode
-    from pyvae.analysis.rows import check_latents
+    from pyvae.analysis.rows import check_latents, given
     from pyvae.cli.tables import Table, check_table_target, read_latents, write_table
     from pyvae.metrics import seeded
     from pyvae.training.build import said_plainly
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         z = torch.from_numpy(read_latents(arguments.z, model.latent_dim))
         if other_data(arguments):
             _, model, view = open_run(arguments)
-            side = view.data.test.side(model.likelihood.side_inputs)
+            side = given(model, view.data.test)
         else:
             side = folder.test_side(model)
         with seeded(arguments.seed, next(model.parameters()).device):

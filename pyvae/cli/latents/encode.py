@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from pyvae.cli.rows import about, add_row_arguments, chosen
+from pyvae.cli.rows import add_row_arguments, chosen, table_of
 from pyvae.cli.run_arguments import open_run
 
 __all__ = ["add_arguments", "run"]
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the latents of data, a row for each datum."""
     from pyvae.analysis import encode
-    from pyvae.cli.tables import Table, check_table_target, write_table
+    from pyvae.cli.tables import check_table_target, write_table
     from pyvae.metrics import seeded
     from pyvae.training.build import said_plainly
 
@@ -31,5 +31,5 @@ def run(arguments: argparse.Namespace) -> int:
     selection = chosen(view, arguments)
     with said_plainly(), seeded(arguments.seed, next(model.parameters()).device):
         z = encode(model, selection.batches(model), draws=arguments.draws)
-    write_table(target, Table("z", z.numpy(), about=about(selection)))
+    write_table(target, table_of("z", z, selection))
     return 0
