@@ -46,7 +46,7 @@ def sanitizer(tool: str, program: list[str]) -> list[str] | None:
     if found is None:
         return None
     options = ["--error-exitcode", "9", "--target-processes", "all", "--report-api-errors", "no"]
-    return [found, "--tool", tool, *options, "--kernel-regex", "kns=pyvae", *program]
+    return [found, "--tool", tool, *options, "--kernel-name", "kns=pyvae", *program]
 
 
 def small(device: str) -> list[str]:
