@@ -9,7 +9,7 @@ if one before it failed; the exit status is 1 if any did. ``--device cpu --scale
 measuring parts anywhere.
 
 It takes the better part of an hour; ``bench/lease`` is for a machine that is there for minutes.
-The build takes what is installed (scikit-build-core, pybind11, cmake, ninja) and no network.
+The build takes what the ``test`` extra brings and no network.
 """
 
 from __future__ import annotations

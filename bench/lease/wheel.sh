@@ -17,7 +17,8 @@ work=$(cd "$work" && pwd)
 tools=$work/tools
 [[ -x $tools/bin/ninja ]] || {
   "$python" -m venv "$tools"
-  "$tools/bin/pip" install -q "scikit-build-core>=0.10" "pybind11>=2.13" "cmake>=3.26" ninja
+  "$tools/bin/pip" install -q "scikit-build-core>=0.10" "setuptools-scm>=8" "pybind11>=2.13" \
+    "cmake>=3.26" ninja
 }
 
 # Of torch only what a build reads: its headers, three libraries and its version.
