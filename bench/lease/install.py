@@ -5,6 +5,7 @@ python -m lease.install WHEELS SITE
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -64,6 +65,7 @@ def main() -> int:
     wheels, site = map(Path, sys.argv[1:])
     if not install(wheels, site):
         return 1
+    importlib.invalidate_caches()  # the folder was not there when this process began
     import torch
     from gpu import device_facts
 

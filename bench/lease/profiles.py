@@ -10,11 +10,11 @@ from __future__ import annotations
 import argparse
 import csv
 import re
-import shutil
 import sys
 from typing import Any
 
 from lease.entries import Entry, tell
+from lease.tools import find_tool
 
 PROFILED = (
     ("bernoulli_log_prob", "float32"),
@@ -40,7 +40,7 @@ METRICS = {
 
 def profiler() -> list[str]:
     """The command that the program is put behind; empty where there is no profiler."""
-    found = shutil.which("ncu")
+    found = find_tool("ncu")
     if found is None:
         return []
     which = ["--kernel-name-base", "mangled", "--kernel-name", "regex:pyvae"]

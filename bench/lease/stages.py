@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from lease import profiles
 from lease.entries import Entry
 from lease.jobs import ROOT, Job, Stage
+from lease.tools import find_tool
 
 #: Seconds of each stage. What is left of the session's own limit may be less.
 SECONDS = {
@@ -42,7 +42,7 @@ def environment(a: argparse.Namespace) -> dict[str, str]:
 
 def sanitizer(tool: str, program: list[str]) -> list[str] | None:
     """A program under a tool of compute-sanitizer, which looks at pyvae's kernels alone."""
-    found = shutil.which("compute-sanitizer")
+    found = find_tool("compute-sanitizer")
     if found is None:
         return None
     options = ["--error-exitcode", "9", "--target-processes", "all", "--report-api-errors", "no"]
@@ -57,7 +57,7 @@ def small(device: str) -> list[str]:
 
 def test_outcome(line: str) -> Entry | None:
     """A test that failed, in the lines of pytest and of its workers."""
-    found = re.match(r"(?:\[gw\d+\].* )?(?:FAILED|ERROR) (\S+::\S+)(?: - (.*))?", line)
+    found = re.match(r"(?:\[gw\d+\].* )?(?:FAILED|ERROR) (\S+::.+?)(?: - (.*))?$", line.strip())
     if found is None:
         return None
     return {"key": found[1].partition("::")[2], "failed": found[2] or "see the log"}

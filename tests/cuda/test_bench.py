@@ -154,5 +154,5 @@ def test_the_sanitizer_runs_every_op(monkeypatch, tmp_path, capfd):
         said.splitlines()
     )
     assert said.count("@entry") == 2 * 2 * 2
-    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr("lease.stages.find_tool", lambda name: None)
     assert gpu.sanitize(arguments_of())[0]["skipped"] == "not found"

@@ -8,10 +8,13 @@ import re
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
 
+import pyvae
+from pyvae import _C, _build
 from pyvae.testing import CASES
 
 ROOT = Path(__file__).parents[2]
@@ -149,6 +152,9 @@ def test_failed_tests_are_heard_with_and_without_workers():
     line = "[gw3] [ 10%] FAILED tests/cuda/test_device.py::test_opcheck[gaussian_kl] "
     assert outcome(line)["key"] == "test_opcheck[gaussian_kl]"
     line = "FAILED tests/cuda/test_device.py::test_opcheck[gaussian_kl] - AssertionError: 3 differ"
+    odd = "FAILED tests/cuda/test_device.py::test_empty_tensors[(0, 4)] - ValueError: [a] - b"
+    assert outcome(odd) == {"key": "test_empty_tensors[(0, 4)]", "failed": "ValueError: [a] - b"}
+    assert outcome("[gw0] [ 9%] ERROR a.py::test_empty[(0, 4)] ")["key"] == "test_empty[(0, 4)]"
     assert outcome(line) == {
         "key": "test_opcheck[gaussian_kl]",
         "failed": "AssertionError: 3 differ",
@@ -251,6 +257,48 @@ def test_what_cannot_be_installed_is_told_and_what_is_there_is_used(tmp_path, ca
     said = [json.loads(line.partition(" ")[2]) for line in capsys.readouterr().out.splitlines()]
     assert [entry["key"] for entry in said] == ["wheels", "package"]
     assert "failed" in said[0] and "__init__.py" in said[1]["path"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="paths of Linux")
+def test_what_is_installed_is_what_is_used(tmp_path):
+    """A wheel of the package that runs these tests, into a folder that was not there before."""
+    name = "pyvae_fused-1.2.3"
+    with zipfile.ZipFile(tmp_path / f"{name}-py3-none-any.whl", "w") as wheel:
+        for path in Path(pyvae.__file__).parent.rglob("*"):
+            if path.is_file() and path.suffix != ".pyc":
+                wheel.write(path, Path("pyvae") / path.relative_to(Path(pyvae.__file__).parent))
+        for module in (_C, _build):
+            if f"pyvae/{Path(module.__file__).name}" not in wheel.namelist():
+                wheel.write(module.__file__, f"pyvae/{Path(module.__file__).name}")
+        facts = "Metadata-Version: 2.1\nName: pyvae-fused\nVersion: 1.2.3\n"
+        wheel.writestr(f"{name}.dist-info/METADATA", facts)
+        tag = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        wheel.writestr(f"{name}.dist-info/WHEEL", tag)
+        wheel.writestr(f"{name}.dist-info/RECORD", "")
+    site = tmp_path / "site"
+    paths = os.pathsep.join(map(str, (site, BENCH)))
+    done = subprocess.run(
+        [sys.executable, "-m", "lease.install", str(tmp_path), str(site)],
+        env={**os.environ, "PYTHONPATH": paths, "PYTHONSAFEPATH": "1"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    package, facts = (json.loads(line.partition(" ")[2]) for line in done.stdout.splitlines())
+    assert package["path"] == f"{site}/pyvae/__init__.py"
+    assert (facts["pyvae"], facts["key"]) == ("1.2.3", "facts")
+
+
+def test_tools_are_found_off_the_path(tmp_path, monkeypatch):
+    from lease.tools import find_tool
+
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert find_tool("ncu", tmp_path) is None
+    for place in ("opt/nvidia/nsight-compute/2024.1", "opt/nvidia/nsight-compute/2025.3"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "ncu").touch()
+    assert find_tool("ncu", tmp_path).endswith("2025.3/ncu")
 
 
 def test_the_page_has_todays_expectations():
