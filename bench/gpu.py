@@ -7,6 +7,9 @@ compute-sanitizer where there is one, then measures: each op against eager and c
 whole training steps. Prints one report and writes ``bench/results/gpu.json``. Every part runs even
 if one before it failed; the exit status is 1 if any did. ``--device cpu --scale 1000`` tries the
 measuring parts anywhere.
+
+It takes the better part of an hour; ``bench/lease`` is for a machine that is there for minutes.
+The build takes what the ``test`` extra brings and no network.
 """
 
 from __future__ import annotations
@@ -20,18 +23,22 @@ import time
 from pathlib import Path
 from typing import Any
 
+from lease.stages import TOOLS, sanitizer, small
+
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("build", "tests", "sanitize", "ops", "steps")
-#: What is run under compute-sanitizer, which slows kernels down by a factor of ten to a hundred.
-SANITIZED = ["tests/cuda/test_device.py", "-k", "agree or noise"]
-TOOLS = ("memcheck", "racecheck", "synccheck")
+Steps = list[dict[str, Any]]
 
 
 def shell(name: str, command: list[str], **environment: str) -> dict[str, Any]:
-    """Run a step whose output goes to the terminal; what came of it, fit for JSON."""
+    """Run a step whose output goes to the terminal; what came of it, fit for JSON.
+
+    A module that it runs is the installed one, although it starts in the folder of the sources.
+    """
     print(f"+ {' '.join(command)}", file=sys.stderr, flush=True)
     begun = time.monotonic()
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=False)
+    environment = {**os.environ, "PYTHONSAFEPATH": "1", **environment}
+    done = subprocess.run(command, cwd=ROOT, env=environment, check=False)
     return {
         "step": name,
         "command": command,
@@ -40,33 +47,47 @@ def shell(name: str, command: list[str], **environment: str) -> dict[str, Any]:
     }
 
 
-def build() -> list[dict[str, Any]]:
+def module(step: str, *words: str, **environment: str) -> dict[str, Any]:
+    """A step that is a module of this Python."""
+    return shell(step, [sys.executable, "-m", *words], **environment)
+
+
+def build(a: argparse.Namespace) -> Steps:
     """Installs the package as users do, and asks it what it has."""
-    pip = [sys.executable, "-m", "pip", "install", "--no-deps", "--force-reinstall", "-v", "."]
-    steps = [shell("build", pip, CMAKE_ARGS="-DPYVAE_CUDA=ON")]
-    return [*steps, shell("info", [sys.executable, "-m", "pyvae", "info"])]
+    pip = ("pip", "install", "--no-deps", "--no-build-isolation", "--force-reinstall", "-v", ".")
+    archs = a.archs or device_arch()
+    flags = ["-DPYVAE_CUDA=ON", *([f"-DPYVAE_CUDA_ARCHS={archs}"] if archs else [])]
+    return [module("build", *pip, CMAKE_ARGS=" ".join(flags)), module("info", "pyvae", "info")]
 
 
-def tests() -> list[dict[str, Any]]:
+def device_arch() -> str | None:
+    """The architecture of the first GPU: kernels for one are built sooner than for all."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return None
+    return "{}{}".format(*torch.cuda.get_device_capability(0))
+
+
+def tests(a: argparse.Namespace) -> Steps:
     """The CUDA tests, then the whole suite: ops on the CPU as well."""
-    pytest = [sys.executable, "-m", "pytest", "-q"]
     return [
-        shell("CUDA tests", [*pytest, "tests/cuda/test_device.py", "tests/cuda/test_nvcc.py"]),
-        shell("whole suite", pytest),
+        module("CUDA tests", "pytest", "-q", "tests/cuda/test_device.py"),
+        module("machine code", "pytest", "-q", "-m", "slow", "tests/cuda/test_nvcc.py"),
+        module("whole suite", "pytest", "-q"),
     ]
 
 
-def sanitize() -> list[dict[str, Any]]:
+def sanitize(a: argparse.Namespace) -> Steps:
     """The ops under compute-sanitizer's tools."""
-    tool = shutil.which("compute-sanitizer")
-    if tool is None:
-        return [{"step": "compute-sanitizer", "status": None, "skipped": "not found"}]
-    pytest = [sys.executable, "-m", "pytest", "-q", "-x", *SANITIZED]
-    options = ["--error-exitcode", "9", "--target-processes", "all"]
-    return [
-        shell(name, [tool, "--tool", name, *options, *pytest], PYTORCH_NO_CUDA_MEMORY_CACHING="1")
-        for name in TOOLS
-    ]
+    fresh = {"PYTHONPATH": str(ROOT / "bench"), "PYTORCH_NO_CUDA_MEMORY_CACHING": "1"}
+    steps = []
+    for tool in TOOLS:
+        command = sanitizer(tool, small(a.device))
+        if command is None:
+            return [{"step": "compute-sanitizer", "status": None, "skipped": "not found"}]
+        steps.append(shell(tool, command, **fresh))
+    return steps
 
 
 def device_facts(device: str) -> dict[str, Any]:
@@ -98,6 +119,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     made.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     made.add_argument("--device", default="cuda", help="default: cuda")
+    made.add_argument("--archs", help="what is built for, as 80,90 (default: the first GPU's)")
     made.add_argument("--seconds", type=float, default=2.0, help="per race (default: 2)")
     made.add_argument("--scale", type=int, default=1, help="divide the batches, for a try")
     made.add_argument("--ops", nargs="+", default=[], metavar="OP", help="default: all")
@@ -151,7 +173,7 @@ def main(argv: list[str] | None = None) -> int:
     done: list[dict[str, Any]] = []
     for name, part in (("build", build), ("tests", tests), ("sanitize", sanitize)):
         if name in arguments.parts:
-            done += part()
+            done += part(arguments)
     good = all(step["status"] in (0, None) for step in done)
     return 0 if measured(arguments, done) and good else 1
 

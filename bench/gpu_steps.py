@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -85,12 +85,12 @@ def measure(setting: Setting, how: Options, device: str, graphs: bool) -> dict[s
     times = race(
         variants,
         seconds=how.seconds * len(variants),
-        calls=10 if graphs else 5,
+        calls=(10 if graphs else 5) if how.seconds else 1,  # none: a try
         timer=timer(device),
     )
     base = times["networks"].median
     return {
-        "setting": setting.name + (", CUDA graph" if graphs else ""),
+        "setting": name_of(setting, graphs),
         "times_us": {name: t.summary() for name, t in times.items()},
         "tax": {n: t.median / base - 1 for n, t in times.items() if not n.startswith("networks")},
         "noise_floor": times["networks again"].median / base - 1,
@@ -117,15 +117,25 @@ def table(data: list[dict[str, Any]]) -> str:
     return markdown([*head, "peak: networks / e / c / p / in place"], rows)
 
 
-def run(how: Options, device: str, scale: int = 1) -> Section:
-    data = []
+def todo(device: str, scale: int = 1) -> Iterator[tuple[Setting, bool]]:
+    """The settings, each without and with CUDA graphs where there are any."""
     for setting in SETTINGS:
         for graphs in (False, True) if device.startswith("cuda") else (False,):
-            chosen = smaller(setting, scale)
-            print(f"{chosen.name}{', CUDA graph' * graphs} ...", file=sys.stderr, flush=True)
-            try:
-                data.append(measure(chosen, how, device, graphs))
-            except (RuntimeError, AssertionError) as error:  # the other settings go on
-                print(f"failed: {error}", file=sys.stderr)
-                data.append({"setting": chosen.name, "failed": str(error)[:2000]})
+            yield smaller(setting, scale), graphs
+
+
+def name_of(setting: Setting, graphs: bool) -> str:
+    return setting.name + ", CUDA graph" * graphs
+
+
+def run(how: Options, device: str, scale: int = 1) -> Section:
+    data = []
+    for setting, graphs in todo(device, scale):
+        name = name_of(setting, graphs)
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        try:
+            data.append(measure(setting, how, device, graphs))
+        except (RuntimeError, AssertionError) as error:  # the other settings go on
+            print(f"failed: {error}", file=sys.stderr)
+            data.append({"setting": name, "failed": str(error)[:2000]})
     return Section("steps", "Training steps", table(data), data)

@@ -26,7 +26,7 @@ if(NOT PYVAE_LIB_torch OR NOT PYVAE_LIB_torch_cpu OR NOT PYVAE_LIB_c10)
   elseif(DEFINED ENV{UV})
     message(FATAL_ERROR
       "pyvae builds against the PyTorch of your environment, which uv hides from builds: run "
-      "`uv pip install torch scikit-build-core pybind11 cmake ninja`, then "
+      "`uv pip install torch scikit-build-core setuptools-scm pybind11 cmake ninja`, then "
       "`uv pip install --no-build-isolation` with what you were installing.")
   endif()
   message(FATAL_ERROR

@@ -6,7 +6,9 @@ import re
 
 __all__ = ["check_build"]
 
-REINSTALL = "pip install --force-reinstall --no-deps --no-cache-dir pyvae-fused"
+REINSTALL = (
+    "pip install --force-reinstall --no-deps --no-cache-dir --no-binary pyvae-fused pyvae-fused"
+)
 
 
 def check_build(built: str, running: str) -> None:
@@ -16,7 +18,7 @@ def check_build(built: str, running: str) -> None:
     releases, and what stands behind a ``+`` (cpu, cu130) changes nothing that pyvae uses. Versions
     before a release (dev, a, rc) must be the same. There is one C++ ABI: no torch of 2.11 or later
     is compiled with the old one of libstdc++. A library for another torch would fail later, with
-    an undefined symbol.
+    an undefined symbol. A wheel is for one torch; what is built here is for this one.
 
     Args:
         built: the version of the torch that the library was built for

@@ -4,6 +4,7 @@
 """
 
 from pyvae.benchmarking.contest import Contest, WrongResultError, run_contest
+from pyvae.benchmarking.launches import launches_of
 from pyvae.benchmarking.machine import compile_problem, machine_facts
 from pyvae.benchmarking.memory import Memory, memory_of
 from pyvae.benchmarking.result import Result, Work
@@ -23,6 +24,7 @@ __all__ = [
     "WrongResultError",
     "bench_sizes",
     "compile_problem",
+    "launches_of",
     "machine_facts",
     "markdown",
     "memory_of",

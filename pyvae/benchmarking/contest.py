@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pyvae import reference
+from pyvae.benchmarking.launches import launches_of
 from pyvae.benchmarking.memory import Memory, memory_of
 from pyvae.benchmarking.plain import plain_of
 from pyvae.benchmarking.result import AGAIN, COPY, Result, Work
@@ -46,7 +47,11 @@ class Contest:
         self.learned = self.case.learned
         wanted = self.learned if work.backward else ()
         self.inputs = self.case.inputs(
-            *work.sizes, dtype=work.dtype, device=work.device, requires_grad=wanted
+            *work.sizes,
+            dtype=work.dtype,
+            device=work.device,
+            drawn_on=work.device,
+            requires_grad=wanted,
         )
         self.overwritten = self._second_argument() if work.inplace else None
         options: dict[str, Any] = {"inplace": True} if work.inplace else {}
@@ -81,10 +86,18 @@ class Contest:
 
     def memory(self, name: str) -> Memory:
         """Bytes that one call allocates."""
+        return memory_of(*self._warm(name), self.work.device)
+
+    def launches(self, name: str) -> int | None:
+        """Kernels that one call launches; None on a CPU."""
+        return launches_of(*self._warm(name), self.work.device)
+
+    def _warm(self, name: str) -> tuple[Step, Inputs]:
+        """A step that has run before, and inputs for one more."""
         step = self._step(self.functions[name])
         timed = {n: value for n, value in self.inputs.items() if n != "seed"}
         step(self._fresh(timed))
-        return memory_of(lambda inputs: step(inputs), self._fresh(timed), self.work.device)
+        return step, self._fresh(timed)
 
     def check(self, name: str) -> None:
         """Compare results and gradients with the specification in float64."""
@@ -209,4 +222,6 @@ def run_contest(
     variants[COPY] = Variant(lambda _: target.copy_(source))
     times = race(variants, seconds=seconds, calls=calls, timer=timer_of(work.device))
     used = {name: contest.memory(name) for name in runs} if memory else {}
-    return Result(work, times, used, moved, skipped)
+    counted = {name: contest.launches(name) for name in runs if work.device.startswith("cuda")}
+    launches = {name: count for name, count in counted.items() if count is not None}
+    return Result(work, times, used, moved, skipped, launches)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -47,13 +47,14 @@ class Work:
 
 @dataclass(frozen=True)
 class Result:
-    """Times by variant, and memory by variant; ``bytes_moved`` is what the op cannot avoid."""
+    """Times, memory and launches by variant; ``bytes_moved`` is what the op cannot avoid."""
 
     work: Work
     times: Mapping[str, Times]
     memory: Mapping[str, Memory]
     bytes_moved: int
     skipped: Mapping[str, str]
+    launches: Mapping[str, int] = field(default_factory=dict)  # of a call, on a device
 
     def ratio(self, other: str, of: str = "pyvae") -> float | None:
         """How many times as long ``other`` takes; None where it did not run."""
@@ -79,5 +80,6 @@ class Result:
             "bytes_moved": self.bytes_moved,
             "gb_per_s": {name: self.bandwidth(name) for name in self.times},
             "memory": {name: memory._asdict() for name, memory in self.memory.items()},
+            "launches": dict(self.launches),
             "skipped": dict(self.skipped),
         }

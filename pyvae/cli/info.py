@@ -28,8 +28,35 @@ def facts() -> dict[str, Any]:
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "cuda device": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
+        "tf32": _tf32(),
+        "bfloat16": _bfloat16(),
     }
     return found | _kernels()
+
+
+def _tf32() -> str:
+    """What computes with 10 bits of float32's mantissa; the rest is exact."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return "no cuda device"
+    if torch.cuda.get_device_capability()[0] < 8:
+        return "not on this device"
+    products = torch.get_float32_matmul_precision() != "highest"
+    uses = {"matrix products": products, "convolutions": torch.backends.cudnn.allow_tf32}
+    return ", ".join(f"{name} {'yes' if used else 'no'}" for name, used in uses.items())
+
+
+def _bfloat16() -> str:
+    """Whether the device that models train on computes in it, or converts."""
+    import torch
+
+    if torch.cuda.is_available():
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        return "in hardware, --precision bf16-mixed" if native else "emulated"
+    known = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # torch has no public question
+    native = any(getattr(torch.cpu, name, lambda: False)() for name in known)
+    return "in hardware (CPU)" if native else "emulated (CPU)"
 
 
 def _kernels() -> dict[str, Any]:

@@ -16,6 +16,7 @@ Example:
 from __future__ import annotations
 
 from . import draw
+from .agreement import disagreement
 from .case import (
     TOLERANCE,
     Bytes,
@@ -40,6 +41,7 @@ __all__ = [
     "Tolerance",
     "density_case",
     "differentiate",
+    "disagreement",
     "draw",
     "in_float64",
     "outputs",

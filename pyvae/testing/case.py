@@ -120,9 +120,13 @@ class OpCase:
         device: torch.device | str = "cpu",
         requires_grad: Collection[str] = (),
         instance: int = 0,
+        drawn_on: torch.device | str = "cpu",
     ) -> Inputs:
-        """Keyword arguments; the same for the same ``instance``. No sizes: ``small``."""
-        generator = Generator().manual_seed(instance)
+        """Keyword arguments; the same for the same ``instance``. No sizes: ``small``.
+
+        Drawn on another device they are other numbers, but large ones come sooner.
+        """
+        generator = Generator(drawn_on).manual_seed(instance)
         sizes = sizes or self.small
         made: Inputs = {}
         classes = self.classes(*sizes)

@@ -20,6 +20,7 @@ from pyvae.training.loggers import CsvLog, TensorBoardLog
 from pyvae.training.monitor import BestModels
 from pyvae.training.optimization.engine import Engine
 from pyvae.training.optimization.schedule import Schedule
+from pyvae.training.out_of_memory import within_memory
 from pyvae.training.progress import Progress
 from pyvae.training.saving import SaveClock
 from pyvae.training.signals import Interrupted, StopRequest
@@ -163,7 +164,7 @@ class Trainer:
         counters, epoch = self.state.counters, self.batches.epoch
         counters.rate = self.schedule.rate(self.step, epoch, self.state.monitor.reductions)
         stored = self.batches.next_parts(self.config.accumulate)
-        terms = self.engine.step(self.step, epoch, counters.rate, stored)
+        terms = within_memory(self.engine.step, self.step, epoch, counters.rate, stored)
         counters.step += 1
         counters.samples += sum(len(rows) for rows in stored)
         if terms.skipped:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -19,6 +21,7 @@ from pyvae.benchmarking import (
     race,
     run_contest,
 )
+from pyvae.benchmarking.launches import launched
 from pyvae.benchmarking.plain import plain_of
 from pyvae.cli import main
 from pyvae.testing import CASES
@@ -156,3 +159,31 @@ def test_without_a_compiler_compile_is_left_out(
     monkeypatch.setattr(torch, "compile", lambda f, **_: broken)
     assert main(["bench", "--scale", "100", "--seconds", "0", "--ops", "elbo_loss"]) == 0
     assert "No working C++ compiler found" in capsys.readouterr().out
+
+
+class Event(NamedTuple):
+    """As the profiler has them, with methods."""
+
+    where: str
+    what: str
+
+    def device_type(self) -> SimpleNamespace:
+        return SimpleNamespace(name=self.where)
+
+    def name(self) -> str:
+        return self.what
+
+
+def test_launches_are_what_the_device_does() -> None:
+    kernels = [Event("CUDA", "void pyvae::device::map_kernel"), Event("CUDA", "Memset (Device)")]
+    others = [Event("CPU", "cudaLaunchKernel"), Event("CUDA", "Context Sync")]
+    assert launched([*others, *kernels]) == 2
+    result = run_contest(small("gaussian_kl"), seconds=0, leave_out={"compile": "not now"})
+    assert result.launches == {}  # of a CPU
+
+
+def test_large_inputs_may_be_drawn_elsewhere() -> None:
+    """On a device that is no CPU: of a CPU they are those of every test."""
+    case = CASES["elbo_loss"]
+    for name, value in case.inputs(drawn_on="cpu").items():
+        assert not torch.is_tensor(value) or torch.equal(value, case.inputs()[name])

@@ -40,8 +40,8 @@ def test_what_does_not_fit_is_said_with_what_helps(built: str, running: str) -> 
         check_build(built, running)
     assert str(caught.value) == (
         f"pyvae was built against torch {built}, but torch {running} is installed. Build it again "
-        "for this torch: pip install --force-reinstall --no-deps --no-cache-dir pyvae-fused "
-        "(or `pip install .` in its source folder)."
+        "for this torch: pip install --force-reinstall --no-deps --no-cache-dir --no-binary "
+        "pyvae-fused pyvae-fused (or `pip install .` in its source folder)."
     )
 
 

@@ -52,7 +52,8 @@ def test_another_torch_is_refused_before_the_library_is_loaded(tmp_path):
     assert said.splitlines()[-1] == (
         f"ImportError: pyvae was built against torch {_build.torch_version}, but torch 2.99.0 is "
         "installed. Build it again for this torch: pip install --force-reinstall --no-deps "
-        "--no-cache-dir pyvae-fused (or `pip install .` in its source folder)."
+        "--no-cache-dir --no-binary pyvae-fused pyvae-fused (or `pip install .` in its source "
+        "folder)."
     )
     assert "undefined symbol" not in said
 

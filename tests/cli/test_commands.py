@@ -133,6 +133,35 @@ def test_info_says_what_is_in(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info"]) == 0
 
 
+@pytest.mark.parametrize(
+    "capability, precision, tf32",
+    [
+        ((9, 0), "highest", "matrix products no, convolutions yes"),
+        ((8, 0), "high", "matrix products yes, convolutions yes"),
+        ((7, 5), "high", "not on this device"),
+    ],
+)
+def test_info_says_what_a_gpu_rounds(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], precision: str, tf32: str
+) -> None:
+    from pyvae.cli.info import facts
+
+    assert facts()["tf32"] == "no cuda device" or torch.cuda.is_available()
+    assert facts()["bfloat16"].endswith("(CPU)") or torch.cuda.is_available()
+    asked = {
+        "is_available": lambda: True,
+        "get_device_name": lambda: "a GPU",
+        "get_device_capability": lambda: capability,
+        "is_bf16_supported": lambda including_emulation: capability >= (8, 0),
+    }
+    for name, answer in asked.items():
+        monkeypatch.setattr(torch.cuda, name, answer)
+    monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: precision)
+    found = facts()
+    assert (found["cuda device"], found["tf32"]) == ("a GPU", tf32)
+    assert found["bfloat16"].startswith("in hardware" if capability >= (8, 0) else "emulated")
+
+
 def test_help_and_no_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     assert "evaluate" in capsys.readouterr().out

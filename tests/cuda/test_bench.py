@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -87,3 +88,71 @@ def test_a_wrong_op_fails_the_run_and_the_others_go_on(tmp_path, capsys):
     report = capsys.readouterr().out
     assert "FAILED gaussian_kl" in report
     assert "| elbo_loss" in report
+
+
+def arguments_of(*words: str):
+    import gpu
+
+    return gpu.parser().parse_args(["--device", "cpu", *words])
+
+
+def test_modules_are_the_installed_ones(capfd):
+    """In the folder of the sources, where Python would take those."""
+    import gpu
+
+    assert gpu.module("info", "pyvae", "info")["status"] == 0
+    assert "built for torch" in capfd.readouterr().out
+    code = "import sys; raise SystemExit('' in sys.path)"
+    assert gpu.shell("path", [sys.executable, "-c", code])["status"] == 0
+
+
+def test_the_build_asks_no_network_and_takes_one_architecture(monkeypatch):
+    import gpu
+
+    asked = []
+    monkeypatch.setattr(gpu, "shell", lambda name, command, **more: asked.append((command, more)))
+    gpu.build(arguments_of("--archs", "90"))
+    command, environment = asked[0]
+    assert "--no-build-isolation" in command
+    assert environment["CMAKE_ARGS"] == "-DPYVAE_CUDA=ON -DPYVAE_CUDA_ARCHS=90"
+    monkeypatch.setattr(gpu, "device_arch", lambda: "80")
+    gpu.build(arguments_of())
+    assert asked[2][1]["CMAKE_ARGS"].endswith("-DPYVAE_CUDA_ARCHS=80")
+
+
+def test_the_tests_run_those_of_the_device(monkeypatch, capfd):
+    """Without one they skip, and say why; those of nvcc are slow, and are run all the same."""
+    import gpu
+
+    real, asked = gpu.module, []
+    monkeypatch.setattr(gpu, "module", lambda *words, **more: asked.append(words))
+    gpu.tests(arguments_of())
+    step = real(*asked[0], "-k", "noise")
+    assert step["status"] == 0
+    assert "needs a CUDA device" in capfd.readouterr().out
+    collected = real(*asked[1], "--collect-only")
+    assert collected["status"] == 0
+    assert "deselected" not in capfd.readouterr().out
+
+
+def test_the_sanitizer_runs_every_op(monkeypatch, tmp_path, capfd):
+    """With a stand-in for the tool, which runs what comes after its options."""
+    import gpu
+
+    tool = tmp_path / "compute-sanitizer"
+    tool.write_text(
+        '#!/bin/sh\nwhile [ "$1" != "-m" ]; do last=$1; echo "option $1"; shift; done\n'
+        'exec "$last" "$@" --ops gaussian_kl bernoulli_log_prob\n'
+    )
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(gpu, "TOOLS", ("racecheck",))
+    (step,) = gpu.sanitize(arguments_of())
+    said = capfd.readouterr().out
+    assert step["status"] == 0, said
+    assert {"option racecheck", "option --error-exitcode", "option kns=pyvae"} <= set(
+        said.splitlines()
+    )
+    assert said.count("@entry") == 2 * 2 * 2
+    monkeypatch.setattr("lease.stages.find_tool", lambda name: None)
+    assert gpu.sanitize(arguments_of())[0]["skipped"] == "not found"

@@ -7,7 +7,7 @@ import torch
 from torch.testing import assert_close
 
 from pyvae import functional as F
-from pyvae.testing import CASES, differentiate, in_float64, outputs
+from pyvae.testing import CASES, differentiate, disagreement, in_float64, outputs
 from pyvae.testing.case import TOLERANCE
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -35,19 +35,10 @@ def on_cuda(inputs):
     }
 
 
-def agree(actual, expected, what, slack=4):
+def agree(actual, expected, what):
     """To the precision of the dtype; a few of a million may lie on the other side of a cliff."""
-    rtol, atol = (slack * t for t in TOLERANCE[actual.dtype])
-    assert actual.is_cuda and actual.shape == expected.shape, what
-    if not expected.numel():
-        return
-    found, wanted = actual.cpu().double(), expected.double()
-    far = (found - wanted).abs() > rtol * wanted.abs() + atol * max(4.0, wanted.abs().max().item())
-    wrong = far | (found.isnan() != wanted.isnan())
-    assert wrong.sum().item() <= wanted.numel() // 200_000, (
-        f"{what}: {int(wrong.sum())} of {wanted.numel()} differ, by up to "
-        f"{(found - wanted).abs().max().item():.3g}"
-    )
+    assert actual.is_cuda, what
+    assert not (found := disagreement(actual, expected)), f"{what}: {found}"
 
 
 def large(case, instance=0):
@@ -89,6 +80,14 @@ def test_results_are_the_same_in_every_run(case):
             assert torch.equal(a, b)
         for name in case.differentiable:
             assert torch.equal(first[1][name], again[1][name])
+
+
+@every_case
+def test_inputs_can_be_drawn_on_the_device(case):
+    inputs = case.inputs(device="cuda", drawn_on="cuda", requires_grad=case.differentiable)
+    assert all(value.is_cuda for value in inputs.values() if torch.is_tensor(value))
+    values, _ = differentiate(case, inputs, case.differentiable)
+    assert all(value.isfinite().all() for value in values)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from ..draw import Draw, Shape, normal
 
 def levels(shape: Shape, generator: Generator) -> Tensor:
     """0 to 255, the two edges more often than the rest."""
-    return torch.randint(-20, 276, shape, generator=generator).clamp(0, 255).to(torch.uint8)
+    drawn = torch.randint(-20, 276, shape, generator=generator, device=generator.device)
+    return drawn.clamp(0, 255).to(torch.uint8)
 
 
 def scaled_levels(shape: Shape, generator: Generator) -> Tensor:

@@ -1,0 +1,1 @@
+"""A session on a GPU that is there for minutes: ``wheel.sh`` prepares it, ``run.sh`` runs it."""
