@@ -14,6 +14,7 @@ from pyvae.cli.run_arguments import (
     other_data,
     positive,
 )
+from pyvae.errors import UserError
 
 __all__ = ["add_arguments", "run"]
 
@@ -24,7 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", "--number", type=positive, default=100, metavar="N")
     parser.add_argument("--draw", action="store_true", help="draw from p(x|z), not its mean")
     parser.add_argument("--seed", type=nonnegative, default=0, metavar="N")
-    parser.add_argument("--out", metavar="FILE", help=".png or .npy (default: RUN/samples.png)")
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help=".png or .npy (default: RUN/samples.png); of a table also .csv or .parquet: draws",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -33,6 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     The run folder alone is enough: side inputs of the model, where it has any, are those of
     test data that the folder keeps, or of the data that are named.
     """
+    if arguments.out and Path(arguments.out).suffix in (".csv", ".parquet"):
+        return _table(arguments)
     folder, model = open_model(arguments)
     from pyvae import plots
     from pyvae.metrics import seeded
@@ -50,3 +57,24 @@ def run(arguments: argparse.Namespace) -> int:
         values = samples(model, side, arguments.number, draw=arguments.draw)
     png = target.suffix == ".png"
     return write(target, values, plots.image_grid(values / folder.white(), 10) if png else None)
+
+
+def _table(arguments: argparse.Namespace) -> int:
+    """Draws with the columns of the run's data: their names, numbers and categories."""
+    from pyvae.cli.tables import Table, check_table_target, write_table
+    from pyvae.data.typed import typed
+    from pyvae.metrics import seeded
+    from pyvae.training.report import samples
+
+    target = check_table_target(arguments.out)
+    _, model, view = open_run(arguments)
+    if not view.data.columns:
+        raise UserError(
+            f"--out {arguments.out}: the data {view.data.name} are no table; give --out FILE.npy"
+        )
+    side = view.data.test.side(model.side_inputs)
+    with seeded(arguments.seed, next(model.parameters()).device):
+        values = samples(model, side, arguments.number, draw=True).cpu()
+    nothing = values[:, :0].numpy()
+    write_table(target, Table("x", nothing, about=typed(values, view.data)))
+    return 0

@@ -26,6 +26,7 @@ from pyvae.presets import (  # noqa: F401
     iwae,
     kingma2014,
     made,
+    miwae,
     mmd_vae,
     pixelcnn,
     pixelcnn_pp,
