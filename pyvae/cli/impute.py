@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from pyvae.cli.rows import about, add_row_arguments, chosen
+from pyvae.cli.rows import add_row_arguments, chosen, table_of
 from pyvae.cli.run_arguments import open_run, positive
 
 __all__ = ["add_arguments", "run"]
@@ -47,10 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
             )
             found.append((filled[0] if arguments.draws else filled).cpu())
     values = torch.cat(found) if found else torch.zeros(0, *model.data_shape)
-    known = about(selection)
+    table = table_of("x", values, selection)
     if view.data.columns and target.suffix in (".csv", ".parquet"):
-        known |= typed(values, view.data)
-        write_table(target, Table("x", values.flatten(1)[:, :0].numpy(), about=known))
-    else:
-        write_table(target, Table("x", values.numpy(), about=known))
+        known = {**table.about, **typed(torch.from_numpy(table.values), view.data)}
+        table = Table("x", table.values[:, :0], about=known)
+    write_table(target, table)
     return 0

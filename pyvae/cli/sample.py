@@ -15,6 +15,7 @@ from pyvae.cli.run_arguments import (
     other_data,
     positive,
 )
+from pyvae.errors import UserError
 
 __all__ = ["add_arguments", "run"]
 
@@ -26,7 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--draw", action="store_true", help="draw from p(x|z), not its mean")
     add_condition(parser, "of all samples; several values give each column one of them")
     parser.add_argument("--seed", type=nonnegative, default=0, metavar="N")
-    parser.add_argument("--out", metavar="FILE", help=".png or .npy (default: RUN/samples.png)")
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help=".png or .npy (default: RUN/samples.png); of a table also .csv or .parquet: draws",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -35,6 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
     The run folder alone is enough: side inputs of the model, where it has any, are those of
     test data that the folder keeps, or of the data that are named.
     """
+    if arguments.out and Path(arguments.out).suffix in (".csv", ".parquet"):
+        return _table(arguments)
     folder, model = open_model(arguments)
     from pyvae import plots
     from pyvae.metrics import seeded
@@ -61,3 +68,24 @@ def run(arguments: argparse.Namespace) -> int:
     png = target.suffix == ".png"
     sheet = plots.image_grid(values / folder.white(), across) if png else None
     return write(target, values, sheet)
+
+
+def _table(arguments: argparse.Namespace) -> int:
+    """Draws with the columns of the run's data: their names, numbers and categories."""
+    from pyvae.cli.tables import Table, check_table_target, write_table
+    from pyvae.data.typed import typed
+    from pyvae.metrics import seeded
+    from pyvae.training.report import samples
+
+    target = check_table_target(arguments.out)
+    _, model, view = open_run(arguments)
+    if not view.data.columns:
+        raise UserError(
+            f"--out {arguments.out}: the data {view.data.name} are no table; give --out FILE.npy"
+        )
+    side = view.data.test.side(model.side_inputs)
+    with seeded(arguments.seed, next(model.parameters()).device):
+        values = samples(model, side, arguments.number, draw=True).cpu()
+    nothing = values[:, :0].numpy()
+    write_table(target, Table("x", nothing, about=typed(values, view.data)))
+    return 0
