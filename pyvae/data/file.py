@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from pyvae.data.base import DataSplits, Split
+from pyvae.data.columns import Column
 from pyvae.data.fields import Field
 from pyvae.data.labels import as_classes
 from pyvae.data.options import check_options, lenient
-from pyvae.data.piece import Piece, join, read
 from pyvae.data.readers import parts_of, reader_of
 from pyvae.data.splitting import DEFAULT, SPLITS, check_fractions, cut, from_field
-from pyvae.data.values import Wanted
+from pyvae.data.values import Wanted, typed
+from pyvae.data.whole import join
 from pyvae.errors import DataError
 from pyvae.registry import datasets, readers
 
 __all__ = ["file"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @datasets.register("file")
@@ -85,43 +92,52 @@ def file(
     if split is not None and len(places) > 1:
         raise DataError(f"{path}: its parts are the splits already; leave out split={split}")
     asked = [*fields, *([] if split is None else [split])]
-    pieces = [read(place, part, wanted, labels, asked) for place in places.values()]
-    whole = join(pieces)
-    given: dict[str, Tensor] = {}
-    if split is not None:
-        given = from_field(whole.fields[split], f"{path}: {split}")
-    elif len(places) > 1:
-        sizes = [len(piece.batch) for piece in pieces]
-        rows = torch.split(torch.arange(sum(sizes)), sizes)
-        given = dict(zip(places, rows, strict=True))
-    index = cut(len(whole.batch), fractions, str(path), given)
-    return _splits(name or path.stem, whole, index, fields)
-
-
-def _splits(
-    name: str, whole: Piece, index: Mapping[str, Tensor], fields: Sequence[str]
-) -> DataSplits:
+    aside = {*asked, *([] if labels is None else [labels])}
+    with ExitStack() as opened:
+        rows = [opened.enter_context(part.rows(place, aside)) for place in places.values()]
+        whole = join(rows, labels, asked)
+        given: dict[str, Tensor] = {}
+        if split is not None:
+            given = from_field(whole.fields[split], f"{path}: {split}")
+        elif len(places) > 1:
+            numbers = torch.split(torch.arange(sum(whole.sizes)), whole.sizes)
+            given = dict(zip(places, numbers, strict=True))
+        index = cut(sum(whole.sizes), fractions, str(path), given)
+        order = torch.cat([index[key] for key in SPLITS]).numpy()
+        found = typed(whole, wanted, order)
     y: Tensor | None = None
     classes: tuple[str, ...] = ()
     if whole.labels is not None:
-        where = f"{whole.where}: {whole.labels}"
-        y, classes = as_classes(whole.fields[whole.labels], where, len(whole.batch))
-    batch = Split(whole.batch.x, y, whole.batch.extras)
-    rows = [index[key].numpy() for key in SPLITS]
-
-    def cut_up(field: Field) -> tuple[Field, Field, Field]:
-        train, valid, test = (field.take(one) for one in rows)
-        return train, valid, test
-
-    train, valid, test = (batch.take(index[key]) for key in SPLITS)
+        where = f"{path}: {whole.labels}"
+        codes, classes = as_classes(whole.fields[whole.labels], where, len(order))
+        y = codes[torch.from_numpy(order)]
+    batch = Split(found.x, y, found.extras)
+    ends = [0, *np.cumsum([len(index[key]) for key in SPLITS])]
+    pieces = [batch[a:b] for a, b in pairwise(ends)]
+    columns = _columns_left(whole.columns, wanted)
+    binary = bool(columns) and all(c.kind == "bits" for c in columns)
     return DataSplits(
-        name,
-        train,
-        valid,
-        test,
-        levels=whole.levels,
-        columns=whole.columns,
+        name or path.stem,
+        pieces[0],
+        pieces[1],
+        pieces[2],
+        levels=1 if binary and "mask" not in found.extras else found.levels,
+        columns=columns,
         classes=classes,
-        fields={key: cut_up(whole.fields[key]) for key in fields},
+        fields={key: _cut_up(whole.fields[key], order, ends) for key in fields},
         rows=index,
     )
+
+
+def _columns_left(columns: tuple[Column, ...], wanted: Wanted) -> tuple[Column, ...]:
+    """The columns of a table, as far as they say what the data are said to be."""
+    if wanted.shape is not None or wanted.levels is not None or wanted.values == "levels":
+        return ()
+    if wanted.values in ("counts", "corrected"):
+        return tuple(replace(column, kind="counts", categories=()) for column in columns)
+    return columns
+
+
+def _cut_up(field: Field, order: Array, ends: Sequence[int]) -> tuple[Field, Field, Field]:
+    train, valid, test = (field.take(order[a:b]) for a, b in pairwise(ends))
+    return train, valid, test

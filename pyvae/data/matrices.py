@@ -13,35 +13,14 @@ from torch import Tensor
 from pyvae.data.memory import check_memory
 from pyvae.errors import DataError
 
-__all__ = ["check_corrected", "check_counts", "check_observed", "read_dense", "read_sparse"]
+__all__ = ["BLOCK", "check", "check_counts", "read_sparse"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 EXACT = 2**24  # whole numbers below are themselves in float32
-COPIES = 2  # what is read, and the splits that are cut from it
+COPIES = 2  # what is read, and the rows in another order
 BLOCK = 2**24  # numbers that are read or looked at in one go
 
 _PLACES = {2: ("row", "column"), 4: ("image", "channel", "row", "column")}  # by dimensions
-
-
-def read_dense(item: Any, where: str, dtype: type[np.generic] | None = np.float32) -> Array:
-    """An array (N, ...) of numbers in memory.
-
-    Args:
-        item: what has a shape, a dtype and slices of rows, such as a dataset of h5py
-        where: the file and the item, for messages
-        dtype: what it becomes; None leaves it as it is stored
-
-    Raises:
-        DataError: more than fits memory.
-    """
-    shape = item.shape
-    kind = np.dtype(dtype or item.dtype)
-    _check_size(shape, kind.itemsize, where)
-    found = np.empty(shape, dtype=kind)
-    rows = max(1, BLOCK // max(1, math.prod(shape[1:])))
-    for start in range(0, shape[0], rows):  # so that other dtypes are never held whole
-        found[start : start + rows] = item[start : start + rows]
-    return found
 
 
 def read_sparse(group: Any, where: str) -> Array:
@@ -95,16 +74,11 @@ def _shape(group: Any, where: str) -> tuple[int, int]:
 
 def _check_size(shape: tuple[int, ...], itemsize: int, where: str, form: str = "") -> None:
     size = " x ".join(map(str, shape))
-    what = f"{form}{size} numbers of {itemsize} bytes, and again for the three splits,"
+    what = f"{form}{size} numbers of {itemsize} bytes, and again in another order,"
     check_memory(COPIES * itemsize * math.prod(shape), where, what)
 
 
-def check_observed(x: Tensor, where: str) -> None:
-    """Raise DataError with the first place of x (N, ...) that is infinite; NaN is a missing one."""
-    _refuse(x, lambda rows: ~rows.isinf(), where, "finite numbers, or NaN where they are missing")
-
-
-def check_counts(x: Tensor, where: str) -> None:
+def check_counts(x: Tensor, where: str, start: int = 0) -> None:
     """Raise DataError with the first place of x (N, D) that is not a count, or a row of zeros."""
     _refuse(
         x,
@@ -112,36 +86,48 @@ def check_counts(x: Tensor, where: str) -> None:
         where,
         "counts (whole numbers from 0 to 2^24 - 1); values=corrected takes fractions of at least "
         "0, values=real anything finite",
+        start,
     )
-    _refuse_empty(x, where)
+    _refuse_empty(x, where, start)
 
 
-def check_corrected(x: Tensor, where: str) -> None:
-    """Raise DataError with the first place of x (N, D) below 0 or not finite, or a row of zeros."""
-    _refuse(x, lambda rows: (rows >= 0) & rows.isfinite(), where, "finite numbers of at least 0")
-    _refuse_empty(x, where)
+def check(values: str, x: Tensor, where: str, start: int = 0) -> None:
+    """Look at rows that are said to hold counts, corrected counts or real values.
+
+    Args:
+        values: "counts", "corrected" or "real", where NaN is a missing value
+        x: the rows (N, ...)
+        where: where they come from, for messages
+        start: the number of the first of them
+
+    Raises:
+        DataError: with the first place that holds something else, or a row of counts without any.
+    """
+    if values == "counts":
+        check_counts(x, where, start)
+    elif values == "corrected":
+        expected = "finite numbers of at least 0"
+        _refuse(x, lambda rows: (rows >= 0) & rows.isfinite(), where, expected, start)
+        _refuse_empty(x, where, start)
+    else:
+        expected = "finite numbers, or NaN where they are missing"
+        _refuse(x, lambda rows: ~rows.isinf(), where, expected, start)
 
 
-def _refuse_empty(x: Tensor, where: str) -> None:
+def _refuse_empty(x: Tensor, where: str, start: int) -> None:
     empty = (x.flatten(1).sum(1) == 0).nonzero()
     if len(empty):
-        raise DataError(
-            f"{where}: row {int(empty[0])} has no counts at all ({len(empty)} such rows); "
-            f"leave them out"
-        )
+        raise DataError(f"{where}: row {start + int(empty[0])} has no counts at all; leave it out")
 
 
-def _refuse(x: Tensor, good: Callable[[Tensor], Tensor], where: str, expected: str) -> None:
-    if not x.numel():
-        raise DataError(f"{where} is empty: {tuple(x.shape)}")
-    rows = max(1, BLOCK // x[0].numel())
-    for start in range(0, len(x), rows):
-        block = x[start : start + rows]
-        bad = ~good(block)
-        if bool(bad.any()):
-            place = [int(i) for i in torch.nonzero(bad)[0]]
-            value = block[tuple(place)].item()
-            place[0] += start
-            names = _PLACES.get(x.ndim, ("row", *("index",) * (x.ndim - 1)))
-            said = ", ".join(f"{name} {i}" for name, i in zip(names, place, strict=True))
-            raise DataError(f"{where} must hold {expected}, got {value:g} in {said}")
+def _refuse(
+    x: Tensor, good: Callable[[Tensor], Tensor], where: str, expected: str, start: int
+) -> None:
+    bad = ~good(x)
+    if bool(bad.any()):
+        place = [int(i) for i in torch.nonzero(bad)[0]]
+        value = x[tuple(place)].item()
+        place[0] += start
+        names = _PLACES.get(x.ndim, ("row", *("index",) * (x.ndim - 1)))
+        said = ", ".join(f"{name} {i}" for name, i in zip(names, place, strict=True))
+        raise DataError(f"{where} must hold {expected}, got {value:g} in {said}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +13,17 @@ import torch
 from torch import Tensor
 
 from pyvae.data.images import channels_first, grey_levels
-from pyvae.data.matrices import check_corrected, check_counts, check_observed, read_dense
+from pyvae.data.matrices import BLOCK, check
+from pyvae.data.memory import allocate
+from pyvae.data.readers.base import said_of
+from pyvae.data.whole import Whole
 from pyvae.errors import DataError
 
 __all__ = ["VALUES", "Typed", "Wanted", "typed"]
 
 VALUES = ("counts", "corrected", "levels", "real")
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 _log = logging.getLogger(__name__)
 
@@ -72,65 +77,81 @@ class Typed:
     extras: dict[str, Tensor]
 
 
-def typed(item: Any, where: str, wanted: Wanted, usual: str | None, side: str | None) -> Typed:
-    """Read an array (N, ...) as what it is said to hold.
+def typed(whole: Whole, wanted: Wanted, order: Array) -> Typed:
+    """Read arrays (N, ...) as what they are said to hold, block by block.
 
     Args:
-        item: what has a shape, a dtype and slices of rows
-        where: where it comes from, for messages
-        wanted: what it is said to be
-        usual: the values that files of its kind hold; None: what its dtype says
-        side: where such files have the channels of images; None: found
+        whole: the arrays, while they are open
+        wanted: what they are said to hold
+        order: the rows in the order in which they are wanted (N,)
 
     Raises:
-        DataError: values of another kind, or more of them than fit into memory.
+        DataError: values of another kind, or more of them than fit into memory and on the disk.
     """
-    if item.dtype.kind not in "buif" or not item.shape:
-        raise DataError(f"{where} must be an array of numbers, got {item.shape} {item.dtype}")
-    values = wanted.values or ("levels" if wanted.levels else usual or _usual(item))
-    array = read_dense(item, where, None if values == "levels" else np.float32)
-    levels = None
-    if values == "levels":
-        array, levels = grey_levels(array, where, wanted.levels)
-    if wanted.shape is not None:
-        array = _shaped(array, wanted.shape, where)
-    elif array.ndim == 1:
-        array = array[:, None]
-    else:
-        array = channels_first(array, where, wanted.channels or side)
-    x = torch.from_numpy(array)
-    return Typed(x, levels, _side_inputs(x, values, where))
+    array, where = whole.arrays[0]
+    values = wanted.values or ("levels" if wanted.levels else whole.values or _usual(array))
+    shape = _arranged(np.empty((0, *array.shape[1:])), where, wanted, whole.channels).shape[1:]
+    dtype = np.dtype(np.uint8 if values == "levels" else np.float32)
+    x = allocate((len(order), *shape), dtype, where)
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    library = np.zeros(len(order), dtype=np.float32)
+    mask: Array | None = None
+    levels, missing, start = 1, 0, 0
+    for array, where in whole.arrays:
+        for begin, stored in _blocks(array, where, values):
+            block = _arranged(stored, where, wanted, whole.channels)
+            to = place[start + begin : start + begin + len(block)]
+            if values == "levels":
+                block, highest = grey_levels(block, where, wanted.levels)
+                levels = max(levels, highest)
+            else:
+                numbers = torch.from_numpy(block)
+                check(values, numbers, where, begin)
+                library[to] = numbers.flatten(1).sum(1).numpy()
+                absent = np.isnan(block)
+                if absent.any():
+                    missing += int(absent.sum())
+                    if mask is None:
+                        mask = allocate(x.shape, np.dtype(bool), where)
+                        mask[...] = True
+                    mask[to], block = ~absent, np.where(absent, 0, block)
+            x[to] = block
+        start += array.shape[0]
+    extras = {"library": torch.from_numpy(library)} if values in ("counts", "corrected") else {}
+    if mask is not None:
+        extras["mask"] = torch.from_numpy(mask)
+        share = 100 * missing / x.size
+        _log.warning("%s: %.2g %% of the values are missing; they are masked", where, share)
+    return Typed(torch.from_numpy(x), levels if values == "levels" else None, extras)
 
 
-def _usual(item: Any) -> str:
+def _blocks(array: Any, where: str, values: str) -> Iterator[tuple[int, Array]]:
+    """The first row of each block of an array, and the block: levels as stored, others float32."""
+    rows = max(1, BLOCK // max(1, math.prod(array.shape[1:])))
+    for begin in range(0, array.shape[0], rows):
+        with said_of(where, "what its header says"):
+            stored = np.asarray(array[begin : begin + rows])
+        yield begin, stored if values == "levels" else stored.astype(np.float32)
+
+
+def _usual(array: Any) -> str:
     """Bytes and bits are levels, so are images of whole numbers; other whole numbers are counts."""
-    if item.dtype.kind == "f":
+    if array.dtype.kind == "f":
         return "real"
-    return "levels" if item.dtype.itemsize == 1 or len(item.shape) > 2 else "counts"
+    return "levels" if array.dtype.itemsize == 1 or len(array.shape) > 2 else "counts"
 
 
-def _shaped(array: Any, shape: Sequence[int], where: str) -> Any:
-    if math.prod(shape) != math.prod(array.shape[1:]):
-        size = " x ".join(map(str, array.shape[1:])) or "1"
-        raise DataError(
-            f"{where}: shape={','.join(map(str, shape))} needs {math.prod(shape)} numbers in each "
-            f"row, got {size}"
-        )
-    return array.reshape(len(array), *shape)
-
-
-def _side_inputs(x: Tensor, values: str, where: str) -> dict[str, Tensor]:
-    """The side inputs of data that are what they are said to be."""
-    if values in ("counts", "corrected"):
-        (check_counts if values == "counts" else check_corrected)(x, where)
-        return {"library": x.flatten(1).sum(1)}
-    if values == "levels":
-        return {}
-    check_observed(x, where)
-    missing = x.isnan()
-    if not bool(missing.any()):
-        return {}
-    share = float(missing.float().mean())
-    _log.warning("%s: %.2g %% of the values are missing; they are masked", where, 100 * share)
-    x.masked_fill_(missing, 0)
-    return {"mask": ~missing}
+def _arranged(block: Array, where: str, wanted: Wanted, side: str | None) -> Array:
+    """Rows of the shape that is asked for, or with their channels first."""
+    if wanted.shape is not None:
+        if math.prod(wanted.shape) != math.prod(block.shape[1:]):
+            size = " x ".join(map(str, block.shape[1:])) or "1"
+            raise DataError(
+                f"{where}: shape={','.join(map(str, wanted.shape))} needs "
+                f"{math.prod(wanted.shape)} numbers in each row, got {size}"
+            )
+        return block.reshape(len(block), *wanted.shape)
+    if block.ndim == 1:
+        return block[:, None]
+    return channels_first(block, where, wanted.channels or side)

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pyvae.batch import Batch
 from pyvae.data.labels import as_classes
-from pyvae.data.piece import read
 from pyvae.data.readers import reader_of
-from pyvae.data.values import Wanted
+from pyvae.data.values import Wanted, typed
+from pyvae.data.whole import join
 from pyvae.registry import readers
 
 
@@ -28,9 +29,11 @@ def read_whole(path: Path, labels: str | None = None, **options: Any) -> tuple[B
     own = inspect.signature(readers.get(kind)).parameters
     part = readers.create(kind, **{n: v for n, v in options.items() if n in own})
     wanted = Wanted(**{n: v for n, v in options.items() if n not in own})
-    piece = read(path, part, wanted, labels, [])
+    with part.rows(path, [] if labels is None else [labels]) as rows:
+        whole = join([rows], labels, [])
+        found = typed(whole, wanted, np.arange(sum(whole.sizes)))
     y = None
-    if piece.labels is not None:
-        where = f"{path}: {piece.labels}"
-        y = as_classes(piece.fields[piece.labels], where, len(piece.batch))[0]
-    return Batch(piece.batch.x, y, piece.batch.extras), piece.levels
+    if whole.labels is not None:
+        where = f"{path}: {whole.labels}"
+        y = as_classes(whole.fields[whole.labels], where, len(found.x))[0]
+    return Batch(found.x, y, found.extras), found.levels

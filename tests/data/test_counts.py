@@ -19,7 +19,12 @@ NAMES = [name for name in likelihoods.names() if issubclass(likelihoods.get(name
 
 
 def test_they_are_all_likelihoods_of_counts() -> None:
-    assert NAMES == ["negative_binomial", "poisson", "zero_inflated_negative_binomial"]
+    assert NAMES == [
+        "multinomial",
+        "negative_binomial",
+        "poisson",
+        "zero_inflated_negative_binomial",
+    ]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -90,7 +90,7 @@ class Reader(ABC):
 
 
 @contextmanager
-def said_of(path: Path, kind: str) -> Iterator[None]:
+def said_of(path: Path | str, kind: str) -> Iterator[None]:
     """Whatever a library says of bad bytes becomes one sentence with the place.
 
     Raises:
