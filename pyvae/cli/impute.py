@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     known = about(selection)
     if view.data.columns and target.suffix in (".csv", ".parquet"):
         known |= typed(values, view.data)
-        write_table(target, Table("x", values.flatten(1)[:, :0].numpy(), about=known))
+        write_table(target, Table("x", values[:, :0].numpy(), about=known))
     else:
         write_table(target, Table("x", values.numpy(), about=known))
     return 0

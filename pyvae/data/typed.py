@@ -23,7 +23,7 @@ def typed(values: Tensor, data: DataSplits) -> dict[str, Any]:
     >>> columns = (Column("height", "real"), Column("species", "categories", ("oak", "ash")))
     >>> table = DataSplits("trees", *[Split(torch.zeros(1, 2))] * 3, columns=columns)
     >>> typed(torch.tensor([[12.5, 1.0]]), table)
-    {'height': array([12.5], dtype=float32), 'species': array(['ash'], dtype='<U3')}
+    {'height': array([12.5]), 'species': array(['ash'], dtype='<U3')}
     """
     if data.scale is not None:
         mean, std = data.scale
@@ -38,5 +38,10 @@ def typed(values: Tensor, data: DataSplits) -> dict[str, Any]:
         elif column.kind != "real" and whole:
             found[column.name] = of_rows.to(torch.int64).numpy()
         else:
-            found[column.name] = of_rows.numpy()
+            found[column.name] = _short(of_rows)
     return found
+
+
+def _short(numbers: Tensor) -> Any:
+    """In float64, with no more digits than float32 holds."""
+    return np.array([float(f"{value:.7g}") for value in numbers.tolist()])

@@ -32,6 +32,7 @@ from pyvae.presets import (  # noqa: F401
     m1m2,
     m2,
     made,
+    miwae,
     mmd_vae,
     pixelcnn,
     pixelcnn_pp,
