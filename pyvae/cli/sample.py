@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pyvae.cli.conditions import add_condition, given_conditions
 from pyvae.cli.pictures import check_target, write
@@ -15,7 +16,13 @@ from pyvae.cli.run_arguments import (
     other_data,
     positive,
 )
+from pyvae.cli.tables import Table, check_table_target, write_table
 from pyvae.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from pyvae.data import DataSplits
 
 __all__ = ["add_arguments", "run"]
 
@@ -40,52 +47,50 @@ def run(arguments: argparse.Namespace) -> int:
     The run folder alone is enough: side inputs of the model, where it has any, are those of
     test data that the folder keeps, or of the data that are named.
     """
-    if arguments.out and Path(arguments.out).suffix in (".csv", ".parquet"):
-        return _table(arguments)
     folder, model = open_model(arguments)
-    from pyvae import plots
     from pyvae.metrics import seeded
     from pyvae.training.report import samples
 
-    target = check_target(
-        arguments.out or str(Path(arguments.run) / "samples.png"), model.data_shape
+    table = bool(arguments.out) and Path(arguments.out).suffix in (".csv", ".parquet")
+    target = (
+        check_table_target(arguments.out)
+        if table
+        else check_target(
+            arguments.out or str(Path(arguments.run) / "samples.png"), model.data_shape
+        )
     )
-    number = arguments.number
+    data = None
+    if table or (other_data(arguments) and not arguments.condition):
+        _, model, view = open_run(arguments)
+        data = view.data
+        if table and not data.columns:
+            raise UserError(
+                f"--out {arguments.out}: the data {data.name} are no table; give --out FILE.npy"
+            )
+    number, columns = arguments.number, 1
     if arguments.condition:
         side = given_conditions(folder, model, arguments.condition)
         columns = len(side["condition"])
         number = -(-number // columns) * columns
-    elif other_data(arguments):
-        _, model, view = open_run(arguments)
-        side = view.data.test.side(model.side_inputs)
+    elif data is not None:
+        side = data.test.side(model.side_inputs)
     else:
         side = folder.test_side(model)
     with seeded(arguments.seed, next(model.parameters()).device):
-        values = samples(
-            model, side, number, draw=arguments.draw, columns=columns if arguments.condition else 1
-        )
-    across = columns if arguments.condition and columns > 1 else 10
+        values = samples(model, side, number, draw=arguments.draw or table, columns=columns)
+    if table and data is not None:
+        return _write_columns(target, values.cpu(), data)
+    from pyvae import plots
+
+    across = columns if columns > 1 else 10
     png = target.suffix == ".png"
     sheet = plots.image_grid(values / folder.white(), across) if png else None
     return write(target, values, sheet)
 
 
-def _table(arguments: argparse.Namespace) -> int:
-    """Draws with the columns of the run's data: their names, numbers and categories."""
-    from pyvae.cli.tables import Table, check_table_target, write_table
+def _write_columns(target: Path, values: Tensor, data: DataSplits) -> int:
+    """Rows with the columns of a table: their names, numbers and categories."""
     from pyvae.data.typed import typed
-    from pyvae.metrics import seeded
-    from pyvae.training.report import samples
 
-    target = check_table_target(arguments.out)
-    _, model, view = open_run(arguments)
-    if not view.data.columns:
-        raise UserError(
-            f"--out {arguments.out}: the data {view.data.name} are no table; give --out FILE.npy"
-        )
-    side = view.data.test.side(model.side_inputs)
-    with seeded(arguments.seed, next(model.parameters()).device):
-        values = samples(model, side, arguments.number, draw=True).cpu()
-    nothing = values[:, :0].numpy()
-    write_table(target, Table("x", nothing, about=typed(values, view.data)))
+    write_table(target, Table("x", values[:, :0].numpy(), about=typed(values, data)))
     return 0
