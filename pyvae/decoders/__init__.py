@@ -7,6 +7,7 @@ from pyvae.decoders.autoregressive import (
     PixelCNNDecoder,
     PixelCNNPPDecoder,
     PixelRNNDecoder,
+    TransformerDecoder,
 )
 from pyvae.decoders.base import Decoder
 from pyvae.decoders.conv import ConvDecoder
@@ -24,4 +25,5 @@ __all__ = [
     "PixelCNNPPDecoder",
     "PixelRNNDecoder",
     "ResNetDecoder",
+    "TransformerDecoder",
 ]

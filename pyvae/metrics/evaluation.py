@@ -140,7 +140,7 @@ def evaluate(
         if aggregate:
             posteriors.add(q, z)
         if model.classes and "label" in side:
-            labelled = side["label"] >= 0
+            labelled = (side["label"] >= 0) & (side["label"] < model.classes)
             found = model.class_logits(x[labelled]).argmax(-1)
             right.add((found == side["label"][labelled]).double())
         if num_samples:

@@ -119,7 +119,7 @@ class PartModel(Model, ABC):
                     f"from those before it, which may be missing in masked data; use one that "
                     f"explains all at once, such as mlp or conv"
                 )
-            if self.likelihood.input_shape != self.data_shape:
+            if self.likelihood.input_shape != self.data_shape and not kind.takes_codes:
                 raise ValueError(
                     f"{type(self).__name__}: the decoder {kind.__name__} explains each element "
                     f"from those before it, which the {type(self.likelihood).__name__} shows as "

@@ -31,7 +31,8 @@ class SemiSupervised(Objective):
     Kingma, Mohamed, Rezende & Welling 2014, eq. 6 to 9. Their alpha, 0.1 N, weighs the classifier
     in a sum over N data; here it is per datum and counts nats beside those of the bound. All
     classes of all rows go through the model in one batch. p(y) is learned, with a symmetric
-    Dirichlet prior on its weights. A label below 0 is a missing one.
+    Dirichlet prior on its weights. A label that is none of the classes is a missing one: below 0,
+    or that of the rows without a label in a file, which comes after all others.
 
     The terms are ``elbo``, of L or U per row in nats; ``log_likelihood`` and ``kl`` of z, as means
     over q(y|x) or at the label; ``classification``, -log q(y|x) in nats; and ``accuracy``, both
@@ -98,7 +99,7 @@ class SemiSupervised(Objective):
         every = torch.arange(model.classes, device=bound.device)[:, None]
         log_q = categorical_log_prob(every, model.class_logits(batch.x), batch_ndim=2)
         y = torch.full_like(every[0].expand(len(batch)), -1) if batch.y is None else batch.y
-        known = y >= 0
+        known = (y >= 0) & (y < model.classes)
         own = (every == y) & known  # one-hot, (K, B)
         weight = torch.where(known, own.to(log_q.dtype), log_q.exp())
         entropy = torch.where(known, 0, -(log_q.exp() * log_q).sum(0))

@@ -77,19 +77,19 @@ def test_a_row_without_a_label_sums_over_the_classes():
 
 
 def test_unlabelled_bound_is_below_the_marginal_likelihood():
-    model, batch = m2(), data(200)
-    hidden = Batch(batch.x, torch.full((200,), -1))
+    model, batch = m2(), data(40)
+    hidden = Batch(batch.x, torch.full((40,), -1))
     bound = loss(model, hidden, num_samples=20).terms["elbo"]
     with torch.no_grad():
-        exact = model.log_marginal(batch.x, 3000).mean()
+        exact = model.log_marginal(batch.x, 1000).mean()
     assert bound < exact
     optimizer = torch.optim.Adam(model.recognition_parameters(), 1e-2)
-    for _ in range(300):
+    for _ in range(150):
         optimizer.zero_grad()
         SemiSupervised()(model, hidden).loss.backward()
         optimizer.step()
     with torch.no_grad():
-        exact = model.log_marginal(batch.x, 3000).mean()
+        exact = model.log_marginal(batch.x, 1000).mean()
     assert 0 < exact - loss(model, hidden, num_samples=20).terms["elbo"] < 0.3
 
 
@@ -167,18 +167,18 @@ def test_m1m2_trains_both_models_in_turn():
 def test_few_labels_go_a_long_way():
     """Two kinds of images, one label of each: the others are found by what they look like."""
     torch.manual_seed(0)
-    kind = torch.arange(400) % 2
-    x = (torch.rand(400, 1, 4, 4) < torch.where(kind == 1, 0.85, 0.15).reshape(-1, 1, 1, 1)).float()
-    y = torch.full((400,), -1)
+    kind = torch.arange(120) % 2
+    x = (torch.rand(200, 1, 4, 4) < torch.where(kind == 1, 0.85, 0.15).reshape(-1, 1, 1, 1)).float()
+    y = torch.full((200,), -1)
     y[:2] = kind[:2]
     y, x = y.repeat(2), x.repeat(2, 1, 1, 1)
     model = M2((1, 4, 4), classes=2, latent_dim=1)
-    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+    optimizer = torch.optim.Adam(model.parameters(), 5e-3)
     for _ in range(200):
         optimizer.zero_grad()
         SemiSupervised(alpha=20)(model, Batch(x, y)).loss.backward()
         optimizer.step()
-    found = model.class_logits(x[:400]).argmax(1)
+    found = model.class_logits(x[:200]).argmax(1)
     assert (found == kind).float().mean() > 0.97
 
 

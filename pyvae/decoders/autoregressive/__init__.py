@@ -6,6 +6,7 @@ from pyvae.decoders.autoregressive.made import MADEDecoder
 from pyvae.decoders.autoregressive.pixelcnn import PixelCNNDecoder
 from pyvae.decoders.autoregressive.pixelcnn_pp import PixelCNNPPDecoder
 from pyvae.decoders.autoregressive.pixelrnn import PixelRNNDecoder
+from pyvae.decoders.autoregressive.transformer import TransformerDecoder
 
 __all__ = [
     "AutoregressiveDecoder",
@@ -14,4 +15,5 @@ __all__ = [
     "PixelCNNDecoder",
     "PixelCNNPPDecoder",
     "PixelRNNDecoder",
+    "TransformerDecoder",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -32,6 +33,8 @@ class AutoregressiveDecoder(Decoder, ABC):
         positions: for each of the parameters the position that it belongs to (*out_shape)
     """
 
+    #: Whether it takes data as codes of several numbers for each element.
+    takes_codes: ClassVar[bool] = False
     positions: Tensor
 
     def __init__(
