@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 from pyvae.cli.rows import add_row_arguments, chosen, table_of
 from pyvae.cli.run_arguments import open_run, positive
@@ -29,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     import torch
 
-    from pyvae.cli.tables import Table, check_table_target, write_table
+    from pyvae.cli.tables import check_table_target, write_table
     from pyvae.data.typed import typed
     from pyvae.metrics import seeded
     from pyvae.models import impute
@@ -50,6 +51,6 @@ def run(arguments: argparse.Namespace) -> int:
     table = table_of("x", values, selection)
     if view.data.columns and target.suffix in (".csv", ".parquet"):
         known = {**table.about, **typed(torch.from_numpy(table.values), view.data)}
-        table = Table("x", table.values[:, :0], about=known)
+        table = replace(table, values=table.values[:, :0], about=known)
     write_table(target, table)
     return 0
