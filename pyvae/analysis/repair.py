@@ -16,27 +16,31 @@ __all__ = ["bicubic", "inpaint", "restore", "root_mean_square"]
 
 
 @torch.no_grad()
-def inpaint(model: Model, data: Rows, missing: Tensor, steps: int = 100) -> Tensor:
-    r"""Fill in what is missing by a Markov chain between q(z|x) and p(x|z).
+def inpaint(
+    model: Model, data: Rows, missing: Tensor, steps: int = 50, *, chains: int = 10
+) -> Tensor:
+    r"""Fill in what is missing by Markov chains between q(z|x) and p(x|z).
 
     .. math:: z \sim q(z | x_{obs}, x_{mis}), \qquad x_{mis} \sim p(x_{mis} | z)
 
-    Rezende et al. 2014, appendix F: no gradients; where q is near the posterior the chain ends
-    near p(x_mis | x_obs). It starts at draws from the model.
+    Rezende et al. 2014, appendix F: no gradients; where q is near the posterior a chain ends
+    near p(x_mis | x_obs). It starts at a draw from the model, and may stay with one of several
+    ways to complete a datum: the mean over chains weighs them.
 
     Args:
         model: any model with latents
         data: x (N, *data_shape), as the likelihood sees them, a Batch or several that come one by
             one; what they hold where data are missing is not looked at
         missing: bool (N, *data_shape), True where
-        steps: of the chain; what is filled in is the mean of p(x_mis | z) over its second half
+        steps: of a chain, whose result is the mean of p(x_mis | z) over its second half
+        chains: how many for each datum; what is filled in is the mean of their results
 
     Returns:
         x (N, *data_shape), on the CPU: the data where they were observed, the means elsewhere,
         also where a side input "mask" says that they were not.
 
     Raises:
-        ValueError: fewer than one step, another shape of missing, or no latents.
+        ValueError: fewer than one step or chain, another shape of missing, or no latents.
 
     >>> from pyvae import VAE
     >>> x, missing = torch.ones(2, 1, 4, 4), torch.zeros(2, 1, 4, 4, dtype=torch.bool)
@@ -46,10 +50,11 @@ def inpaint(model: Model, data: Rows, missing: Tensor, steps: int = 100) -> Tens
     (True, True)
     """
     check_latents("inpaint", model)
-    if steps < 1 or tuple(missing.shape[1:]) != tuple(model.data_shape):
+    if min(steps, chains) < 1 or tuple(missing.shape[1:]) != tuple(model.data_shape):
         raise ValueError(
-            f"inpaint: steps must be positive and missing have shape (N, "
-            f"{', '.join(map(str, model.data_shape))}), got {steps} and {tuple(missing.shape)}"
+            f"inpaint: steps and chains must be positive and missing have shape (N, "
+            f"{', '.join(map(str, model.data_shape))}), got {steps}, {chains} and "
+            f"{tuple(missing.shape)}"
         )
     parts, start = [], 0
     for batch in stream(model, data):
@@ -57,23 +62,26 @@ def inpaint(model: Model, data: Rows, missing: Tensor, steps: int = 100) -> Tens
         if len(holes) != len(batch):
             raise ValueError(f"inpaint: missing has {len(missing)} rows, fewer than the data")
         start += len(batch)
-        parts.append(_chain(model, batch, holes, steps).cpu())
+        if "mask" in batch.extras:
+            holes = holes | ~batch.extras["mask"]
+        x = batch.x.to(model.dtype)
+        total = torch.zeros_like(x)
+        for _ in range(chains):
+            total += _chain(model, x, holes, steps, given(model, batch))
+        parts.append(torch.where(holes, total / chains, x).cpu())
     return torch.cat(parts)
 
 
-def _chain(model: Model, batch: Batch, holes: Tensor, steps: int) -> Tensor:
-    side = given(model, batch)
-    if "mask" in batch.extras:
-        holes = holes | ~batch.extras["mask"]
-    observed = batch.x.to(model.dtype)
-    p = model.decode(model.sample_prior(len(batch), side), **side)
-    total, kept = torch.zeros_like(observed), steps - steps // 2
+def _chain(model: Model, x: Tensor, holes: Tensor, steps: int, side: dict[str, Tensor]) -> Tensor:
+    """The mean of p(x|z) over the second half of a chain (B, *data_shape)."""
+    p = model.decode(model.sample_prior(len(x), side), **side)
+    total, kept = torch.zeros_like(x), steps - steps // 2
     for step in range(steps):
-        x = torch.where(holes, p.sample().to(model.dtype), observed)
-        p = model.decode(model.infer(Batch(x, None, side))[0].sample(), **side)
+        filled = torch.where(holes, p.sample().to(x.dtype), x)
+        p = model.decode(model.infer(Batch(filled, None, side))[0].sample(), **side)
         if step >= steps - kept:
             total += mean_or_sample(p)
-    return torch.where(holes, total / kept, observed)
+    return total / kept
 
 
 @torch.no_grad()

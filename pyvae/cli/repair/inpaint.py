@@ -26,8 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="top, bottom, left, right, centre, box:TOP,LEFT,BOTTOM,RIGHT, random:SHARE, or a .npy "
         "or .png file that is not 0 there (default: bottom)",
     )
+    parser.add_argument("--steps", type=positive, default=50, metavar="N", help="of a Markov chain")
     parser.add_argument(
-        "--steps", type=positive, default=100, metavar="N", help="of the Markov chain"
+        "--chains", type=positive, default=10, metavar="N", help="whose mean is filled in"
     )
 
 
@@ -46,11 +47,16 @@ def run(arguments: argparse.Namespace) -> int:
         _, x, side = chosen_data(model, view, arguments)
         missing = missing_region(arguments.missing, model.data_shape, len(x), arguments.seed)
         mean = torch.where(missing, pixel_mean(view).to(x), x)
-        filled = inpaint(model, Batch(x, None, side), missing, arguments.steps)
+        data, steps, more = Batch(x, None, side), arguments.steps, arguments.chains - 1
+        one = inpaint(model, data, missing, steps, chains=1)
+        filled = one
+        if more:
+            filled = inpaint(model, data, missing, steps, chains=more).lerp(one, 1 / (more + 1))
     grey = torch.where(missing, torch.full_like(x, 0.5 * view.white), x)
     errors = {
         "mean of the training data": root_mean_square(mean, x, missing),
+        "one chain": root_mean_square(one, x, missing),
         "model": root_mean_square(filled, x, missing),
     }
-    pictures = {"x": x, "given": grey, "mean fill": mean, "filled": filled}
+    pictures = {"x": x, "given": grey, "mean fill": mean, "one chain": one, "filled": filled}
     return report(arguments, targets, view, pictures, errors, {"missing": missing})
