@@ -167,7 +167,7 @@ def test_m1m2_trains_both_models_in_turn():
 def test_few_labels_go_a_long_way():
     """Two kinds of images, one label of each: the others are found by what they look like."""
     torch.manual_seed(0)
-    kind = torch.arange(120) % 2
+    kind = torch.arange(200) % 2
     x = (torch.rand(200, 1, 4, 4) < torch.where(kind == 1, 0.85, 0.15).reshape(-1, 1, 1, 1)).float()
     y = torch.full((200,), -1)
     y[:2] = kind[:2]
