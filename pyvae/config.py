@@ -160,6 +160,7 @@ did you mean 'dynamic'?
         "step in less memory",
         above=0,
         metavar="N",
+        resumable=True,
     )
     ema: float | None = setting(
         None,
@@ -213,11 +214,28 @@ did you mean 'dynamic'?
     )
     log_every: int = setting(100, "steps between two records", above=0, metavar="N", resumable=True)
     device: str = setting("auto", "auto, cpu or cuda", metavar="NAME", resumable=True)
+    devices: int = setting(
+        1,
+        "processes on each machine, which share each batch; on CUDA each has a GPU of its own",
+        above=0,
+        metavar="N",
+        resumable=True,
+    )
+    num_nodes: int = setting(
+        1, "machines with so many processes each", above=0, metavar="N", resumable=True
+    )
+    strategy: str = setting(
+        "ddp",
+        "how processes share the work: each has all weights, and gradients are averaged (ddp)",
+        choices=("ddp",),
+        resumable=True,
+    )
     precision: str = setting(
         "32-true",
-        "floating-point format: single, double, or bfloat16 where that is safe",
-        choices=("32-true", "64-true", "bf16-mixed"),
+        "floating-point format: single, double, or 16 bits where that is safe (float16 on CUDA)",
+        choices=("32-true", "64-true", "bf16-mixed", "16-mixed"),
     )
+    compile: bool = setting(False, "let torch.compile make model and objective one program")
 
     def __post_init__(self) -> None:
         for name, known in settings_of(type(self)).items():
@@ -239,6 +257,11 @@ did you mean 'dynamic'?
         return self.lr_schedule or ("step" if self.lr_milestones else "constant")
 
     @property
+    def cuts(self) -> int:
+        """The parts that a batch is cut into: those of each process, for all processes."""
+        return self.devices * self.num_nodes * self.accumulate
+
+    @property
     def monitors(self) -> bool:
         """Whether the run looks at the figure ``monitor``."""
         return self.schedule == "plateau" or self.early_stopping is not None or self.keep > 0
@@ -250,10 +273,10 @@ did you mean 'dynamic'?
             raise UserError(f"--lr-end must be at most --lr, which is {self.lr}, got {self.lr_end}")
         if self.ema is not None and not self.ema < 1:
             raise UserError(f"--ema must be below 1, got {self.ema}")
-        if self.accumulate > self.batch_size:
+        if self.cuts > self.batch_size:
             raise UserError(
-                f"--accumulate must be at most --batch-size, which is {self.batch_size}, "
-                f"got {self.accumulate}"
+                f"--batch-size must be at least the {self.cuts} parts that a batch is cut into "
+                f"(--devices times --num-nodes times --accumulate), got {self.batch_size}"
             )
 
     def _check_monitor(self) -> None:

@@ -6,6 +6,7 @@ No pickle: tensors are safetensors files, and reading one runs no code.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -17,7 +18,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["DamagedError", "digest", "load_tensors", "save_tensors", "write_whole"]
+__all__ = [
+    "DamagedError",
+    "digest",
+    "load_tensors",
+    "remove_unfinished",
+    "save_tensors",
+    "write_whole",
+]
+
+UNFINISHED = ".unfinished"  # the end of the name of a file that is being written
 
 FACTS = "pyvae"  # the one key of the header: several have no fixed order, and so no fixed bytes
 CHECKSUM = "checksum"  # of the tensors, among the facts
@@ -27,16 +37,21 @@ class DamagedError(ValueError):
     """A file that is cut short, altered, or of another format."""
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, *, before: Path | None = None) -> None:
     """Write a file, or leave what was there; after a power failure too.
 
     A temporary file beside it is written through to the disk, then takes its name in one step, and
     the folder is written through as well.
 
+    Args:
+        path: the file
+        content: all of it
+        before: the name that what was there takes, once the new file is on disk
+
     Raises:
         OSError: the disk is full, or the place cannot be written.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temporary = tempfile.mkstemp(UNFINISHED, f".{path.name}.", path.parent)
     try:
         with open(handle, "wb") as file:
             file.write(content)
@@ -45,6 +60,9 @@ def write_whole(path: Path, content: bytes) -> None:
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)  # mkstemp gives 0o600
+        if before is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(path, before)
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -53,13 +71,25 @@ def write_whole(path: Path, content: bytes) -> None:
     _sync_folder(path.parent)
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Remove what processes that were killed left half written; for the one writer of a folder."""
+    for path in folder.rglob(f".*{UNFINISHED}"):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
 def _sync_folder(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # some file systems do not know it
+    try:
         handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    except OSError:  # some systems open no folders
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:  # and some file systems have nothing to write through
+        if error.errno in (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.ESTALE):
+            raise
+    finally:
+        os.close(handle)
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
@@ -78,10 +108,21 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
     return total.hexdigest()
 
 
-def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+def save_tensors(
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    facts: Mapping[str, Any],
+    *,
+    before: Path | None = None,
+) -> None:
     """Write tensors by name, and facts fit for JSON, with a checksum of the tensors.
 
     The same tensors and facts give the same bytes.
+
+    Args:
+        path: the file
+        tensors, facts: what it holds
+        before: the name that what was there takes, once the new file is on disk
 
     Raises:
         ImportError: safetensors is not installed.
@@ -93,7 +134,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, 
     header = json.dumps({**facts, CHECKSUM: digest(whole)})
     content = files.save(whole, metadata={FACTS: header})
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, content)
+    write_whole(path, content, before=before)
 
 
 def load_tensors(path: Path, *, verify: bool = True) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -96,6 +96,7 @@ def _run(arguments: list[str]) -> int:
     given, unknown = parser.parse_known_args(arguments)
     if unknown:
         parsers[chosen].unknown(unknown)
+    given.command_line = arguments
     return int(module.run(given))
 
 

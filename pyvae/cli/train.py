@@ -46,9 +46,13 @@ def run(arguments: argparse.Namespace) -> int:
         optional(module)
     keep_big_buffers()
     from pyvae.training import Interrupted, StopRequest
+    from pyvae.training.distributed.launch import NotLaunched, launch
     from pyvae.training.folder import writing
 
-    trainer = _new(arguments, given) if arguments.resume is None else _resumed(arguments, given)
+    try:
+        trainer = _new(arguments, given) if arguments.resume is None else _resumed(arguments, given)
+    except NotLaunched as wanted:
+        return launch(wanted.config, arguments.command_line)
     try:
         if not arguments.quiet:
             for text in trainer.parts.notes:
@@ -69,14 +73,19 @@ def _new(arguments: argparse.Namespace, given: dict[str, Any]) -> Trainer:
     """A run whose folder has just been made, and is locked."""
     from pyvae.training import RunFolder, Trainer, build
     from pyvae.training.claim import TakenError, free_names
+    from pyvae.training.distributed.launch import check_launched
+    from pyvae.training.distributed.ranks import first_process
     from pyvae.training.report import TILES
 
     config = _new_config(given, arguments.preset)
+    check_launched(config)
     if arguments.out is None:
         names = free_names(str(Path("runs") / Path(config.dataset).stem))  # of a file, or a name
     else:
         names = iter([Path(arguments.out)])
     folder = RunFolder(next(names))
+    if not first_process():  # which writes nothing
+        return Trainer(config, build(config), folder, quiet=True)
     folder.check_new(arguments.overwrite)
     parts = build(config)
     trainer = Trainer(config, parts, folder, quiet=arguments.quiet)
@@ -103,6 +112,8 @@ def _new(arguments: argparse.Namespace, given: dict[str, Any]) -> Trainer:
 def _resumed(arguments: argparse.Namespace, given: dict[str, Any]) -> Trainer:
     """A run that goes on from its checkpoint, with its folder locked."""
     from pyvae.training import RunFolder, Trainer, build
+    from pyvae.training.distributed.launch import check_launched
+    from pyvae.training.distributed.ranks import first_process
     from pyvae.training.loggers import read_rows
 
     if arguments.out is not None or arguments.overwrite or arguments.preset is not None:
@@ -112,6 +123,11 @@ def _resumed(arguments: argparse.Namespace, given: dict[str, Any]) -> Trainer:
     folder = RunFolder(arguments.resume)
     before = folder.config()
     config = before.resumed_with(given)
+    check_launched(config)
+    if not first_process():
+        trainer = Trainer(config, build(config), folder, quiet=True)
+        trainer.resume()
+        return trainer
     folder.check_resumable()
     folder.lock()
     try:
@@ -142,6 +158,9 @@ def _train(trainer: Trainer, stop: StopRequest) -> int:
 
     config, parts, folder = trainer.config, trainer.parts, trainer.folder
     trainer.fit(stop)
+    trainer.ranks.leave()
+    if not trainer.ranks.first:
+        return 0
     tick = trainer.ticker(stop)
     figures = final_figures(config, trainer.outcome, parts.view, tick=tick)
     folder.write_json("results.json", results(config, figures, trainer.step))

@@ -56,6 +56,12 @@ class Batches:
         whole, rest = divmod(len(self.split), self.batch_size)
         return whole + (rest >= self.smallest)
 
+    @property
+    def next_rows(self) -> int:
+        """The rows of the next batch."""
+        rest = len(self.split) - self.position
+        return rest if rest - self.batch_size < self.smallest else self.batch_size
+
     def next(self) -> Batch:
         """The next batch, with values as stored."""
         return self.next_parts(1)[0]
@@ -67,10 +73,7 @@ class Batches:
             parts: how many
             wanted: which of them to take, and leave the others; None: all
         """
-        end = self.position + self.batch_size
-        if len(self.split) - end < self.smallest:
-            end = len(self.split)
-        index = self._order[self.position : end]
+        index = self._order[self.position : self.position + self.next_rows]
         cuts = index.tensor_split(parts) if parts > 1 else (index,)
         taken = [self.split.take(cuts[i]) for i in (range(parts) if wanted is None else wanted)]
         self.position += len(index)

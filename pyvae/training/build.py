@@ -23,11 +23,12 @@ from pyvae.models.base import Model
 from pyvae.networks import init_weights
 from pyvae.objectives import Objective
 from pyvae.training.describe import check_size, describe, moments, scale_advice
+from pyvae.training.distributed.ranks import local_device
 from pyvae.training.evaluation import default_device
 from pyvae.training.fit import check_fit, of_columns
 from pyvae.training.optimization.optimizers import build_optimizer
 
-__all__ = ["Parts", "build", "build_data", "build_view", "said_plainly"]
+__all__ = ["Parts", "build", "build_data", "build_view", "leaves_unused", "said_plainly"]
 
 MODEL_PARTS = ("encoder", "decoder", "prior", "posterior", "likelihood")
 
@@ -67,7 +68,7 @@ class Parts:
 
 def batches_of(config: TrainConfig, shown: View, objective: Objective) -> Batches:
     """Minibatches of training data, each of enough rows for every part that it is cut into."""
-    smallest = objective.min_rows * config.accumulate
+    smallest = objective.min_rows * config.cuts
     return Batches(shown.data.train, config.batch_size, config.seed, smallest)
 
 
@@ -116,7 +117,7 @@ def build(config: TrainConfig) -> Parts:
     Raises:
         UserError: whatever in the settings does not exist or does not fit, by name.
     """
-    device = default_device(config.device)
+    device = local_device(default_device(config.device))
     with said_plainly():
         _check_names(config)
         data = build_data(config)
@@ -265,6 +266,33 @@ def _check_values(model: Model, shown: View) -> None:
             train = name == "train"
             x = shown.train_values(part.x, generator) if train else shown.held_out_values(part.x)
             check(x, *part.side(["mask"]).values())
+
+
+def leaves_unused(parts: Parts) -> bool:
+    """Whether a phase leaves weights without a gradient, found with copies and a few data.
+
+    Raises:
+        UserError: the objective says, when a step begins, that processes cannot share it.
+    """
+    shown = parts.view
+    few = shown.data.train[: max(4, parts.objective.min_rows)]
+    generator = torch.Generator(parts.device).manual_seed(0)
+    batch = replace(few, x=shown.train_values(few.x, generator))
+    model, objective = copy.deepcopy((parts.model, parts.objective))
+    try:
+        objective.step_begin(0, 0)
+    except RuntimeError as error:
+        raise UserError(str(error)) from error
+    weights = [p for p in (*model.parameters(), *objective.parameters()) if p.requires_grad]
+    devices = [parts.device] if parts.device.type == "cuda" else []
+    unused = False
+    with torch.random.fork_rng(devices=devices):
+        for phase in objective.phases(model):
+            model.zero_grad()
+            objective.zero_grad()
+            objective(model, batch, phase=phase.name).loss.backward()
+            unused = unused or any(weight.grad is None for weight in weights)
+    return unused
 
 
 def _try(model: Model, objective: Objective, shown: View) -> None:

@@ -12,14 +12,32 @@ from torch.optim import Optimizer
 from pyvae.errors import RunError
 from pyvae.storage import DamagedError, load_tensors, save_tensors
 
-__all__ = ["flatten_optimizer", "load", "load_optimizer", "save"]
+__all__ = ["before", "flatten_optimizer", "is_there", "load", "load_last", "load_optimizer", "save"]
 
 Tensors = dict[str, Tensor]
 
 
-def save(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Write a checkpoint; the file appears whole or not at all."""
-    save_tensors(path, tensors, facts)
+def before(path: Path) -> Path:
+    """The checkpoint before the one at a path."""
+    return path.with_name(f"{path.stem}-before{path.suffix}")
+
+
+def save(
+    path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], *, keep: bool = False
+) -> None:
+    """Write a checkpoint; the file appears whole or not at all.
+
+    Args:
+        path: the file
+        tensors, facts: what it holds
+        keep: let the one that is there stay as the one before
+    """
+    save_tensors(path, tensors, facts, before=before(path) if keep else None)
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a checkpoint at a path, or one before."""
+    return path.is_file() or before(path).is_file()
 
 
 def load(path: Path, *, verify: bool = True) -> tuple[Tensors, dict[str, Any]]:
@@ -35,6 +53,34 @@ def load(path: Path, *, verify: bool = True) -> tuple[Tensors, dict[str, Any]]:
     if not isinstance(facts.get("step"), int):
         raise RunError(f"{path} is not a checkpoint: it names no step")
     return tensors, facts
+
+
+def load_last(path: Path, *, verify: bool = True) -> tuple[Tensors, dict[str, Any], str]:
+    """The last checkpoint that is whole, and what is to be said where it is not the last one.
+
+    Args:
+        path: of the last one
+        verify: compare it with its checksum
+
+    Raises:
+        RunError: neither it nor the one before is whole.
+    """
+    try:
+        return *load(path, verify=verify), ""
+    except RunError as error:
+        if not before(path).is_file():
+            raise
+        try:
+            tensors, facts = load(before(path))
+        except RunError:
+            raise error from None
+        what = error if path.is_file() else f"{path.name} is missing"
+        return (
+            tensors,
+            facts,
+            f"{what}; the run goes on from the state before it, after "
+            + (f"{facts['step']} steps"),
+        )
 
 
 def flatten_optimizer(optimizer: Optimizer) -> tuple[Tensors, dict[str, Any]]:

@@ -25,7 +25,13 @@ from pyvae.errors import RunError, UserError
 from pyvae.models.base import Model
 from pyvae.models.pretrained import WEIGHTS, save_config
 from pyvae.registry import models
-from pyvae.storage import DamagedError, load_tensors, save_tensors, write_whole
+from pyvae.storage import (
+    DamagedError,
+    load_tensors,
+    remove_unfinished,
+    save_tensors,
+    write_whole,
+)
 from pyvae.training import checkpoint
 from pyvae.training.claim import TakenError, claim
 from pyvae.training.lock import FolderLock
@@ -140,6 +146,16 @@ class RunFolder:
                 lock = FolderLock(Path(os.path.realpath(self.path)))
                 lock.acquire()
                 self._lock = lock
+                remove_unfinished(self.path)
+
+    def check_there(self) -> None:
+        """Raises: RunError: the folder is no longer the one that was locked."""
+        if self._lock is not None and not self._lock.held:
+            raise RunError(
+                f"the run folder {self.path} has gone while it was written: it was moved or "
+                f"removed, or its disk is no longer there; bring it back and go on with "
+                f"pyvae train --resume {self.quoted}"
+            )
 
     def release(self) -> None:
         """Let others write."""
@@ -217,7 +233,7 @@ class RunFolder:
 
     def check_resumable(self) -> None:
         """Raises: RunError: there is no checkpoint to go on from."""
-        if not self.checkpoint.is_file():
+        if not checkpoint.is_there(self.checkpoint):
             raise RunError(
                 f"{self.path} cannot be continued: {self.checkpoint.name} is missing; bring it "
                 f"back, or train anew in its place with --out {self.quoted} --overwrite"

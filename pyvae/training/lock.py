@@ -66,6 +66,11 @@ class FolderLock:
                 if self._handle is None:
                     os.close(handle)
 
+    @property
+    def held(self) -> bool:
+        """Whether it is ours, and its file still where it was taken."""
+        return self._handle is not None and _same_file(self._handle, self.path)
+
     def moved(self, folder: Path) -> None:
         """The folder has another name now; the lock stays."""
         self.path = folder / LOCK

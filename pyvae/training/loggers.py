@@ -72,6 +72,9 @@ class CsvLog:
         with self.path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, self.columns, restval="").writerow(row)
 
+    def close(self) -> None:
+        """Nothing is pending."""
+
     def _rewrite(self, rows: list[dict[str, str]]) -> None:
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, self.columns, restval="", extrasaction="ignore")

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-
-import torch
-from torch import Tensor
+from functools import partial
 
 from pyvae.config import TrainConfig
 from pyvae.errors import UserError
 from pyvae.models.base import Model
 from pyvae.training import checkpoint
-from pyvae.training.build import Parts
+from pyvae.training.build import Parts, leaves_unused
+from pyvae.training.distributed.ranks import LostRankError, Ranks
 from pyvae.training.evaluation import evaluate_split
 from pyvae.training.folder import RunFolder
-from pyvae.training.guard import FiniteGuard, NotFiniteError, divergence, first_not_finite
+from pyvae.training.guard import NotFiniteError, divergence, first_not_finite
+from pyvae.training.ledger import Ledger
 from pyvae.training.loggers import CsvLog, TensorBoardLog
 from pyvae.training.monitor import BestModels
 from pyvae.training.optimization.engine import Engine
@@ -50,11 +50,13 @@ class Trainer:
         self.view = parts.view
         self.batches = parts.batches(config)
         self.total = config.total_steps(self.batches.steps_per_epoch)
-        self.engine = Engine(config, parts)
+        alone = config.devices * config.num_nodes == 1
+        self.ranks = Ranks(config, parts.device, unused=not alone and leaves_unused(parts))
+        self.engine = Engine(config, parts, self.ranks)
         self.schedule = Schedule(config, self.total)
         best = BestModels(folder.path / "best", config.keep)
         self.state = TrainingState(self.engine, self.batches, best)
-        self.guard = FiniteGuard()
+        self.ledger = Ledger(self.state.means, self.ranks)
         self._clock = SaveClock()
         self.saved_step = 0  #: training steps of the state that is on disk
 
@@ -76,69 +78,99 @@ class Trainer:
         return self.state.counters.step
 
     def resume(self, *, verify: bool = True) -> None:
-        """Take up the folder's checkpoint.
+        """Take up the folder's last checkpoint, or the one before if it is damaged.
+
+        Args:
+            verify: compare it with its checksum, and take no other
 
         Raises:
             UserError: it is missing, damaged, or of another run.
         """
-        self.folder.check_resumable()
-        self.state.restore(*checkpoint.load(self.folder.checkpoint, verify=verify))
+        found = None
+        if self.ranks.first:
+            self.folder.check_resumable()
+            found = checkpoint.load_last(self.folder.checkpoint, verify=verify)
+        with self.ranks.together():
+            tensors, facts, said = self.ranks.share(found)
+        self.parts.notes.extend([said] if said else [])
+        self.state.restore(tensors, facts)
         self.saved_step = self.step
 
     def fit(self, stop: StopRequest) -> None:
         """Train to the end.
 
+        Of several processes all take part, and the first one records, evaluates and saves.
+
         Raises:
             Interrupted: a stop was requested; the state is saved.
-            UserError: a term of the loss or a weight is no longer finite; the last finite state
-                that was saved is still there.
+            UserError: a term of the loss or a weight is no longer finite, or another process of
+                the run has ended; the last finite state that was saved is still there.
         """
         counters = self.state.counters
         begun = time.monotonic() - counters.seconds
-        self._csv = CsvLog(self.folder.metrics, self.step)
-        self._board = TensorBoardLog(self.folder.path, self.step)
-        self._bar = Progress(self.total, self.step, quiet=self.quiet)
+        self._logs = self._open_logs()
+        self._bar = Progress(self.total, self.step, quiet=self.quiet or not self.ranks.first)
         self.parts.model.train()
         try:
-            while True:
-                if self._evaluation_due():
-                    figures = self._evaluate(stop)
-                    self._heed(figures)
-                    self._record(figures, time.monotonic() - begun)
-                    counters.evaluated = self.step
-                elif self.state.means.count >= self.config.log_every:
-                    self._record({}, time.monotonic() - begun)
-                if self.finished:
-                    break
-                self.check(stop)
-                if self._clock.due():
-                    counters.seconds = time.monotonic() - begun
-                    self.save()
-                self._train_step()
-                self.guard.look()
-                self._bar.step()
-            self._record({}, time.monotonic() - begun)
-            counters.seconds = time.monotonic() - begun
-            self.save()
+            with self.ranks.together():
+                self._run(stop, begun)
         except Interrupted:
             counters.seconds = time.monotonic() - begun
             self.save()
             raise
         except NotFiniteError as error:
             raise UserError(self._diverged(error)) from error
+        except LostRankError as error:
+            raise LostRankError(
+                f"{error}; the state after {self.saved_step} steps is kept, continue with: "
+                f"pyvae train --resume {self.folder.quoted}"
+            ) from error
         finally:
             self._bar.close()
-            self._board.close()
+            for log in self._logs:
+                log.close()
+
+    def _run(self, stop: StopRequest, begun: float) -> None:
+        counters = self.state.counters
+        while True:
+            meets = self._meets()
+            if meets:
+                self.ledger.gather()
+            if self._evaluation_due():
+                figures = self._evaluate(stop)
+                self._heed(figures)
+                self._record(figures, time.monotonic() - begun)
+                counters.evaluated = self.step
+            elif self.state.means.count >= self.config.log_every:
+                self._record({}, time.monotonic() - begun)
+            if self.finished:
+                break
+            if meets:
+                self._check_all(stop)
+                if self._clock.due():
+                    counters.seconds = time.monotonic() - begun
+                    self.save()
+            self._train_step()
+            self.ledger.guard.look()
+            self._bar.step()
+        self._record({}, time.monotonic() - begun)
+        counters.seconds = time.monotonic() - begun
+        self.save()
 
     def save(self) -> None:
         """Save weights and the whole state of training; each file appears whole or not at all.
 
+        Of several processes the first one writes.
+
         Raises:
             UserError: the state is not finite, and what was saved before stays.
         """
+        if not self.ranks.first:
+            return
+        self.folder.check_there()
         with self._clock.saving():
             try:
-                self.guard.look(wait=True)
+                self.ledger.guard.look(wait=True)
                 tensors, facts = self.state.capture()
                 bad = first_not_finite(dict(self.engine.losses.named_parameters()))
                 if bad is not None:
@@ -147,7 +179,8 @@ class Trainer:
                 raise UserError(self._diverged(error)) from error
             if self.step:
                 self.outcome.save_pretrained(self.folder.path)
-            checkpoint.save(self.folder.checkpoint, tensors, facts)
+            # the initial state is worth no place
+            checkpoint.save(self.folder.checkpoint, tensors, facts, keep=self.saved_step > 0)
             self.state.best.tidy()
         self.saved_step = self.step
 
@@ -161,35 +194,44 @@ class Trainer:
         return lambda: self.check(stop)
 
     def _train_step(self) -> None:
-        counters, epoch = self.state.counters, self.batches.epoch
+        counters, epoch, rows = self.state.counters, self.batches.epoch, self.batches.next_rows
         counters.rate = self.schedule.rate(self.step, epoch, self.state.monitor.reductions)
-        stored = self.batches.next_parts(self.config.accumulate)
-        terms = within_memory(self.engine.step, self.step, epoch, counters.rate, stored)
+        stored = self.batches.next_parts(self.config.cuts, self.engine.mine)
+        step = partial(self.engine.step, total=rows)
+        if self.ranks.size == 1:  # steps that are tried would leave other processes waiting
+            step = partial(within_memory, step)
+        terms = step(self.step, epoch, counters.rate, stored)
         counters.step += 1
-        counters.samples += sum(len(rows) for rows in stored)
-        if terms.skipped:
-            self._skip(terms.values)
-        else:
+        counters.samples += rows
+        if not terms.skipped:
             counters.skipped_last = 0
-            self.guard.add(self.step, tuple(terms.values), self.state.means.add(terms.values))
-
-    def _skip(self, terms: Mapping[str, Tensor]) -> None:
-        """Leave a step out of the records, or end where there were too many in a row."""
-        counters = self.state.counters
+            self.ledger.add(self.step, terms.values)
+            return
         counters.skipped += 1
         counters.skipped_last += 1
         if counters.skipped_last > self.config.max_skipped:
-            self.guard.look(wait=True)
-            values = torch.stack([value.detach().float() for value in terms.values()])
-            self.guard.add(self.step, tuple(terms), values)
-            self.guard.look(wait=True)
+            self.ledger.add(self.step, terms.values)  # which says what was not finite
+            self.ledger.gather()
+            self.ledger.guard.look(wait=True)
+
+    def _meets(self) -> bool:
+        """Whether the processes tell each other of the last steps: it goes by the step."""
+        if self.ledger.due(self.step) or self.step >= self.total:
+            return True
+        return self.ledger.count >= self.config.log_every or self._evaluation_due()
+
+    def _check_all(self, stop: StopRequest) -> None:
+        """Raises: Interrupted: if any process was asked to stop."""
+        signal = self.ranks.most(stop.signal or 0)
+        if signal:
+            raise Interrupted(signal, self.step)
 
     def _heed(self, figures: Mapping[str, float]) -> None:
         """Let the figure that is monitored steer the run."""
         if self.config.monitors:
             figure = figures[self.config.monitor]
             self.state.monitor.see(figure, self.config.lr_patience)
-            if self.config.keep:
+            if self.config.keep and self.ranks.first:
                 self.state.best.offer(figure, self.step, self.outcome)
 
     def _evaluation_due(self) -> bool:
@@ -200,6 +242,22 @@ class Trainer:
         return self.step % self.config.eval_every == 0
 
     def _evaluate(self, stop: StopRequest) -> dict[str, float]:
+        """The figures, which the first process finds for all; a stop is for all too."""
+        figures: dict[str, float] = {}
+        signal = 0
+        if self.ranks.first:
+            try:
+                figures = self._figures(stop)
+            except Interrupted as interrupted:
+                if self.ranks.size == 1:
+                    raise
+                signal = interrupted.number
+        shared: tuple[dict[str, float], int] = self.ranks.share((figures, signal))
+        if shared[1]:
+            raise Interrupted(shared[1], self.step)
+        return shared[0]
+
+    def _figures(self, stop: StopRequest) -> dict[str, float]:
         config = self.config
         figures = evaluate_split(
             self.outcome,
@@ -214,7 +272,7 @@ class Trainer:
         return {f"{config.eval_split}/{n}": v for n, v in values.items() if v is not None}
 
     def _record(self, figures: Mapping[str, float], seconds: float) -> None:
-        self.guard.look(wait=True)  # the means are read now, which waits anyway
+        self.ledger.guard.look(wait=True)  # the means are read now, which waits anyway
         terms = self.state.means.pop()
         if not terms and not figures:
             return
@@ -228,9 +286,15 @@ class Trainer:
             **({"train/skipped": self.state.counters.skipped} if self.config.max_skipped else {}),
             **figures,
         }
-        self._csv.write(row)
-        self._board.write(row)
+        for log in self._logs:
+            log.write(row)
         self._bar.show(row)
+
+    def _open_logs(self) -> list[CsvLog | TensorBoardLog]:
+        if not self.ranks.first:
+            return []
+        board = TensorBoardLog(self.folder.path, self.step)
+        return [CsvLog(self.folder.metrics, self.step), board]
 
     def _diverged(self, error: NotFiniteError) -> str:
         return divergence(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -18,15 +18,13 @@ class Means:
         self._names: tuple[str, ...] = ()
         self._sums: Tensor | None = None
 
-    def add(self, terms: Mapping[str, Tensor]) -> Tensor:
-        """Take in the scalars of one step, always of the same names; returns them as one tensor."""
-        values = torch.stack([value.detach().float() for value in terms.values()])
+    def add(self, names: Sequence[str], values: Tensor) -> None:
+        """Take in the scalars (M,) of one step, always of the same M names."""
         if self._sums is None:
-            self._names, self._sums = tuple(terms), values.clone()
+            self._names, self._sums = tuple(names), values.clone()
         else:
             self._sums += values
         self.count += 1
-        return values
 
     def pop(self) -> dict[str, float]:
         """The means since the last call, and start anew; empty if nothing was added."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,6 +73,10 @@ class BestModels:
         if (figure, step) in ranked:
             model.save_pretrained(self.folder / str(step))
             self.kept = ranked
+
+    def restore(self, kept: Sequence[tuple[float, int]]) -> None:
+        """Take up what a checkpoint knew of, as far as it is there."""
+        self.kept = [(f, s) for f, s in kept if (self.folder / str(s)).is_dir()]
 
     def tidy(self) -> None:
         """Remove those that are no longer among the best."""

@@ -103,7 +103,7 @@ class TrainingState:
             self.means.load_state_dict(groups.get("means", {}), engine.parts.device)
             self.counters = Counters(**{name: facts[name] for name in asdict(self.counters)})
             self.monitor = Monitor(**facts["monitor"])
-            self.best.kept = [(float(figure), int(step)) for figure, step in facts["best"]]
+            self.best.restore(facts["best"])
             if facts["precision"]:
                 engine.fabric.strategy.precision.load_state_dict(facts["precision"])
         except (KeyError, ValueError, TypeError, RuntimeError) as error:

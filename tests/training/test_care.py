@@ -259,7 +259,7 @@ def test_every_part_has_the_rows_that_the_objective_needs(tmp_path: Path) -> Non
         build(TrainConfig(objective="tc_vae", batch_size=3, accumulate=2, **WIDTHS))
     trainer = trained(tmp_path / "a", objective="tc_vae", batch_size=359, accumulate=2, steps=8)
     assert trainer.batches.steps_per_epoch == 4  # 1437 rows: the last one joins those before it
-    with pytest.raises(UserError, match="--accumulate must be at most --batch-size, which is 3"):
+    with pytest.raises(UserError, match="--batch-size must be at least the 4 parts"):
         TrainConfig(batch_size=3, accumulate=4)
 
 

@@ -17,7 +17,7 @@ import pyvae
 from pyvae.cli import main
 from pyvae.config import TrainConfig
 from pyvae.errors import RunError, UserError
-from pyvae.training import RunFolder, build
+from pyvae.training import RunFolder, Trainer, build, checkpoint
 from pyvae.training import claim as claim_module
 from pyvae.training.claim import TakenError, free_names
 from pyvae.training.lock import FolderLock
@@ -54,6 +54,56 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(trained: Path, tmp_path: Path) -> Path:
     """A copy of a small run, to be changed."""
     return Path(shutil.copytree(trained, tmp_path / "run"))
+
+
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again = ["train", "--resume", str(run), "--steps"]
+    assert main([*again, "9", "--quiet"]) == 0
+    last, before = run / "checkpoint.safetensors", run / "checkpoint-before.safetensors"
+    states = [checkpoint.load(path)[1]["step"] for path in (before, last)]
+    assert states == [6, 9]
+    whole = files(run)
+    for damaged in (whole[last.name][:-50], b"", None):
+        last.unlink(missing_ok=True)
+        if damaged is not None:
+            last.write_bytes(damaged)
+        before.write_bytes(whole[before.name])
+        capsys.readouterr()
+        assert main([*again, "12"]) == 0
+        said = capsys.readouterr().err
+        assert f"{last.name} is " in said and "the state before it, after 6 steps" in said
+        rows = (run / "metrics.csv").read_text().splitlines()
+        assert [row.split(",")[0] for row in rows] == ["step", "6", "12"]
+    for path in (last, before):
+        path.write_bytes(b"")
+    assert "is cut short or damaged" in refused(capsys, *again, "20")
+
+
+def test_what_was_left_half_written_is_removed(run: Path) -> None:
+    (run / ".model.safetensors.abc.unfinished").write_bytes(b"half")
+    (run / "best" / "3").mkdir(parents=True)
+    (run / "best" / "3" / ".config.json.x.unfinished").write_bytes(b"half")
+    assert main(["train", "--resume", str(run), "--steps", "8", "--quiet"]) == 0
+    assert not [path for path in run.rglob("*") if path.name.endswith("unfinished")]
+
+
+def test_a_folder_that_has_gone_is_not_made_again(tmp_path: Path) -> None:
+    """A disk that is no longer mounted leaves an empty place, which is not the run's."""
+    config = TrainConfig(steps=3, encoder_args={"hidden": [4]}, decoder_args={"hidden": [4]})
+    parts, folder = build(config), RunFolder(tmp_path / "run")
+    trainer = Trainer(config, parts, folder, quiet=True)
+    folder.create(config, parts.model, {}, state=trainer.state.capture())
+    for again in (False, True):
+        if again:
+            (tmp_path / "run").mkdir()
+        else:
+            (tmp_path / "run").rename(tmp_path / "elsewhere")
+        with pytest.raises(RunError, match="has gone while it was written"):
+            trainer.save()
+    assert not list((tmp_path / "run").iterdir())
+    folder.release()
 
 
 def test_runs_that_start_at_the_same_moment_have_a_folder_each(tmp_path: Path) -> None:

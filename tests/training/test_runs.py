@@ -334,11 +334,11 @@ def test_means_are_means_of_what_came_since() -> None:
     means = Means()
     assert means.pop() == {}
     for value in (1.0, 2.0, 6.0):
-        means.add({"a": torch.tensor(value), "b": torch.tensor(-value)})
+        means.add(("a", "b"), torch.tensor([value, -value]))
     other = Means()
     other.load_state_dict(means.state_dict(), torch.device("cpu"))
     assert means.pop() == other.pop() == {"a": 3.0, "b": -3.0}
-    means.add({"a": torch.tensor(5.0), "b": torch.tensor(0.0)})
+    means.add(("a", "b"), torch.tensor([5.0, 0.0]))
     assert means.pop() == {"a": 5.0, "b": 0.0}
 
 

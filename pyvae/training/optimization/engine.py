@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
+import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from pyvae.batch import Batch
 from pyvae.config import TrainConfig
-from pyvae.errors import optional
 from pyvae.models.base import Model
 from pyvae.training.build import Parts
+from pyvae.training.distributed.ranks import Ranks
 from pyvae.training.optimization.noise import Noise
-from pyvae.training.optimization.optimizers import build_optimizer
+from pyvae.training.optimization.optimizers import FUSED, build_optimizer
 from pyvae.training.optimization.step import Losses, Part, Stepper, Terms
 
 __all__ = ["Engine"]
@@ -25,22 +26,23 @@ class Engine:
     Args:
         config: the settings
         parts: what :func:`pyvae.training.build.build` made of them
+        ranks: the processes that share each batch
     """
 
-    def __init__(self, config: TrainConfig, parts: Parts) -> None:
-        self.config, self.parts = config, parts
-        self.fabric = optional("lightning_fabric").Fabric(
-            accelerator=parts.device.type, devices=1, precision=config.precision
-        )
+    def __init__(self, config: TrainConfig, parts: Parts, ranks: Ranks) -> None:
+        self.config, self.parts, self.fabric = config, parts, ranks.fabric
+        first = ranks.rank * config.accumulate
+        self.mine = range(first, first + config.accumulate)  #: the parts of a batch of this process
         self.losses = Losses(parts.model, parts.objective)
         self.phases = parts.objective.phases(parts.model)
         self.optimizers = {
             phase.name: build_optimizer(
-                config.optimizer, phase.parameters, config.lr, config.optimizer_args
+                config.optimizer, phase.parameters, config.lr, _options(config)
             )
             for phase in self.phases
         }
-        forward, *wrapped = self.fabric.setup(self.losses, *self.optimizers.values())
+        losses = torch.compile(self.losses) if config.compile else self.losses
+        forward, *wrapped = self.fabric.setup(losses, *self.optimizers.values())
         self.noise = Noise(config.seed, parts.device)
         self._step = Stepper(
             self.fabric,
@@ -63,32 +65,46 @@ class Engine:
         """The model that is evaluated and saved: the averaged one where there is one."""
         return self.parts.model if self.average is None else cast(Model, self.average.module)
 
-    def values(self, step: int, stored: Sequence[Batch]) -> list[Part]:
-        """The parts of a batch as the objective gets them, from rows as they are stored."""
-        total = sum(len(rows) for rows in stored)
-        view, noise = self.parts.view, self.noise
-        return [
-            Part(
-                Batch(view.train_values(rows.x, noise.of_data(step, i)), rows.y, rows.extras),
-                number=i,
-                share=len(rows) / total,
-            )
-            for i, rows in enumerate(stored)
-        ]
-
-    def step(self, step: int, epoch: int, rate: float, stored: Sequence[Batch]) -> Terms:
+    def step(
+        self,
+        step: int,
+        epoch: int,
+        rate: float,
+        stored: Sequence[Batch],
+        total: int | None = None,
+    ) -> Terms:
         """Take a training step.
 
         Args:
             step, epoch: which one, both counted from 0
             rate: the learning rate
-            stored: the parts of a batch, as they are stored
+            stored: the parts of a batch that are this process's, as they are stored
+            total: the rows of the whole batch; None: these are all
         """
         for phase in self.phases:
             for group in self.optimizers[phase.name].param_groups:
                 group["lr"] = rate * phase.lr_factor
         self.parts.objective.step_begin(step, epoch)
-        terms = self._step(step, self.values(step, stored))
+        terms = self._step(step, self.values(step, stored, total))
         if self.average is not None and not terms.skipped:
             self.average.update_parameters(self.parts.model)
         return terms
+
+    def values(self, step: int, stored: Sequence[Batch], total: int | None = None) -> list[Part]:
+        """The parts of a batch as the objective gets them, from rows as they are stored."""
+        whole = sum(len(rows) for rows in stored) if total is None else total
+        view, noise = self.parts.view, self.noise
+        return [
+            Part(
+                Batch(view.train_values(rows.x, noise.of_data(step, i)), rows.y, rows.extras),
+                number=i,
+                share=len(rows) / whole,
+            )
+            for i, rows in zip(self.mine, stored, strict=False)
+        ]
+
+
+def _options(config: TrainConfig) -> dict[str, Any]:
+    """The optimizer's; a fused one would scale gradients itself, and they could not be clipped."""
+    scales = config.precision == "16-mixed" and config.optimizer in FUSED
+    return {"fused": False, **config.optimizer_args} if scales else config.optimizer_args

@@ -10,7 +10,7 @@ from torch import nn, optim
 
 from pyvae.errors import UserError
 
-__all__ = ["OPTIMIZERS", "build_optimizer"]
+__all__ = ["FUSED", "OPTIMIZERS", "build_optimizer"]
 
 OPTIMIZERS: dict[str, type[optim.Optimizer]] = {
     "adagrad": optim.Adagrad,

@@ -1,0 +1,180 @@
+"""The processes of a run on this machine, started and watched over by one that does not train."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from typing import IO
+
+from pyvae.config import TrainConfig
+from pyvae.errors import RunError
+from pyvae.training.distributed.ranks import started_by_others
+from pyvae.training.signals import StopRequest
+
+__all__ = ["NotLaunched", "check_launched", "follow_parent", "launch"]
+
+GRACE = 20.0  # seconds that the others have to end by themselves, when one has ended
+PARENT = "PYVAE_PARENT"  # names the process that watches over this one
+
+Process = subprocess.Popen[bytes]
+
+
+class NotLaunched(Exception):
+    """The run wants several processes, and nobody has started them.
+
+    Args:
+        config: the settings of the run
+    """
+
+    def __init__(self, config: TrainConfig) -> None:
+        super().__init__()
+        self.config = config
+
+
+def check_launched(config: TrainConfig) -> None:
+    """Raises: NotLaunched: the processes of the run have not been started."""
+    if config.devices * config.num_nodes > 1:
+        if not started_by_others():
+            raise NotLaunched(config)
+        follow_parent()
+
+
+def launch(config: TrainConfig, arguments: Sequence[str]) -> int:
+    """Run ``pyvae`` with these arguments once for each device, and wait for the end.
+
+    The first process speaks for all. Signals to stop are passed on. When a process ends before its
+    time, the others, which can do nothing without it, have 20 seconds to end too. Of several
+    machines each does this; NODE_RANK, MASTER_ADDR and MASTER_PORT say which one it is, and
+    where the first one is.
+
+    Args:
+        config: the settings, which name devices and machines
+        arguments: the command line behind ``pyvae``
+
+    Returns:
+        The exit code of the first process.
+
+    Raises:
+        RunError: a process was killed, or broke.
+    """
+    with contextlib.ExitStack() as stack:
+        said = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(config.devices)]
+        stop = stack.enter_context(StopRequest())
+        environment = _environment(config)
+        processes = [
+            _start(
+                {**environment, "LOCAL_RANK": str(rank)}, arguments, said[rank] if rank else None
+            )
+            for rank in range(config.devices)
+        ]
+        try:
+            failed = _wait(processes, stop)
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+        return _verdict(failed, processes, said)
+
+
+def follow_parent() -> None:
+    """Ask this process to stop when the one that watches over it is gone; end it if it cannot."""
+    parent = int(os.environ.get(PARENT, "0"))
+
+    def follow() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(GRACE)
+        os._exit(1)
+
+    if parent:
+        threading.Thread(target=follow, daemon=True).start()
+
+
+def _environment(config: TrainConfig) -> dict[str, str]:
+    """What all processes find in their environment; what is there already stays."""
+    threads = max(1, (os.cpu_count() or 1) // config.devices)
+    return {
+        "OMP_NUM_THREADS": str(threads),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": _free_port(),
+        "NODE_RANK": "0",
+        **os.environ,
+        PARENT: str(os.getpid()),
+    }
+
+
+def _free_port() -> str:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return str(found.getsockname()[1])
+
+
+def _start(
+    environment: dict[str, str], arguments: Sequence[str], said: IO[bytes] | None
+) -> Process:
+    """A process; what it says goes into a file, if there is one."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "pyvae", *arguments],
+        env=environment,
+        stdout=said,
+        stderr=said,
+        start_new_session=True,  # a Ctrl-C comes once, from here
+    )
+
+
+def _wait(processes: Sequence[Process], stop: StopRequest) -> tuple[int, int] | None:
+    """Wait until all have ended; the first one that ended badly, and its code."""
+    failed, deadline, passed_on = None, math.inf, False
+    while True:
+        codes = [process.poll() for process in processes]
+        if None not in codes or time.monotonic() > deadline:
+            break
+        if stop.signal is not None and not passed_on:
+            passed_on = True
+            for process in processes:
+                process.send_signal(stop.signal)
+        failed = failed or _first_bad(codes)
+        if codes[0] is not None:  # whatever the others still do, nobody sees it
+            deadline = min(deadline, time.monotonic() + GRACE / 4)
+        elif failed:
+            deadline = min(deadline, time.monotonic() + GRACE)
+        time.sleep(0.05)
+    return failed or _first_bad(codes)
+
+
+def _first_bad(codes: Sequence[int | None]) -> tuple[int, int] | None:
+    """Who ended badly; one that was killed before those who missed it."""
+    bad = [(rank, code) for rank, code in enumerate(codes) if code]
+    return min(bad, key=lambda one: one[1] > 0) if bad else None
+
+
+def _verdict(
+    failed: tuple[int, int] | None, processes: Sequence[Process], said: Sequence[IO[bytes]]
+) -> int:
+    if failed is None:
+        return 0
+    (rank, code), count = failed, len(processes)
+    goes_on = "what was saved last stands in the run folder: continue with pyvae train --resume"
+    if code < 0:
+        name = signal.Signals(-code).name
+        raise RunError(
+            f"process {rank} of the {count} on this machine was ended by {name}; {goes_on}"
+        )
+    if rank and code == 1:  # a fault, and not something that the first one has said too
+        said[rank].seek(0)
+        last = said[rank].read().decode(errors="replace").strip().rpartition("\n")[2]
+        raise RunError(
+            f"process {rank} of the {count} on this machine has broken: {last}; {goes_on}"
+        )
+    first = processes[0].returncode
+    return first if first > 0 else code

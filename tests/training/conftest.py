@@ -1,0 +1,71 @@
+"""Processes of the command that a test starts, stops and kills: see forking.py."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lightning_fabric.plugins.environments.lightning import find_free_network_port
+
+import pyvae
+
+
+@dataclass
+class Server:
+    """What forks them off.
+
+    Args:
+        process: that of forking.py
+        log: what all of them say
+    """
+
+    process: subprocess.Popen[str]
+    log: Path
+
+    def start(self, ranks: int, **request: Any) -> list[int]:
+        """The process ids of as many processes of one run."""
+        request |= {"environments": environments(ranks), "log": str(self.log)}
+        assert self.process.stdin is not None
+        print(json.dumps(request), file=self.process.stdin, flush=True)
+        pids: list[int] = json.loads(self._line())
+        return pids
+
+    def codes(self) -> list[int]:
+        """The exit codes of those that were started, when all have ended."""
+        codes: list[int] = json.loads(self._line())
+        return codes
+
+    def _line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    script = Path(__file__).with_name("forking.py")
+    home = str(Path(pyvae.__file__).parents[1])
+    with subprocess.Popen(
+        [sys.executable, str(script)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": home},
+    ) as process:
+        yield Server(process, tmp_path_factory.mktemp("server") / "log")
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def environments(ranks: int) -> list[dict[str, str]]:
+    """What each of several processes finds in its environment."""
+    if ranks == 1:
+        return [{}]
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(find_free_network_port())}
+    return [{**shared, "LOCAL_RANK": str(rank), "NODE_RANK": "0"} for rank in range(ranks)]

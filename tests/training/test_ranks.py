@@ -1,0 +1,192 @@
+"""Several processes: their numbers are those of one, and they end together."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch.testing import assert_close
+
+import pyvae
+from pyvae.cli import main
+from pyvae.config import TrainConfig
+from pyvae.errors import UserError
+from pyvae.registry import objectives
+from pyvae.training import RunFolder, StopRequest, Trainer, build, checkpoint
+from pyvae.training.optimization.step import Part
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+OBJECTIVES = [name for name in objectives.names() if objectives.origin(name) == "pyvae"]
+ALONE = "aggressive_inference"  # which says so
+WIDTHS: dict[str, Any] = {"encoder_args": {"hidden": [8]}, "decoder_args": {"hidden": [8]}}
+SMALL = ["--encoder-args", "hidden=8", "--decoder-args", "hidden=8", "--quiet"]
+SMALL += ["--eval-samples", "0", "--batch-size", "300", "--log-every", "3"]
+
+
+def settings(objective: str) -> dict[str, Any]:
+    own = {"objective_args": {"hidden": [8]}} if objective in ("aae", "factor_vae") else {}
+    return {
+        "objective": objective,
+        "batch_size": 101,  # which two processes cannot share evenly
+        "steps": 9,
+        "log_every": 3,
+        "eval_every": 6,
+        "eval_samples": 0,
+        "eval_subset": 50,
+        "optimizer": "sgd",
+        "lr": 1e-3,
+        "clip_grad_norm": 5.0,
+        **WIDTHS,
+        **own,
+    }
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    with (run / "metrics.csv").open(newline="") as file:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+def assert_same_numbers(a: Path, b: Path) -> None:
+    """Weights and figures, to rounding."""
+    one, other = (load_file(run / "model.safetensors") for run in (a, b))
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        assert_close(value, other[name], rtol=1e-4, atol=1e-6, msg=lambda text: f"{name}: {text}")  # noqa: B023
+    for first, second in zip(rows(a), rows(b), strict=True):
+        assert first.keys() == second.keys()
+        for name, text in first.items():
+            assert (text == "") == (second[name] == "")
+            if text:
+                assert float(text) == pytest.approx(float(second[name]), rel=1e-4, abs=1e-6), name
+
+
+def test_every_objective_gives_the_numbers_of_one_process(server: Any, tmp_path: Path) -> None:
+    """Of one that goes through the same parts of each batch in turn, with the same noise."""
+    runs = {str(tmp_path / f"two-{n}"): {**settings(n), "devices": 2} for n in OBJECTIVES}
+    server.start(2, runs=runs)
+    for name in OBJECTIVES:
+        if name == ALONE:
+            continue
+        config = TrainConfig(**settings(name), accumulate=2)
+        parts, folder = build(config), RunFolder(tmp_path / f"one-{name}")
+        folder.create(config, parts.model, {})
+        Trainer(config, parts, folder, quiet=True).fit(StopRequest())
+        folder.release()
+    assert server.codes() == [0, 0], server.log.read_text()
+    for name in OBJECTIVES:
+        if name == ALONE:
+            reason = (tmp_path / f"two-{name}.txt").read_text()
+            assert "trains in one process" in reason
+        else:
+            assert_same_numbers(tmp_path / f"one-{name}", tmp_path / f"two-{name}")
+
+
+def test_parts_are_dealt_out_whole() -> None:
+    """The parts of all processes are those of one, with their rows, numbers and shares."""
+
+    def parts_of(**more: Any) -> list[Part]:
+        config = TrainConfig(batch_size=101, **WIDTHS, **more)
+        parts = build(config)
+        trainer = Trainer(config, parts, RunFolder("nowhere"), quiet=True)
+        return trainer.engine.values(3, trainer.batches.next_parts(config.cuts))
+
+    parts = parts_of(accumulate=4)
+    assert [part.number for part in parts] == [0, 1, 2, 3]
+    assert sum(part.share for part in parts) == pytest.approx(1)
+    assert [len(part.rows) for part in parts] == [26, 25, 25, 25]
+    assert not torch.equal(parts[1].rows.x, parts[2].rows.x)
+    again = parts_of(accumulate=4)
+    assert all(torch.equal(a.rows.x, b.rows.x) for a, b in zip(parts, again, strict=True))
+
+
+def test_two_processes_stop_and_resume_as_if_never_stopped(server: Any, tmp_path: Path) -> None:
+    """Bitwise with as many processes, and to rounding with one."""
+    command = ["train", *SMALL, "--devices", "2", "--strategy", "ddp", "--steps", "40"]
+    command += ["--optimizer", "sgd", "--ema", "0.9"]
+    server.start(2, arguments=[*command, "--out", str(tmp_path / "whole")])
+    assert server.codes() == [0, 0], server.log.read_text()
+    run = tmp_path / "parts"
+    pids = server.start(2, arguments=[*command, "--out", str(run)])
+    while not (run / "model.safetensors").exists():  # after the first steps
+        time.sleep(0.005)
+    os.kill(pids[1], signal.SIGTERM)  # one is asked, and all stop
+    assert server.codes() == [143, 143], server.log.read_text()
+    stopped = checkpoint.load(run / "checkpoint.safetensors")[1]["step"]
+    assert 0 < stopped < 40
+    assert f"stopped after {stopped} steps" in server.log.read_text()
+    other = tmp_path / "one"
+    subprocess.run(["cp", "-r", str(run), str(other)], check=True)
+    server.start(2, arguments=["train", "--resume", str(run), "--quiet"])
+    assert server.codes() == [0, 0], server.log.read_text()
+    whole = (tmp_path / "whole" / "model.safetensors").read_bytes()
+    same = (run / "model.safetensors").read_bytes() == whole
+    assert same
+    assert rows(run) == rows(tmp_path / "whole")
+    alone = ["--devices", "1", "--accumulate", "2"]
+    assert main(["train", "--resume", str(other), "--quiet", *alone]) == 0
+    assert_same_numbers(other, run)
+
+
+def test_a_process_that_is_killed_ends_the_run_with_a_sentence(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    home = str(Path(pyvae.__file__).parents[1])
+    more = ["--devices", "2", "--steps", "1000000", "--eval-every", "1000000", "--out", str(run)]
+    started = subprocess.Popen(
+        [sys.executable, "-m", "pyvae", "train", *SMALL, *more],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": home},
+    )
+    while not (run / "model.safetensors").exists():
+        assert started.poll() is None
+        time.sleep(0.05)
+    second = next(pid for pid in children(started.pid) if rank_of(pid) == "1")
+    os.kill(second, signal.SIGKILL)
+    begun = time.monotonic()
+    _, said = started.communicate(timeout=60)
+    assert started.returncode == 2
+    assert time.monotonic() - begun < 60
+    assert "another process of this run has ended or cannot be reached" in said
+    assert f"pyvae train --resume {run}" in said
+    assert "process 1 of the 2 on this machine was ended by SIGKILL" in said
+    assert not children(started.pid)
+    step = checkpoint.load(run / "checkpoint.safetensors")[1]["step"]
+    more = ["--devices", "1", "--accumulate", "2", "--steps", str(step + 3)]
+    assert main(["train", "--resume", str(run), "--quiet", *more]) == 0
+    assert json.loads((run / "results.json").read_text())["step"] == step + 3
+
+
+def children(parent: int) -> list[int]:
+    found = []
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            fields = dict(line.split(":\t", 1) for line in status.read_text().splitlines())
+        except (OSError, ValueError):
+            continue
+        if int(fields["PPid"]) == parent and not fields["State"].startswith("Z"):
+            found.append(int(status.parent.name))
+    return found
+
+
+def rank_of(pid: int) -> str:
+    words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    return dict(w.decode().split("=", 1) for w in words if b"=" in w).get("LOCAL_RANK", "")
+
+
+def test_settings_that_cannot_be_had() -> None:
+    with pytest.raises(UserError, match="--batch-size must be at least the 6 parts"):
+        TrainConfig(batch_size=5, devices=3, accumulate=2)
+    with pytest.raises(UserError, match="16-mixed needs CUDA"):
+        config = TrainConfig(precision="16-mixed", device="cpu", **WIDTHS)
+        Trainer(config, build(config), RunFolder("nowhere"), quiet=True)
