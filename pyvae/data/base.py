@@ -12,6 +12,7 @@ from pyvae.batch import Batch
 from pyvae.data.columns import Column
 from pyvae.data.conditions import Conditions
 from pyvae.data.fields import Field
+from pyvae.data.labels import UNLABELLED
 
 __all__ = ["DataSplits", "Split", "shuffled"]
 
@@ -55,6 +56,14 @@ class DataSplits:
     def data_shape(self) -> tuple[int, ...]:
         """The shape of one datum."""
         return tuple(self.train.x.shape[1:])
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes the labels count, but for that of rows without a label; 0: no labels."""
+        if self.classes:
+            return len([name for name in self.classes if name != UNLABELLED])
+        tops = [int(s.y.max()) for s in self.splits.values() if s.y is not None and len(s.y)]
+        return max(tops, default=-1) + 1
 
     @property
     def splits(self) -> dict[str, Split]:

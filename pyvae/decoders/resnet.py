@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from pyvae.decoders.base import Decoder
 from pyvae.networks import CONV, check_latent_shape, grid_shape, halved_sizes
+from pyvae.networks.residual import ResidualBlock, group_norm
 from pyvae.registry import decoders
-from pyvae.residual import ResidualBlock, group_norm
 
 __all__ = ["ResNetDecoder"]
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from pyvae.encoders.base import Encoder
 from pyvae.networks import CONV, check_latent_shape, grid_shape, halved_sizes
+from pyvae.networks.residual import ResidualBlock, group_norm
 from pyvae.registry import encoders
-from pyvae.residual import ResidualBlock, group_norm
 
 __all__ = ["ResNetEncoder"]
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from pyvae.attention import Attention
 from pyvae.encoders.base import Encoder
 from pyvae.networks import grid_shape
+from pyvae.networks.attention import Attention
 from pyvae.registry import encoders
 
 __all__ = ["TransformerEncoder"]

@@ -177,6 +177,8 @@ def _model(config: TrainConfig, data: DataSplits) -> Model:
                 flag = "--" + key.replace("_", "-")
                 raise UserError(f"the model {config.model!r} does not take {flag}")
     options |= _given(config, data, takes)
+    if "classes" in takes and data.num_classes:
+        options.setdefault("classes", data.num_classes)
     model = registry.models.create(config.model, **options)
     if not isinstance(model, Model) or not isinstance(model.likelihood, Likelihood):
         raise UserError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -98,3 +99,23 @@ def test_an_objective_of_another_model(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["train", "--objective", "semi_supervised", "--out", str(tmp_path / "run")]) == 2
     said = capsys.readouterr().err
     assert "is for the model m2 or m1m2 (--model m2), got 'vae'" in said
+
+
+def test_a_table_of_which_few_rows_have_a_label(tmp_path: Path) -> None:
+    """Labels that are missing in a file are summed over; the classes are those of the others."""
+    rng = np.random.default_rng(0)
+    kind = rng.integers(0, 2, 400)
+    x = rng.normal(np.where(kind == 1, 2.0, -2.0)[:, None], 1.0, (400, 4))
+    label = np.where(rng.random(400) < 0.2, np.where(kind == 1, "b", "a"), "")
+    rows = [
+        ",".join([*(f"{v:.4f}" for v in row), name]) for row, name in zip(x, label, strict=True)
+    ]
+    file = tmp_path / "table.csv"
+    file.write_text("\n".join(["p,q,r,s,kind", *rows]) + "\n")
+    out = tmp_path / "run"
+    options = ["--dataset", str(file), "--dataset-args", "labels=kind", "--model", "m2"]
+    options += ["--objective", "semi_supervised", "--likelihood", "gaussian", "--latent-dim", "2"]
+    assert main(["train", *options, "--out", str(out), *SMALL, "--steps", "150"]) == 0
+    config = json.loads((out / "config.json").read_text())
+    assert config["classes"] == 2
+    assert json.loads((out / "results.json").read_text())["accuracy"] > 0.9

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from pyvae.attention import Attention
 from pyvae.decoders.autoregressive.base import AutoregressiveDecoder
+from pyvae.networks.attention import Attention
 from pyvae.registry import decoders
 
 __all__ = ["TransformerDecoder"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from pyvae.networks import CONV
+from pyvae.networks.layers import CONV
 
 __all__ = ["ResidualBlock", "group_norm"]
 

@@ -1,4 +1,4 @@
-"""What encoders and decoders are built from. Imports nothing of the library."""
+"""Layers, sizes of grids, positions and weights of networks."""
 
 from __future__ import annotations
 
