@@ -21,7 +21,7 @@ from pyvae.data.labels import as_classes
 from pyvae.data.options import check_options, lenient
 from pyvae.data.readers import parts_of, reader_of
 from pyvae.data.splitting import DEFAULT, SPLITS, check_fractions, cut, from_field
-from pyvae.data.values import Wanted, typed
+from pyvae.data.values import Wanted, read_numbers
 from pyvae.data.whole import join
 from pyvae.errors import DataError
 from pyvae.registry import datasets, readers
@@ -104,7 +104,7 @@ def file(
             given = dict(zip(places, numbers, strict=True))
         index = cut(sum(whole.sizes), fractions, str(path), given)
         order = torch.cat([index[key] for key in SPLITS]).numpy()
-        found = typed(whole, wanted, order)
+        found = read_numbers(whole, wanted, order)
     y: Tensor | None = None
     classes: tuple[str, ...] = ()
     if whole.labels is not None:

@@ -19,7 +19,7 @@ from pyvae.data.readers.base import said_of
 from pyvae.data.whole import Whole
 from pyvae.errors import DataError
 
-__all__ = ["VALUES", "Typed", "Wanted", "typed"]
+__all__ = ["VALUES", "Numbers", "Wanted", "read_numbers"]
 
 VALUES = ("counts", "corrected", "levels", "real")
 
@@ -63,7 +63,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Typed:
+class Numbers:
     """Numbers with what they turned out to be.
 
     Args:
@@ -77,7 +77,7 @@ class Typed:
     extras: dict[str, Tensor]
 
 
-def typed(whole: Whole, wanted: Wanted, order: Array) -> Typed:
+def read_numbers(whole: Whole, wanted: Wanted, order: Array) -> Numbers:
     """Read arrays (N, ...) as what they are said to hold, block by block.
 
     Args:
@@ -123,7 +123,7 @@ def typed(whole: Whole, wanted: Wanted, order: Array) -> Typed:
         extras["mask"] = torch.from_numpy(mask)
         share = 100 * missing / x.size
         _log.warning("%s: %.2g %% of the values are missing; they are masked", where, share)
-    return Typed(torch.from_numpy(x), levels if values == "levels" else None, extras)
+    return Numbers(torch.from_numpy(x), levels if values == "levels" else None, extras)
 
 
 def _blocks(array: Any, where: str, values: str) -> Iterator[tuple[int, Array]]:

@@ -13,7 +13,7 @@ import pytest
 from pyvae.batch import Batch
 from pyvae.data.labels import as_classes
 from pyvae.data.readers import reader_of
-from pyvae.data.values import Wanted, typed
+from pyvae.data.values import Wanted, read_numbers
 from pyvae.data.whole import join
 from pyvae.registry import readers
 
@@ -31,7 +31,7 @@ def read_whole(path: Path, labels: str | None = None, **options: Any) -> tuple[B
     wanted = Wanted(**{n: v for n, v in options.items() if n not in own})
     with part.rows(path, [] if labels is None else [labels]) as rows:
         whole = join([rows], labels, [])
-        found = typed(whole, wanted, np.arange(sum(whole.sizes)))
+        found = read_numbers(whole, wanted, np.arange(sum(whole.sizes)))
     y = None
     if whole.labels is not None:
         where = f"{path}: {whole.labels}"
