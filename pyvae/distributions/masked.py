@@ -44,7 +44,7 @@ class Masked(Distribution):
         shape = (*base.batch_shape, *base.event_shape)
         if isinstance(mask, Tensor) and mask.ndim > len(shape):  # rows of the values' own
             shape = (*mask.shape[: mask.ndim - len(base.event_shape)], *base.event_shape)
-        check_mask(f"{type(base).__name__}.mask", mask, shape, mask.device)
+        check_mask(f"{type(base).__name__}.mask", mask, shape, None)
         known = isinstance(base, OpDistribution) and base.has_parts
         singles = isinstance(base, Independent) and not base.base_dist.event_shape
         if not known and not singles and base.event_shape:

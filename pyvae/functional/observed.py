@@ -18,8 +18,8 @@ __all__ = ["check_mask", "log_prob", "only_observed", "sum_observed", "sum_rows"
 CHUNK = 2**14  # elements of a single row that are summed at a time: by one thread of torch's
 
 
-def check_mask(op: str, mask: Any, shape: Sequence[int], device: torch.device) -> None:
-    """Raise what is wrong with a mask of data and parameters of one shape, all together.
+def check_mask(op: str, mask: Any, shape: Sequence[int], device: torch.device | None) -> None:
+    """Raise what is wrong with a mask of data and parameters of one shape, on a device.
 
     Raises:
         TypeError: it is no bool tensor.
@@ -28,7 +28,7 @@ def check_mask(op: str, mask: Any, shape: Sequence[int], device: torch.device) -
     if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
         got = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
         raise TypeError(f"{op}: mask must be a bool tensor, True where x is observed, got {got}")
-    if mask.device != device:
+    if device is not None and mask.device != device:
         raise ValueError(f"{op}: mask must be on {device} as x is, got {mask.device}")
     own = tuple(shape)[len(shape) - mask.ndim :]
     if mask.ndim > len(shape) or any(m not in (1, n) for m, n in zip(mask.shape, own, strict=True)):

@@ -62,7 +62,8 @@ def evaluate_split(
     split = split.subset(rows) if rows else split
     training = model.training
 
-    discrete = is_discrete(model, split.x) and view.held_out_mode == "stored"
+    whole = "mask" not in split.extras  # bits are counted for each dimension of a datum
+    discrete = whole and is_discrete(model, split.x) and view.held_out_mode == "stored"
     model.eval()
     try:
         with seeded(SEED, split.x.device):

@@ -1,6 +1,7 @@
 """A table with empty cells, from the file to the filled table, and samples of its types."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -96,3 +97,14 @@ def test_a_run_of_whole_data_says_so(tmp_path, capsys):
     assert main(["sample", str(out), "--out", str(tmp_path / "x.csv")]) == 2
     assert "digits are no table; give --out FILE.npy" in capsys.readouterr().err
     assert not list(tmp_path.glob("x.*"))
+
+
+def test_no_bits_for_each_dimension_of_data_of_which_some_are_missing(tmp_path):
+    path, out = tmp_path / "bits.csv", tmp_path / "run"
+    cells = [["1", "0", ""][i % 3] + "," + ["0", "", "1"][i % 3] for i in range(60)]
+    path.write_text("first,second\n" + "\n".join(cells) + "\n")
+    small = ["--steps", "3", "--eval-samples", "0", "--quiet", "--encoder-args", "hidden=8"]
+    given = ["--dataset", str(path), "--likelihood", "bernoulli", "--out", str(out)]
+    assert main(["train", *given, *small]) == 0
+    results = json.loads((out / "results.json").read_text())
+    assert results["bits_per_dim"] is None and np.isfinite(results["elbo"])

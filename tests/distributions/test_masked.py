@@ -181,6 +181,8 @@ def test_wrong_masks_are_named():
     p = Poisson(torch.ones(2, 3), event_ndim=1)
     with pytest.raises(TypeError, match=r"Poisson.mask: mask must be a bool tensor.*torch.float32"):
         p.mask(torch.ones(2, 3))
+    with pytest.raises(TypeError, match=r"mask must be a bool tensor.*got list"):
+        p.mask([True, False, True])
     with pytest.raises(ValueError, match=r"mask must broadcast to the shape \[2, 3\], got \[2, 2"):
         p.mask(torch.ones(2, 2, dtype=torch.bool))
     with pytest.raises(ValueError, match=r"mask must broadcast to the shape \[4, 2, 3\], got \[5"):

@@ -33,3 +33,24 @@ def test_what_is_missing_moves_nothing(name):
     clean, other = (steps(name, Batch(v, torch.zeros(6), {"mask": mask})) for v in (x, odd))
     assert all(values.isfinite().all() for values in clean)
     torch.testing.assert_close(other, clean)
+
+
+@pytest.mark.parametrize("name", ["elbo", "iwae"])
+@pytest.mark.parametrize("likelihood", ["bernoulli", "mixed"])
+def test_one_graph(name, likelihood):
+    options = {"parts": ["gaussian:2", "categorical:1:3"]} if likelihood == "mixed" else {}
+    model = VAE((3,), 2, masked=True, likelihood=likelihood, likelihood_args=options)
+    objective = registry.objectives.create(name)
+    x, mask = torch.randint(0, 2, (6, 3)).float(), torch.rand(6, 3) < 0.6
+
+    def loss(x, mask):
+        return objective(model, Batch(x, extras={"mask": mask})).loss
+
+    torch._dynamo.reset()
+    found = []
+    for function in (torch.compile(loss, fullgraph=True, backend="aot_eager"), loss):
+        torch.manual_seed(3)
+        found.append(function(x, mask))
+    assert found[0].isfinite()
+    torch.autograd.grad(found[0], list(model.parameters()))
+    torch.testing.assert_close(*found)  # of the same noise

@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from pyvae import functional as F
+from pyvae import reference
+from pyvae.extension._function import density_function
 from pyvae.testing.sweep.masks import *  # noqa: F403
 
 
@@ -67,6 +69,16 @@ def test_what_is_shared_by_all_elements_learns_from_the_observed_ones():
     value = F.gaussian_log_prob(x, torch.zeros_like(x), best, mask=mask)
     (grad,) = torch.autograd.grad(value.sum(), best)
     assert grad.abs() < 1e-9
+
+
+def test_functions_of_other_packages_take_masks():
+    """As load_library makes them, from an op and its reference."""
+    log_prob = density_function("pyvae", "laplace_log_prob", reference.laplace_log_prob)
+    x, mean, mask = torch.randn(4, 6), torch.randn(4, 6), torch.rand(4, 6) < 0.5
+    odd = x.masked_fill(~mask, torch.nan)
+    for scale in (0.3, torch.randn(6)):
+        expected = F.laplace_log_prob(x, mean, scale, mask=mask)
+        torch.testing.assert_close(log_prob(odd, mean, log_scale=scale, mask=mask), expected)
 
 
 def test_inplace_and_second_derivatives():
