@@ -108,6 +108,7 @@ def _environment(config: TrainConfig) -> dict[str, str]:
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": _free_port(),
         "NODE_RANK": "0",
+        "TORCH_CPP_LOG_LEVEL": "ERROR",  # no advice about phases that happen to use all weights
         **os.environ,
         PARENT: str(os.getpid()),
     }
