@@ -26,6 +26,7 @@ SMALL = {
         {"lstm": "diagonal", "hidden": 4, "layers": 2, "first_size": 3},
     ),
     "pixelcnn_pp": ("pixelcnn_pp", {"channels": 4, "layers": 1, "sizes": 3}),
+    "transformer": ("transformer", {"width": 8, "heads": 2, "layers": 2}),
 }
 for name in registry.decoders.names():  # one that is registered and stands not above
     kind = registry.decoders.get(name)
