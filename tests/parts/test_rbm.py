@@ -216,14 +216,14 @@ def test_training_raises_log_p(persistent):
 def test_the_estimate_of_log_z(kind):
     """Of 16 hidden units, within 0.01 nats of the sum."""
     if kind == "bernoulli":
-        model = make((1, 5, 5), 16, scale=0.3)
+        model = make((1, 5, 5), 16, scale=0.2)
     else:
         model = make((6,), 16, scale=0.2, likelihood="gaussian")
     base = torch.full_like(model.visible, 0.3)
-    log_z, error = anneal(model.energy, base, 300, 500)
+    log_z, error = anneal(model.energy, base, 800, 500)
     with torch.no_grad():
         assert (log_z - model.log_z()).abs() < 0.01
-    assert 0 < error < 0.005
+    assert 0 < error < 0.006
 
 
 def test_large_machines_estimate_log_z_once_for_the_same_weights(monkeypatch):
