@@ -377,3 +377,23 @@ def test_a_resumed_run_equals_one_in_one_go(
 def test_settings_that_do_not_go_together(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match=said):
         TrainConfig(**settings)
+
+
+def test_a_compiled_run_learns_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Traced, and run by PyTorch itself instead of by a compiled program, which takes a minute."""
+    calls = []
+
+    def compiled(module: torch.nn.Module, **_: Any) -> Any:
+        calls.append(module)
+        return traced(module, backend="eager")
+
+    traced = torch.compile
+    same = {"objective": "test_without_noise", "binarize": "fixed", "steps": 3, "optimizer": "sgd"}
+    plain = trained(tmp_path / "a", **same)
+    monkeypatch.setattr(torch, "compile", compiled)
+    other = trained(tmp_path / "b", compile=True, **same)
+    assert calls and calls[0] is other.engine.losses
+    for a, b in zip(plain.outcome.parameters(), other.outcome.parameters(), strict=True):
+        assert_close(a, b, rtol=1e-4, atol=1e-5)
+    one, two = (load_file(tmp_path / name / "checkpoint.safetensors") for name in ("a", "b"))
+    assert one.keys() == two.keys()
