@@ -87,7 +87,12 @@ def test_plot_draws_what_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixt
         assert (run / name).read_bytes()[:4] == b"\x89PNG"
     assert "such as sprites" in refused(capsys, "plot", str(run), "--factors")
     assert "invalid choice: 'mds'" in refused(capsys, "plot", str(run), "--latents", "mds")
-    assert not (run / "factors.png").exists()
+    other = tmp_path / "other"
+    full = ["--posterior", "full_gaussian", *short]
+    assert main(["train", "--out", str(other), *SMALL, *full]) == 0
+    said = refused(capsys, "plot", str(other), "--latents", "none", "--kl")
+    assert "not one latent at a time" in said
+    assert not (run / "factors.png").exists() and not (other / "latents_none.png").exists()
 
 
 def test_rate_falls_and_distortion_rises_with_beta(

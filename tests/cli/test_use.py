@@ -307,6 +307,21 @@ def test_runs_side_by_side(run: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert said[str(run)]["results"] == results[0]
 
 
+@pytest.mark.parametrize("preset", ["dlgm", "m2", "rbm", "helmholtz"])
+def test_models_of_other_kinds(preset: str, tmp_path: Path) -> None:
+    """Whatever the latents are, they are encoded and decoded, and data have a score."""
+    out, z, s = tmp_path / "run", tmp_path / "z.npy", tmp_path / "s.npy"
+    small = ["--dataset", "digits", "--steps", "1", "--eval-samples", "0", "--quiet"]
+    small += ["--latent-dim", "10"] if preset == "rbm" else []  # log Z by enumeration
+    assert main(["train", "--preset", preset, "--out", str(out), *small]) == 0
+    few = ["--split", "test", "--subset", "7"]
+    assert main(["encode", str(out), *few, "--draws", "--out", str(z)]) == 0
+    assert main(["decode", str(out), "--z", str(z), "--out", str(tmp_path / "x.npy")]) == 0
+    assert np.load(tmp_path / "x.npy").shape == (7, 1, 8, 8)
+    assert main(["score", str(out), *few, "--samples", "2", "--out", str(s)]) == 0
+    assert np.isfinite(np.load(s)[:, 0]).all()
+
+
 # What is refused
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,29 +48,26 @@ def latent_pictures(arguments: argparse.Namespace, model: Model, view: View) -> 
     from pyvae.training.build import said_plainly
 
     check_wanted(view, "test", arguments.factors, None)
-    folder, drawn = Path(arguments.run), []
-
-    def draw(name: str, picture: Callable[[Path], None]) -> None:
-        picture(folder / name)
-        drawn.append(name)
-
+    folder = Path(arguments.run)
+    drawn: dict[str, Callable[[Path], None]] = {}  # nothing is written before all is known
     with said_plainly():
         some = select(view, "test", ROWS)
-        for method in arguments.latents or ():
-            points = project(encode(model, some.batches(model)), method)
-            name = f"latents_{method}.png"
-            draw(
-                name,
-                lambda path, points=points: plots.scatter(  # type: ignore[misc]
-                    path, points, some.labels, view.data.classes
-                ),
-            )
+        if arguments.latents:
+            z, labels, classes = encode(model, some.batches(model)), some.labels, view.data.classes
+            for method in arguments.latents:
+                drawn[f"latents_{method}.png"] = partial(
+                    plots.scatter, points=project(z, method), labels=labels, classes=classes
+                )
         if arguments.kl:
             found = usage(model, select(view, "test").batches(model))
-            draw("kl.png", lambda path: plots.kl_bars(path, found.kl, found.active))
+            drawn["kl.png"] = partial(plots.kl_bars, kl=found.kl, active=found.active)
         if arguments.factors:
             factors, codes, _ = factors_and_codes(model, view)
             shares = mutual_information(codes, factors) / entropies(factors)[:, None]
-            names = list(FACTORS) if view.data.name == "sprites" else range(factors.shape[1])
-            draw("factors.png", lambda path: plots.factor_map(path, shares, list(map(str, names))))
-    return drawn
+            known = list(FACTORS) if view.data.name == "sprites" else range(factors.shape[1])
+            drawn["factors.png"] = partial(
+                plots.factor_map, shares=shares, factors=list(map(str, known))
+            )
+    for name, picture in drawn.items():
+        picture(folder / name)
+    return list(drawn)

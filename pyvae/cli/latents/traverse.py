@@ -44,13 +44,17 @@ def run(arguments: argparse.Namespace) -> int:
     _, model, view = open_run(arguments)
     default = Path(arguments.run) / "traversal.png"
     targets = check_targets(arguments.out, default, model.data_shape)
+    import torch
+
     from pyvae import plots
     from pyvae.analysis import encode, select, traverse
+    from pyvae.analysis.paths import check_real
     from pyvae.metrics import seeded
     from pyvae.training.build import said_plainly
 
     with said_plainly(), seeded(arguments.seed, next(model.parameters()).device):
         one = select(view, arguments.split, 1, arguments.seed)
+        check_real("traverse", model, one.side(model, 1))
         z = None if arguments.from_prior else encode(model, one.batches(model))[0]
         latents = arguments.latents
         if latents is None:
@@ -69,7 +73,5 @@ def run(arguments: argparse.Namespace) -> int:
     sheet = None
     if plots.is_image(model.data_shape):
         sheet = plots.image_grid(x.flatten(0, 1) / view.white, arguments.steps)
-    import torch
-
     write_all(targets, {"x": x, "latents": torch.tensor(latents)}, sheet)
     return 0
