@@ -24,6 +24,8 @@ __all__ = ["main"]
 #: name -> (module with ``add_arguments`` and ``run``, what it does)
 COMMANDS = {
     "train": ("train", "train a model and write a run folder"),
+    "watch": ("watch", "redraw the curves of a run in the terminal while it trains"),
+    "sweep": ("sweep", "search the best settings, by many runs"),
     "evaluate": ("evaluate", "the figures of a run: bounds, log p(x), active units"),
     "sample": ("sample", "draw samples of a run's model"),
     "reconstruct": ("reconstruct", "draw test data above their reconstructions"),
