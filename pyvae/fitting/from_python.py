@@ -12,7 +12,7 @@ import torch
 
 from pyvae import registry
 from pyvae.config import PARTS, TrainConfig
-from pyvae.errors import UserError
+from pyvae.errors import UserError, optional
 from pyvae.fitting.data import given_data
 from pyvae.fitting.history import History
 from pyvae.fitting.place import Place
@@ -125,6 +125,8 @@ def fit(
     config = _config(model, {**asked, **named}, settings, place.before())
     if place.run is None and (config.log or config.keep):
         raise UserError(f"fit: {'log' if config.log else 'keep'}= needs a run folder: folder=")
+    for name in config.log:
+        optional(name, name)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(config.seed)
         given = given_data(

@@ -11,7 +11,7 @@ import torch
 
 from pyvae.config import TrainConfig
 from pyvae.config_files import overlaid
-from pyvae.errors import UserError
+from pyvae.errors import UserError, optional
 from pyvae.metrics import Evaluation
 from pyvae.presets import with_preset
 from pyvae.training import RunFolder, StopRequest, Trainer, build
@@ -66,6 +66,8 @@ def start(
         UserError: whatever in the settings does not exist or fit, or the folder cannot be made.
     """
     check_launched(config)
+    for name in config.log:  # now, and not when the run has begun
+        optional(name, name)
     names = iter(paths)
     folder = RunFolder(next(names))
     if not first_process():  # which writes nothing

@@ -70,6 +70,8 @@ class Sweep:
         self.folder, self.fixed, self.space = folder, fixed, space
         self.metric, self.minimize, self._say = metric, minimize, say
         self.base = layered_config(fixed)
+        if self.base.devices * self.base.num_nodes > 1:
+            raise UserError("a sweep trains each run in one process; leave --devices at 1")
         split = metric.partition("/")[0]
         if split not in (self.base.eval_split, "train"):
             raise UserError(
