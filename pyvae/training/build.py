@@ -24,7 +24,7 @@ from pyvae.training.evaluation import default_device
 from pyvae.training.fit import check_fit, of_columns
 from pyvae.training.join import Parts, join, said_plainly
 
-__all__ = ["GIVEN", "build", "build_data"]
+__all__ = ["GIVEN", "Parts", "build", "build_data", "said_plainly"]
 
 #: The data set of a run whose data were given to ``pyvae.fit``.
 GIVEN = "given"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from pyvae.config import TrainConfig
 from pyvae.config_files import overlaid, read_mapping, read_settings, yaml_text
 from pyvae.errors import UserError
 from pyvae.fitting.runs import layered_config
+from pyvae.fitting.space import Range, read_space
 from pyvae.presets import with_preset
 from pyvae.settings import settings_of
 from pyvae.storage import digest
@@ -183,15 +186,20 @@ def test_options_are_added_to_a_preset_that_does_not_name_the_part() -> None:
 # Runs
 
 
+compiled: list[object] = []
+TIMED = ("events", "checkpoint-before")  # files whose names or presence depend on the clock
+
+
 def observed(run: Path) -> dict[str, Any]:
     """All that a setting could change in a run, but for the time that it took."""
     rows = (run / "metrics.csv").read_text().splitlines()
     clock = rows[0].split(",").index("seconds")
     return {
+        "compiled": len(compiled),
         "model": digest(load_file(run / "model.safetensors")),
         "rows": [[v for i, v in enumerate(row.split(",")) if i != clock] for row in rows],
         "results": json.loads((run / "results.json").read_text()),
-        "files": sorted(p.name for p in run.iterdir() if not p.name.startswith("events")),
+        "files": sorted(p.name for p in run.iterdir() if not p.name.startswith(TIMED)),
     }
 
 
@@ -258,12 +266,15 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "lr_milestones": ((1,), {"batch_size": 500}),
     "lr_gamma": (0.5, {"batch_size": 500, "lr_milestones": (1,)}),
     "eval_every": (2, {}),
+    "log_every": (2, {}),
     "eval_samples": (5, {}),
     "eval_split": ("test", {"batch_size": 1000}),
     "eval_subset": (10, {"batch_size": 1000}),
+    "devices": (2, {"batch_size": 1}),  # which cannot be shared by two
+    "num_nodes": (2, {"batch_size": 1}),
     "device": ("cuda", {}),  # which raises where there is none
     "precision": ("64-true", {}),
-    "log": (("mlflow",), {}),  # which raises where it is not installed
+    "log": (("mlflow",), {}),  # which is not installed here
 }
 
 
@@ -271,7 +282,7 @@ def another(name: str) -> Any:
     """A value that is not the default's."""
     known, default = settings_of(TrainConfig)[name], getattr(TrainConfig(), name)
     if known.choices:
-        return next(choice for choice in reversed(known.choices) if choice != default)
+        return next((one for one in reversed(known.choices) if one != default), "another")
     if isinstance(default, bool):
         return not default
     if isinstance(default, int):
@@ -291,7 +302,9 @@ def test_each_setting_changes_the_run_or_raises(
 ) -> None:
     monkeypatch.setattr("pyvae.fitting.runs.pictures", lambda *_, **__: ([], []))
     monkeypatch.setattr("pyvae.training.report.AGGREGATE", 20)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "mlruns").as_uri())
+    monkeypatch.setattr("torch.compile", lambda losses: compiled.append(losses) or losses)
+    compiled.clear()
+    monkeypatch.setitem(sys.modules, "mlflow", None)
     monkeypatch.setenv("PYVAE_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("PYVAE_DATA_DIR", raising=False)
     value, beside = CHANGES.get(name, (another(name), {}))
@@ -306,6 +319,7 @@ def test_each_setting_changes_the_run_or_raises(
     after = observed(tmp_path / "changed")
     kept = json.dumps(before, sort_keys=True)
     if kept not in runs:
+        compiled.clear()
         plain = {k: v for k, v in before.items() if k != name}
         assert train(tmp_path / "plain", plain) == 0
         runs[kept] = observed(tmp_path / "plain")
@@ -322,3 +336,14 @@ def runs() -> dict[str, dict[str, Any]]:
 def test_a_value_that_is_no_setting(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="unknown setting 'out'"):
         read_settings(written(tmp_path / "a.yaml", "out: runs/x"))
+
+
+def test_the_files_that_the_documentation_shows(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
+    shown = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert len(shown) == 2
+    config = layered_config(read_settings(written(tmp_path / "run.yaml", shown[0])))
+    assert (config.objective, config.latent_dim, config.epochs) == ("iwae", 30, 20)
+    _, space = read_space(read_mapping(written(tmp_path / "s.yaml", shown[1])), Path("s.yaml"))
+    assert space.axes["lr"] == Range(1e-4, 1e-2, log=True)
+    assert set(space.axes) >= {"latent_dim", "encoder_args.hidden", "encoder_args.activation"}
