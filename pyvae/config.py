@@ -11,7 +11,6 @@ from typing import Any
 
 from pyvae.errors import UserError
 from pyvae.hints import did_you_mean
-from pyvae.networks import INITS
 from pyvae.settings import Setting, flag, setting, settings_of
 
 __all__ = ["PARTS", "TrainConfig", "parse_pairs"]
@@ -103,7 +102,7 @@ did you mean 'dynamic'?
         "torch",
         "how the weights of linear and convolutional layers start: as torch makes them, uniform by "
         "Glorot and Bengio, or normal (default: torch)",
-        choices=INITS,
+        choices=("torch", "glorot", "normal"),
     )
     init_std: float = setting(0.1, "standard deviation of --init normal", above=0)
     init_output: bool = setting(False, "start the decoder's output at the mean of the data")
@@ -213,6 +212,12 @@ did you mean 'dynamic'?
         "valid", "the split to evaluate on in between", choices=("valid", "test")
     )
     log_every: int = setting(100, "steps between two records", above=0, metavar="N", resumable=True)
+    log: tuple[str, ...] = setting(
+        (),
+        "experiment trackers that get the records too; TensorBoard always does",
+        choices=("wandb", "mlflow"),
+        resumable=True,
+    )
     device: str = setting("auto", "auto, cpu or cuda", metavar="NAME", resumable=True)
     devices: int = setting(
         1,

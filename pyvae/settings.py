@@ -20,7 +20,7 @@ class Setting:
     Args:
         help: one line for people
         hint: its type
-        choices: the values that it may take; None: all
+        choices: the values that it, or each of several, may take; None: all
         above: it must be greater
         least, most: the least and the greatest value
         metavar: what stands for the value in the help
@@ -48,11 +48,12 @@ class Setting:
             raise UserError(f"{flag(name)} {error}") from error
         if value is None:
             return value
-        if self.choices is not None and value not in self.choices:
-            raise UserError(
-                f"{flag(name)} must be one of {', '.join(self.choices)}, got {value!r}"
-                f"{did_you_mean(value, self.choices)}"
-            )
+        for one in value if isinstance(value, tuple) else (value,):
+            if self.choices is not None and one not in self.choices:
+                raise UserError(
+                    f"{flag(name)} must be one of {', '.join(self.choices)}, got {one!r}"
+                    f"{did_you_mean(one, self.choices)}"
+                )
         if self.above is not None and not value > self.above:
             limit = "positive" if self.above == 0 else f"above {self.above}"
             raise UserError(f"{flag(name)} must be {limit}, got {value}")

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
+import pyvae
 from pyvae import _command
 from pyvae.cli.say import tell
 from pyvae.errors import UserError
@@ -23,6 +24,8 @@ __all__ = ["main"]
 #: name -> (module with ``add_arguments`` and ``run``, what it does)
 COMMANDS = {
     "train": ("train", "train a model and write a run folder"),
+    "watch": ("watch", "redraw the curves of a run in the terminal while it trains"),
+    "sweep": ("sweep", "search the best settings, by many runs"),
     "evaluate": ("evaluate", "the figures of a run: bounds, log p(x), active units"),
     "sample": ("sample", "draw samples of a run's model"),
     "reconstruct": ("reconstruct", "draw test data above their reconstructions"),
@@ -57,7 +60,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     128 + signal: interrupted (130 for Ctrl-C), with the state saved.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    _command.started()
     try:
         with _printable(), _plain_warnings():
             return _run(arguments)
@@ -75,10 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    import pyvae
-
     parser = _Parser(prog="pyvae", description="Variational autoencoders.")
-    parser.add_argument("--version", action="version", version=f"pyvae {pyvae.__version__}")
+    parser.add_argument("--version", action=_Version, help="show the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     parsers = {name: commands.add_parser(name, help=told) for name, (_, told) in COMMANDS.items()}
     chosen = next((word for word in arguments if not word.startswith("-")), None)
@@ -97,7 +97,21 @@ def _run(arguments: list[str]) -> int:
     if unknown:
         parsers[chosen].unknown(unknown)
     given.command_line = arguments
+    for name in pyvae.__all__:  # registers ops and parts, and takes a second
+        getattr(pyvae, name)
+    _command.started()
     return int(module.run(given))
+
+
+class _Version(argparse.Action):
+    """The version, which is looked up when it is asked for."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, nargs=0)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        print(f"pyvae {pyvae.__version__}")
+        parser.exit()
 
 
 class _Parser(argparse.ArgumentParser):

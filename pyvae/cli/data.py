@@ -43,8 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Read a data set, and say what is in it."""
     from pyvae.data import load
     from pyvae.data.summary import summarize
-    from pyvae.training.build import said_plainly
     from pyvae.training.fit import fitting_likelihoods
+    from pyvae.training.join import said_plainly
 
     target = None if arguments.out is None else _target(arguments.out)
     options = parse_pairs(arguments.dataset_args or [], "--dataset-args")

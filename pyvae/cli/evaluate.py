@@ -52,8 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the figures of a run. With the run's own settings they equal its ``results.json``."""
     config, model, view = open_run(arguments)
-    from pyvae.training.build import said_plainly
     from pyvae.training.evaluation import AGGREGATE, annealed_split, evaluate_split
+    from pyvae.training.join import said_plainly
 
     wanted = {"factors": arguments.disentanglement, "per_class": arguments.few_labels}
     check_wanted(view, arguments.split, **wanted)

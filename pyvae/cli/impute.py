@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pyvae.data.typed import typed
     from pyvae.metrics import seeded
     from pyvae.models import impute
-    from pyvae.training.build import said_plainly
+    from pyvae.training.join import said_plainly
 
     target = check_table_target(arguments.out)
     _, model, view = open_run(arguments)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyvae.errors import UserError
-from pyvae.storage import write_whole
 
 if TYPE_CHECKING:
     import argparse
@@ -59,6 +58,8 @@ def write(path: Path, values: Tensor, sheet: Tensor | None) -> int:
     try:
         if sheet is None:
             import numpy as np
+
+            from pyvae.storage import write_whole
 
             content = io.BytesIO()
             np.save(content, values.cpu().numpy())
@@ -118,6 +119,8 @@ def write_all(targets: list[Path], arrays: Mapping[str, Tensor], sheet: Tensor |
             content = io.BytesIO()
             named: dict[str, Any] = {name: value.cpu().numpy() for name, value in arrays.items()}
             np.savez(content, **named)
+            from pyvae.storage import write_whole
+
             try:
                 write_whole(target, content.getvalue())
             except OSError as error:

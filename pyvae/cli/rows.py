@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from pyvae.cli.run_arguments import add_run_arguments, nonnegative
 
 if TYPE_CHECKING:
@@ -49,6 +47,8 @@ def table_of(
     That is the split of each row, its number in there, and its label where it has one. Rows of
     files have their number in the file, and its order.
     """
+    import numpy as np
+
     from pyvae.cli.tables import Table
 
     data, numbers = selection.view.data, selection.numbers.numpy()

@@ -16,7 +16,6 @@ from pyvae.cli.run_arguments import (
     other_data,
     positive,
 )
-from pyvae.cli.tables import Table, check_table_target, write_table
 from pyvae.errors import UserError
 
 if TYPE_CHECKING:
@@ -48,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     test data that the folder keeps, or of the data that are named.
     """
     folder, model = open_model(arguments)
+    from pyvae.cli.tables import check_table_target
     from pyvae.metrics import seeded
     from pyvae.training.report import samples
 
@@ -90,6 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _write_columns(target: Path, values: Tensor, data: DataSplits) -> int:
     """Rows with the columns of a table: their names, numbers and categories."""
+    from pyvae.cli.tables import Table, write_table
     from pyvae.data.typed import typed
 
     write_table(target, Table("x", values[:, :0].numpy(), about=typed(values, data)))

@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pyvae.analysis import score
     from pyvae.cli.tables import check_table_target, write_table
     from pyvae.metrics import seeded
-    from pyvae.training.build import said_plainly
+    from pyvae.training.join import said_plainly
 
     target = check_table_target(arguments.out)
     _, model, view = open_run(arguments)

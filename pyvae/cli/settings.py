@@ -75,7 +75,8 @@ def _form(known: Setting) -> dict[str, Any]:
     if typing.get_origin(hint) is dict:
         return {"nargs": "+", "metavar": known.metavar}
     if typing.get_origin(hint) is tuple:
-        return {"nargs": "+", "type": typing.get_args(hint)[0], "metavar": known.metavar}
+        form = {"nargs": "+", "type": typing.get_args(hint)[0], "choices": known.choices}
+        return form if known.choices else {**form, "metavar": known.metavar}
     return {"type": hint, "choices": known.choices} | (
         {} if known.choices else {"metavar": known.metavar or "X"}
     )

@@ -29,7 +29,7 @@ def draw_bits(x: Tensor, levels: int, generator: torch.Generator) -> Tensor:
     words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=x.device)
     words.random_(-(2**63), None, generator=generator)
     uniform = words.view(torch.int16)[: x.numel()].view(x.shape)  # -2^15 .. 2^15 - 1
-    threshold = x.to(torch.float32).mul_(2**16 / levels).sub_(2**15)
+    threshold = x.to(torch.float32, copy=True).mul_(2**16 / levels).sub_(2**15)
     return (uniform < threshold).to(torch.float32)
 
 
@@ -135,4 +135,4 @@ def _drawn(split: Split, levels: int, seed: int) -> Split:
 
 
 def _values(x: Tensor, mode: Mode, levels: int | None) -> Tensor:
-    return x.to(torch.float32).div_(levels or 1) if mode == "scaled" else x
+    return x.to(torch.float32, copy=True).div_(levels or 1) if mode == "scaled" else x

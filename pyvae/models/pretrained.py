@@ -96,4 +96,5 @@ def load(
         model.load_state_dict(tensors)
     except RuntimeError as error:
         raise ValueError(f"{weights} is damaged or does not fit {CONFIG}: {error}") from error
+    vars(model)["fitted"] = True  # what trains it further lets it not start from the data again
     return model.to(device=device)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pyvae.plots.files import Path_, new_figure, save_figure
 
-__all__ = ["curve", "curves", "rate_distortion"]
+__all__ = ["curve", "curves", "curves_figure", "rate_distortion"]
 
 _Points = list[tuple[float, float]]
 
@@ -77,7 +78,24 @@ def _points(rows: Sequence[Mapping[str, str]], name: str) -> _Points:
     return [(float(row["samples"]), float(row[name])) for row in rows if row[name]]
 
 
+def curves_figure(rows: Sequence[Mapping[str, float]], names: Sequence[str] | None = None) -> Any:
+    """Figures of a training against the number of samples seen, as a figure of matplotlib's.
+
+    Args:
+        rows: each with ``samples`` and whichever figures it has
+        names: the figures to draw; default: bounds and log-likelihoods
+    """
+    found = dict.fromkeys(name for row in rows for name in row)
+    drawn = [name for name in found if _is_drawn(name)] if names is None else names
+    lines = {n: [(row["samples"], row[n]) for row in rows if n in row] for n in drawn}
+    return _figure({_words(name): points for name, points in lines.items()})
+
+
 def _draw(path: Path_, lines: Mapping[str, _Points]) -> None:
+    save_figure(path, _figure(lines))
+
+
+def _figure(lines: Mapping[str, _Points]) -> Any:
     """Lines by their label; the first tenth of each, far below the rest, may leave the picture."""
     figure = new_figure()
     axes = figure.subplots()
@@ -96,4 +114,4 @@ def _draw(path: Path_, lines: Mapping[str, _Points]) -> None:
     axes.set_xlabel("training samples seen")
     axes.set_ylabel("nats per datum")
     axes.grid(alpha=0.3)
-    save_figure(path, figure)
+    return figure

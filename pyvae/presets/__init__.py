@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from pyvae.config import PARTS, TrainConfig
+from pyvae.config_files import overlaid
 
 # One import per preset: importing it registers it.
 from pyvae.presets import (  # noqa: F401
@@ -47,8 +46,6 @@ from pyvae.registry import presets
 
 __all__ = ["with_preset"]
 
-_DEFAULTS = {field.name: field.default for field in dataclasses.fields(TrainConfig)}
-
 
 def with_preset(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a preset, in which those that are given take precedence.
@@ -69,14 +66,4 @@ def with_preset(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     >>> with_preset("iwae", {"objective": "elbo"})["objective_args"]
     {}
     """
-    preset: dict[str, Any] = presets.create(name)
-    if given.keys() & {"epochs", "steps"}:
-        preset = {key: preset[key] for key in preset.keys() - {"epochs", "steps"}}
-    settings = {**preset, **given}
-    for part in PARTS:
-        options = f"{part}_args"
-        if settings.get(part) == preset.get(part, _DEFAULTS[part]):
-            settings[options] = {**preset.get(options, {}), **given.get(options, {})}
-        elif part in given:
-            settings[options] = dict(given.get(options, {}))
-    return settings
+    return overlaid(presets.create(name), given)

@@ -1,8 +1,9 @@
 """Training on Lightning Fabric: the loop, its state, its records."""
 
-from pyvae.training.build import build, build_data, build_view
+from pyvae.training.build import build, build_data
 from pyvae.training.evaluation import evaluate_split
 from pyvae.training.folder import RunFolder
+from pyvae.training.join import build_view
 from pyvae.training.loop import Trainer
 from pyvae.training.signals import Interrupted, StopRequest
 

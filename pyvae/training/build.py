@@ -2,85 +2,34 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Container, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from keyword import iskeyword
-from typing import Any, cast
+from typing import Any
 
 import torch
 
 from pyvae import registry
 from pyvae.config import TrainConfig
-from pyvae.data import Batches, DataSplits, View, is_path, load, view
-from pyvae.data.binarize import Binarize
+from pyvae.data import DataSplits, is_path, load
 from pyvae.errors import UserError
 from pyvae.hints import hints_of, takes_many
 from pyvae.likelihoods import Likelihood
 from pyvae.models.base import Model
 from pyvae.networks import init_weights
 from pyvae.objectives import Objective
-from pyvae.training.describe import check_size, describe, moments, scale_advice
+from pyvae.training.describe import check_size
 from pyvae.training.distributed.ranks import local_device
 from pyvae.training.evaluation import default_device
 from pyvae.training.fit import check_fit, of_columns
-from pyvae.training.optimization.optimizers import build_optimizer
+from pyvae.training.join import Parts, join, said_plainly
 
-__all__ = ["Parts", "build", "build_data", "build_view", "leaves_unused", "said_plainly"]
+__all__ = ["GIVEN", "Parts", "build", "build_data", "said_plainly"]
+
+#: The data set of a run whose data were given to ``pyvae.fit``.
+GIVEN = "given"
 
 MODEL_PARTS = ("encoder", "decoder", "prior", "posterior", "likelihood")
-
-
-_ROWS = 1000  # training data that a prior may start from
-_CHECKED = 10_000  # data whose values are checked at a time
-
-# what parts raise about names, options, values, and packages that are not installed
-_SAID = (registry.UnknownPartError, TypeError, ValueError, NotImplementedError, ImportError)
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What training needs, on its device.
-
-    Args:
-        view: the data as the likelihood sees them
-        model, objective: what is trained
-        device: where all of it is
-        data: what is known of the data, for ``train.json``
-        advice: what to do if training diverges, where the data say it
-        notes: what to say before training begins
-    """
-
-    view: View
-    model: Model
-    objective: Objective
-    device: torch.device
-    data: dict[str, Any]
-    advice: str
-    notes: list[str]
-
-    def batches(self, config: TrainConfig) -> Batches:
-        """The minibatches of a run; each can be cut into its parts."""
-        return batches_of(config, self.view, self.objective)
-
-
-def batches_of(config: TrainConfig, shown: View, objective: Objective) -> Batches:
-    """Minibatches of training data, each of enough rows for every part that it is cut into."""
-    smallest = objective.min_rows * config.cuts
-    return Batches(shown.data.train, config.batch_size, config.seed, smallest)
-
-
-@contextmanager
-def said_plainly() -> Iterator[None]:
-    """What parts raise about names, options and values becomes a message for the user."""
-    try:
-        yield
-    except UserError:
-        raise
-    except _SAID as error:
-        raise UserError(str(error)) from error
 
 
 def build_data(config: TrainConfig) -> DataSplits:
@@ -89,26 +38,16 @@ def build_data(config: TrainConfig) -> DataSplits:
     Raises:
         UserError: unknown data, or files that are missing or damaged.
     """
+    if config.dataset == GIVEN:
+        raise UserError(
+            "the data of this run were given to pyvae.fit in Python: name data with --dataset, or "
+            "go on there with pyvae.fit(model, data, resume=FOLDER)"
+        )
     with said_plainly():
         options = dict(config.dataset_args)
         if config.condition:
             options["conditions"] = config.condition
         return load(config.dataset, config.data_dir, **options)
-
-
-def build_view(config: TrainConfig, data: DataSplits, likelihood: Likelihood) -> View:
-    """Data as a likelihood sees them.
-
-    Raises:
-        UserError: the data's levels do not fit.
-    """
-    return view(
-        data,
-        likelihood.data_range,
-        cast(Binarize, config.binarize),
-        binary=likelihood.binary,
-        seed=config.seed,
-    )
 
 
 def build(config: TrainConfig) -> Parts:
@@ -119,44 +58,18 @@ def build(config: TrainConfig) -> Parts:
     """
     device = local_device(default_device(config.device))
     with said_plainly():
-        _check_names(config)
+        if config.dataset != GIVEN:
+            _check_names(config)
         data = build_data(config)
         check_fit(data, config.likelihood, _options(config, "likelihood"), config.binarize)
         check_size(lambda: _model(config, data))
         torch.manual_seed(config.seed)
         model = _model(config, data)
         init_weights(model, config.init, config.init_std)
-        shown = build_view(config, data, model.likelihood)
-        _check_values(model, shown)
-        mean, std = moments(shown)
-        model.likelihood.init_from_statistics(mean, std)
-        if config.init_output:
-            model.init_output(mean)
-        some = shown.data.train.subset(_ROWS, seed=config.seed).x
-        model.init_prior(shown.train_values(some, torch.Generator().manual_seed(config.seed)))
         objective: Objective = registry.objectives.create(
             config.objective, **_options(config, "objective")
         )
-        objective.data_size = len(shown.data.train)
-        objective.bind(model)
-        for phase in objective.phases(model):
-            build_optimizer(config.optimizer, phase.parameters, config.lr, config.optimizer_args)
-        _try(model, objective, shown)
-        batches = batches_of(config, shown, objective)
-    advice = scale_advice(config, model.likelihood, mean, std)
-    steps = config.total_steps(batches.steps_per_epoch)
-    notes = objective.notes(steps, -(-steps // batches.steps_per_epoch))
-    model.to(device)
-    objective.to(device)
-    return Parts(
-        shown.to(device),
-        model,
-        objective,
-        device,
-        data=describe(data, shown),
-        advice=advice,
-        notes=[*notes, *([advice] if advice else [])],
-    )
+    return join(config, data, model, objective, device)
 
 
 def _model(config: TrainConfig, data: DataSplits) -> Model:
@@ -256,52 +169,3 @@ def _preset_called(name: str) -> str | None:
         return text.lower().replace("-", "").replace("_", "")
 
     return next((one for one in registry.presets.names() if plain(one) == plain(name)), None)
-
-
-def _check_values(model: Model, shown: View) -> None:
-    """The likelihood looks at all data once, which no training step does again."""
-    check = model.likelihood.check
-    generator = torch.Generator().manual_seed(0)
-    for name, split in shown.data.splits.items():
-        for start in range(0, len(split), _CHECKED):
-            part = split[start : start + _CHECKED]
-            train = name == "train"
-            x = shown.train_values(part.x, generator) if train else shown.held_out_values(part.x)
-            check(x, *part.side(["mask"]).values())
-
-
-def leaves_unused(parts: Parts) -> bool:
-    """Whether a phase leaves weights without a gradient, found with copies and a few data.
-
-    Raises:
-        UserError: the objective says, when a step begins, that processes cannot share it.
-    """
-    shown = parts.view
-    few = shown.data.train[: max(4, parts.objective.min_rows)]
-    generator = torch.Generator(parts.device).manual_seed(0)
-    batch = replace(few, x=shown.train_values(few.x, generator))
-    model, objective = copy.deepcopy((parts.model, parts.objective))
-    try:
-        objective.step_begin(0, 0)
-    except RuntimeError as error:
-        raise UserError(str(error)) from error
-    weights = [p for p in (*model.parameters(), *objective.parameters()) if p.requires_grad]
-    devices = [parts.device] if parts.device.type == "cuda" else []
-    unused = False
-    with torch.random.fork_rng(devices=devices):
-        for phase in objective.phases(model):
-            model.zero_grad()
-            objective.zero_grad()
-            objective(model, batch, phase=phase.name).loss.backward()
-            unused = unused or any(weight.grad is None for weight in weights)
-    return unused
-
-
-def _try(model: Model, objective: Objective, shown: View) -> None:
-    """One forward pass of each phase on a few data, of copies: nothing is changed or drawn."""
-    few = shown.data.train[: max(4, objective.min_rows)]
-    batch = replace(few, x=shown.train_values(few.x, torch.Generator().manual_seed(0)))
-    model, objective = copy.deepcopy((model, objective))
-    with torch.random.fork_rng(devices=[]):
-        for phase in objective.phases(model):
-            objective(model, batch, phase=phase.name)

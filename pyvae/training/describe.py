@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from pyvae import registry
-from pyvae.config import TrainConfig
 from pyvae.data import DataSplits, View
 from pyvae.data.prepare import moments as observed_moments
 from pyvae.errors import UserError
 from pyvae.likelihoods import REAL, Likelihood
 from pyvae.storage import digest
 
-__all__ = ["check_size", "describe", "fingerprint", "moments", "scale_advice"]
+__all__ = ["check_data", "check_size", "describe", "fingerprint", "moments", "scale_advice"]
 
 ROWS = 10_000  # looked at at a time
 SMALL, LARGE = 0.01, 30.0  # beyond, root mean squares are far from what networks start at
@@ -48,6 +47,28 @@ def describe(data: DataSplits, shown: View) -> dict[str, Any]:
     }
 
 
+def check_data(run: Path, before: object, now: Mapping[str, Any]) -> None:
+    """Whether data are those that a run recorded, as far as it recorded any.
+
+    Args:
+        run: its folder, for the message
+        before: what its ``train.json`` keeps of the data
+        now: what :func:`describe` says of the data that are here
+
+    Raises:
+        UserError: they are others.
+    """
+    if not isinstance(before, dict) or "fingerprint" not in before:
+        return
+    if before["fingerprint"] != now["fingerprint"]:
+        rows, rows_now = before.get("rows"), now["rows"]
+        how = f": {rows} rows then, {rows_now} now" if rows != rows_now else " in their values"
+        raise UserError(
+            f"the data {now['name']} are not those that {run} was trained on{how}; "
+            f"bring those back, or take these with --ignore-fingerprints"
+        )
+
+
 def moments(shown: View) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of the training data (*data_shape) as the likelihood sees them.
 
@@ -59,17 +80,16 @@ def moments(shown: View) -> tuple[Tensor, Tensor]:
     return (mean / unit).float(), (std / unit).float()
 
 
-def scale_advice(config: TrainConfig, likelihood: Likelihood, mean: Tensor, std: Tensor) -> str:
+def scale_advice(likelihood: Likelihood, mean: Tensor, std: Tensor) -> str:
     """What to do about real data on a scale far from that of networks; empty where it is near."""
     if likelihood.data_range != REAL:
         return ""
-    if config.likelihood_args.get("standardize"):
+    if getattr(likelihood, "shift", None) is not None:  # it standardizes them
         return ""
     size = float((mean.double().square() + std.double().square()).mean().sqrt())
     if size == 0 or SMALL <= size <= LARGE:
         return ""
-    part = registry.likelihoods.get(config.likelihood)
-    offered = "standardize" in inspect.signature(part).parameters
+    offered = "standardize" in inspect.signature(type(likelihood)).parameters
     return (
         f"the training data have a mean of {float(mean.double().mean()):.3g} and a root mean "
         f"square of {size:.3g}, far from the scale of 1 that networks start at; "

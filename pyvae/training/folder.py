@@ -1,8 +1,9 @@
 """The folder of a run: it appears complete, has one writer, and is never overwritten by accident.
 
 ``config.json`` and ``model.safetensors`` hold the model (``pyvae.VAE.from_pretrained(folder)``),
-``train.json`` the settings and what is known of the data, ``metrics.csv`` and TensorBoard's events
-the curves, ``checkpoint.safetensors`` what ``--resume`` needs, ``results.json`` the final figures.
+``config.yaml`` the settings as ``--config`` reads them, ``train.json`` also what is known of the
+data, ``metrics.csv`` and TensorBoard's events the curves, ``checkpoint.safetensors`` what
+``--resume`` needs, ``results.json`` the final figures.
 The model appears with the first training step that is saved: initial weights are not a result.
 """
 
@@ -20,6 +21,7 @@ import torch
 from torch import Tensor
 
 from pyvae.config import TrainConfig
+from pyvae.config_files import yaml_text
 from pyvae.data.conditions import Conditions
 from pyvae.errors import RunError, UserError
 from pyvae.models.base import Model
@@ -39,6 +41,7 @@ from pyvae.training.lock import FolderLock
 __all__ = ["RunFolder", "writing"]
 
 SETTINGS, SIDE = "train.json", "side_inputs.safetensors"
+CONFIG = "config.yaml"
 
 
 @contextlib.contextmanager
@@ -127,6 +130,7 @@ class RunFolder:
                 checkpoint.save(folder / self.checkpoint.name, *state)
             if side:
                 save_tensors(folder / SIDE, side, {})
+            self._write_config(folder, config)
             record = {**facts, "settings": config.to_dict()}
             write_whole(folder / SETTINGS, (json.dumps(record, indent=2) + "\n").encode())
 
@@ -207,6 +211,12 @@ class RunFolder:
         }
         changes = [*record.get("changes", []), {"step": step, **changed}]
         self.write_json(SETTINGS, {**record, "settings": settings, "changes": changes})
+        self._write_config(self.path, config)
+
+    @staticmethod
+    def _write_config(folder: Path, config: TrainConfig) -> None:
+        head = "# The settings of this run. The same run again: pyvae train --config THIS_FILE\n"
+        write_whole(folder / CONFIG, (head + yaml_text(config.to_dict())).encode())
 
     def model(self, device: torch.device | str = "cpu", *, verify: bool = True) -> Model:
         """The model with the weights of the last checkpoint, in eval mode.

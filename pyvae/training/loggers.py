@@ -73,7 +73,7 @@ class CsvLog:
             csv.DictWriter(file, self.columns, restval="").writerow(row)
 
     def close(self) -> None:
-        """Nothing is pending."""
+        """Nothing is pending: each row is written at once."""
 
     def _rewrite(self, rows: list[dict[str, str]]) -> None:
         text = io.StringIO(newline="")

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
+
+from torch import Tensor
 
 from pyvae.config import TrainConfig
 from pyvae.errors import UserError
 from pyvae.models.base import Model
 from pyvae.training import checkpoint
-from pyvae.training.build import Parts, leaves_unused
 from pyvae.training.distributed.ranks import LostRankError, Ranks
 from pyvae.training.evaluation import evaluate_split
 from pyvae.training.folder import RunFolder
 from pyvae.training.guard import NotFiniteError, divergence, first_not_finite
+from pyvae.training.join import Parts, leaves_unused
 from pyvae.training.ledger import Ledger
-from pyvae.training.loggers import CsvLog, TensorBoardLog
 from pyvae.training.monitor import BestModels
 from pyvae.training.optimization.engine import Engine
 from pyvae.training.optimization.schedule import Schedule
 from pyvae.training.out_of_memory import within_memory
 from pyvae.training.progress import Progress
+from pyvae.training.records import Log, Records
 from pyvae.training.saving import SaveClock
 from pyvae.training.signals import Interrupted, StopRequest
 from pyvae.training.state import TrainingState
@@ -39,14 +42,26 @@ class Trainer:
     Args:
         config: the settings
         parts: what :func:`pyvae.training.build.build` made of them
-        folder: the run folder, which exists when :meth:`fit` is called
+        folder: the run folder, which exists when :meth:`fit` is called; None: what is saved stays
+            in memory, as ``saved``
         quiet: show no progress
+        logs: where the records go besides
+        go_on: what takes up a run that has diverged with a smaller rate; default: the command
     """
 
     def __init__(
-        self, config: TrainConfig, parts: Parts, folder: RunFolder, *, quiet: bool = False
+        self,
+        config: TrainConfig,
+        parts: Parts,
+        folder: RunFolder | None,
+        *,
+        quiet: bool = False,
+        logs: Sequence[Log] = (),
+        go_on: str | None = None,
     ) -> None:
-        self.config, self.parts, self.folder, self.quiet = config, parts, folder, quiet
+        self.config, self.parts, self.quiet = config, parts, quiet
+        self._folder, self._logs, self._go_on = folder, logs, go_on
+        self.saved: tuple[dict[str, Tensor], dict[str, Any]] | None = None
         self.view = parts.view
         self.batches = parts.batches(config)
         self.total = config.total_steps(self.batches.steps_per_epoch)
@@ -54,7 +69,7 @@ class Trainer:
         self.ranks = Ranks(config, parts.device, unused=not alone and leaves_unused(parts))
         self.engine = Engine(config, parts, self.ranks)
         self.schedule = Schedule(config, self.total)
-        best = BestModels(folder.path / "best", config.keep)
+        best = BestModels(None if folder is None else folder.path / "best", config.keep)
         self.state = TrainingState(self.engine, self.batches, best)
         self.ledger = Ledger(self.state.means, self.ranks)
         self._clock = SaveClock()
@@ -71,6 +86,22 @@ class Trainer:
         patience = self.config.early_stopping
         early = patience is not None and self.state.monitor.waited >= patience
         return early or self.step >= self.total
+
+    @property
+    def folder(self) -> RunFolder:
+        """The run folder.
+
+        Raises:
+            ValueError: the run has none.
+        """
+        if self._folder is None:
+            raise ValueError("this run has no folder")
+        return self._folder
+
+    @folder.setter
+    def folder(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self.state.best.folder = folder.path / "best"
 
     @property
     def step(self) -> int:
@@ -96,6 +127,13 @@ class Trainer:
         self.state.restore(tensors, facts)
         self.saved_step = self.step
 
+    def take_saved(self) -> None:
+        """Go back to what was saved last, in the folder or in memory."""
+        if self._folder is not None:
+            self.resume()
+        elif self.saved is not None:
+            self.state.restore(*self.saved)
+
     def fit(self, stop: StopRequest) -> None:
         """Train to the end.
 
@@ -108,7 +146,7 @@ class Trainer:
         """
         counters = self.state.counters
         begun = time.monotonic() - counters.seconds
-        self._logs = self._open_logs()
+        self._records = self._open_records()
         self._bar = Progress(self.total, self.step, quiet=self.quiet or not self.ranks.first)
         self.parts.model.train()
         try:
@@ -127,8 +165,7 @@ class Trainer:
             ) from error
         finally:
             self._bar.close()
-            for log in self._logs:
-                log.close()
+            self._records.close()
 
     def _run(self, stop: StopRequest, begun: float) -> None:
         counters = self.state.counters
@@ -160,14 +197,15 @@ class Trainer:
     def save(self) -> None:
         """Save weights and the whole state of training; each file appears whole or not at all.
 
-        Of several processes the first one writes.
+        Of several processes the first one writes. Without a folder the state is kept in memory.
 
         Raises:
             UserError: the state is not finite, and what was saved before stays.
         """
         if not self.ranks.first:
             return
-        self.folder.check_there()
+        if self._folder is not None:
+            self._folder.check_there()
         with self._clock.saving():
             try:
                 self.ledger.guard.look(wait=True)
@@ -177,11 +215,14 @@ class Trainer:
                     raise NotFiniteError(bad.partition(".")[2], self.step)
             except NotFiniteError as error:
                 raise UserError(self._diverged(error)) from error
-            if self.step:
-                self.outcome.save_pretrained(self.folder.path)
-            # the initial state is worth no place
-            checkpoint.save(self.folder.checkpoint, tensors, facts, keep=self.saved_step > 0)
-            self.state.best.tidy()
+            if self._folder is None:
+                self.saved = {name: t.clone() for name, t in tensors.items()}, facts
+            else:
+                if self.step:
+                    self.outcome.save_pretrained(self.folder.path)
+                # the initial state is worth no place
+                checkpoint.save(self.folder.checkpoint, tensors, facts, keep=self.saved_step > 0)
+                self.state.best.tidy()
         self.saved_step = self.step
 
     def check(self, stop: StopRequest) -> None:
@@ -237,6 +278,8 @@ class Trainer:
     def _evaluation_due(self) -> bool:
         if self.step in (0, self.state.counters.evaluated):
             return False
+        if not len(self.view.held_out(self.config.eval_split)):
+            return False
         if self.config.eval_every is None:
             return self.batches.position == 0
         return self.step % self.config.eval_every == 0
@@ -286,15 +329,14 @@ class Trainer:
             **({"train/skipped": self.state.counters.skipped} if self.config.max_skipped else {}),
             **figures,
         }
-        for log in self._logs:
-            log.write(row)
+        self._records.write(row)
         self._bar.show(row)
 
-    def _open_logs(self) -> list[CsvLog | TensorBoardLog]:
+    def _open_records(self) -> Records:
         if not self.ranks.first:
-            return []
-        board = TensorBoardLog(self.folder.path, self.step)
-        return [CsvLog(self.folder.metrics, self.step), board]
+            return Records(self.config, None, self.step)
+        path = None if self._folder is None else self._folder.path
+        return Records(self.config, path, self.step, self._logs)
 
     def _diverged(self, error: NotFiniteError) -> str:
         return divergence(
@@ -302,5 +344,6 @@ class Trainer:
             rate=self.state.counters.rate,
             advice=self.parts.advice,
             saved_step=self.saved_step,
-            go_on=f"pyvae train --resume {self.folder.quoted} --lr {self.config.lr / 10:g}",
+            go_on=self._go_on
+            or f"pyvae train --resume {self.folder.quoted} --lr {self.config.lr / 10:g}",
         )

@@ -55,18 +55,18 @@ class BestModels:
     What is in the folder is tidied up only when a checkpoint that knows of it is on disk.
 
     Args:
-        folder: where they lie
+        folder: where they lie; None: nowhere, and none is offered
         keep: how many
         kept: figure and step of each, best first
     """
 
-    folder: Path
+    folder: Path | None
     keep: int
     kept: list[tuple[float, int]] = field(default_factory=list)
 
     def offer(self, figure: float, step: int, model: Model) -> None:
         """Keep a model if it is among the best; of equal ones the earlier."""
-        if figure != figure:
+        if figure != figure or self.folder is None:
             return
         ranked = sorted({*self.kept, (figure, step)}, key=lambda one: (-one[0], one[1]))
         ranked = ranked[: self.keep]
@@ -76,11 +76,12 @@ class BestModels:
 
     def restore(self, kept: Sequence[tuple[float, int]]) -> None:
         """Take up what a checkpoint knew of, as far as it is there."""
-        self.kept = [(f, s) for f, s in kept if (self.folder / str(s)).is_dir()]
+        folder = self.folder
+        self.kept = [(f, s) for f, s in kept if folder and (folder / str(s)).is_dir()]
 
     def tidy(self) -> None:
         """Remove those that are no longer among the best."""
-        if self.folder.is_dir():
+        if self.folder is not None and self.folder.is_dir():
             steps = {str(step) for _, step in self.kept}
             for path in self.folder.iterdir():
                 if path.name.isdecimal() and path.name not in steps:
@@ -89,4 +90,4 @@ class BestModels:
     @property
     def best(self) -> Path | None:
         """The folder of the best one."""
-        return self.folder / str(self.kept[0][1]) if self.kept else None
+        return self.folder / str(self.kept[0][1]) if self.folder and self.kept else None

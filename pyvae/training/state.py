@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
-from pyvae.data import Batches
 from pyvae.errors import UserError
 from pyvae.training.checkpoint import flatten_optimizer, load_optimizer
+from pyvae.training.join import Source
 from pyvae.training.means import Means
 from pyvae.training.monitor import BestModels, Monitor
 from pyvae.training.optimization.engine import Engine
@@ -52,7 +52,7 @@ class TrainingState:
         best: the best models so far
     """
 
-    def __init__(self, engine: Engine, batches: Batches, best: BestModels) -> None:
+    def __init__(self, engine: Engine, batches: Source, best: BestModels) -> None:
         self.engine, self.batches, self.best = engine, batches, best
         self.means = Means()
         self.counters = Counters()

@@ -179,10 +179,12 @@ def test_lines_every_so_often_without_a_terminal(monkeypatch: pytest.MonkeyPatch
     progress.close()
     lines = stream.getvalue().splitlines()
     assert lines[0] == (
-        "step 120/1000: train elbo -120.5, valid elbo -119.2; 0:05 so far, 3:40 left"
+        "step 120/1000: train elbo -120.5, valid elbo -119.2; 4 steps/s, 0:05 so far, 3:40 left"
     )
     assert len(lines) == 1 + (150 - 5) // 30 + 1
-    assert lines[-1].startswith("step 700/1000: train elbo -101, valid elbo -119.2; 2:30 so far")
+    assert lines[-1].startswith(
+        "step 700/1000: train elbo -101, valid elbo -119.2; 4 steps/s, 2:30 so far"
+    )
 
 
 def test_a_narrow_terminal_keeps_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:

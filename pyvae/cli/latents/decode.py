@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pyvae.analysis.rows import check_latents, given
     from pyvae.cli.tables import Table, check_table_target, read_latents, write_table
     from pyvae.metrics import seeded
-    from pyvae.training.build import said_plainly
+    from pyvae.training.join import said_plainly
 
     target = check_table_target(arguments.out)
     folder, model = open_model(arguments)

@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pyvae import plots
     from pyvae.analysis import between, encode, interpolate, select
     from pyvae.metrics import seeded
-    from pyvae.training.build import said_plainly
+    from pyvae.training.join import said_plainly
 
     selection = select(view, arguments.split, 2 * arguments.number, arguments.seed)
     with said_plainly(), seeded(arguments.seed, next(model.parameters()).device):

@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pyvae import plots
     from pyvae.analysis import manifold, manifold_latents
     from pyvae.analysis.rows import given
-    from pyvae.training.build import said_plainly
+    from pyvae.training.join import said_plainly
 
     if other_data(arguments):
         _, model, view = open_run(arguments)

@@ -45,7 +45,7 @@ def latent_pictures(arguments: argparse.Namespace, model: Model, view: View) -> 
     from pyvae.analysis import encode, project, select, usage
     from pyvae.data.sprites import FACTORS
     from pyvae.metrics.factors import entropies, mutual_information
-    from pyvae.training.build import said_plainly
+    from pyvae.training.join import said_plainly
 
     check_wanted(view, "test", arguments.factors, None)
     folder = Path(arguments.run)

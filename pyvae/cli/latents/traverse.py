@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pyvae.analysis import encode, select, traverse
     from pyvae.analysis.paths import check_real
     from pyvae.metrics import seeded
-    from pyvae.training.build import said_plainly
+    from pyvae.training.join import said_plainly
 
     with said_plainly(), seeded(arguments.seed, next(model.parameters()).device):
         one = select(view, arguments.split, 1, arguments.seed)

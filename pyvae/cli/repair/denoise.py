@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pyvae.batch import Batch
     from pyvae.metrics import seeded
     from pyvae.objectives.denoising import check_level, corrupted
-    from pyvae.training.build import said_plainly
+    from pyvae.training.join import said_plainly
 
     noise = _noise(config, arguments)
     with said_plainly(), seeded(arguments.seed, next(model.parameters()).device):

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pyvae.analysis import inpaint, missing_region, root_mean_square
     from pyvae.batch import Batch
     from pyvae.metrics import seeded
-    from pyvae.training.build import said_plainly
+    from pyvae.training.join import said_plainly
 
     with said_plainly(), seeded(arguments.seed, next(model.parameters()).device):
         _, x, side = chosen_data(model, view, arguments)

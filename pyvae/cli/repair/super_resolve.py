@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pyvae.batch import Batch
     from pyvae.metrics import seeded
     from pyvae.objectives.denoising import check_level, corrupted
-    from pyvae.training.build import said_plainly
+    from pyvae.training.join import said_plainly
 
     factor, trained = arguments.factor, config.objective_args
     if len(model.data_shape) != 3:

@@ -11,8 +11,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from pyvae.batch import Batch
 from pyvae.config import TrainConfig
 from pyvae.models.base import Model
-from pyvae.training.build import Parts
 from pyvae.training.distributed.ranks import Ranks
+from pyvae.training.join import Parts
 from pyvae.training.optimization.noise import Noise
 from pyvae.training.optimization.optimizers import FUSED, build_optimizer
 from pyvae.training.optimization.step import Losses, Part, Stepper, Terms
