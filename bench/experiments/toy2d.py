@@ -22,7 +22,7 @@ from torch import Tensor
 
 from pyvae.benchmarking import markdown
 from pyvae.cli.run_arguments import open_run
-from pyvae.data.toy2d import DENSITIES
+from pyvae.data.sets.toy2d import DENSITIES
 
 FEW = 40  # posteriors that are drawn
 DOTS: dict[str, Any] = {"s": 2, "linewidths": 0, "alpha": 0.6}

@@ -39,7 +39,7 @@ class Clock(Callback):
 def counts() -> tuple[torch.Tensor, str]:
     folder = os.environ.get("PYVAE_DATA_DIR")
     if folder and (Path(folder) / "scrna").is_dir():
-        from pyvae.data.pbmc import pbmc
+        from pyvae.data.sets.pbmc import pbmc
 
         return pbmc(data_dir=folder).train.x, "3417 blood cells, 2000 genes"
     rates = torch.rand(3417, 1) * torch.rand(2000).square()

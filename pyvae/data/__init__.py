@@ -6,17 +6,7 @@ import inspect
 import os
 from typing import Any
 
-# One import per data set: importing it registers it.
-from pyvae.data import (  # noqa: F401
-    binarized_mnist,
-    digits,
-    file,
-    freyface,
-    mnist,
-    pbmc,
-    sprites,
-    toy2d,
-)
+from pyvae.data import file, sets  # noqa: F401  registers them
 from pyvae.data.base import DataSplits, Split
 from pyvae.data.batches import Batches
 from pyvae.data.binarize import View, draw_bits, view

@@ -16,10 +16,10 @@ import torch
 
 from pyvae import data
 from pyvae.data import Batches, DataSplits, Split, draw_bits, view
-from pyvae.data import mnist as mnist_module
 from pyvae.data.binarize import Binarize
 from pyvae.data.files import Source, fetch
 from pyvae.data.formats import read_amat, read_idx, read_npz
+from pyvae.data.sets import mnist as mnist_module
 from pyvae.errors import DataError, UserError
 from pyvae.likelihoods import BYTES, COUNTS, REAL, UNIT
 
@@ -88,7 +88,7 @@ def test_idx_with_and_without_gzip(tmp_path: Path) -> None:
 def test_binarized_mnist_as_text_and_as_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pyvae.data import binarized_mnist as module
+    from pyvae.data.sets import binarized_mnist as module
 
     bits = np.random.default_rng(0).integers(0, 2, (5, 784), dtype=np.uint8)
     text = "\n".join(" ".join(map(str, row)) for row in bits) + "\n"

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import pyvae.data
 from pyvae.cli import main
-from pyvae.data.sprites import CATEGORICAL, FACTORS
+from pyvae.data.sets.sprites import CATEGORICAL, FACTORS
 from pyvae.errors import DataError
 from pyvae.metrics import Disentanglement, disentanglement, few_labels
 from pyvae.metrics.factors import dci, factor_vae_score, mig, sap

@@ -44,7 +44,7 @@ def check_wanted(view: View, split: str, factors: bool, per_class: int | None) -
 def factors_and_codes(model: Model, view: View) -> tuple[Tensor, Tensor, tuple[int, ...]]:
     """Factors and posterior means of rows of all splits, and which factors have no order."""
     from pyvae.analysis import encode, select
-    from pyvae.data.sprites import CATEGORICAL
+    from pyvae.data.sets.sprites import CATEGORICAL
 
     rows = select(view, "all", ROWS)
     factors = rows.extra("factors")

@@ -43,7 +43,7 @@ def latent_pictures(arguments: argparse.Namespace, model: Model, view: View) -> 
     """
     from pyvae import plots
     from pyvae.analysis import encode, project, select, usage
-    from pyvae.data.sprites import FACTORS
+    from pyvae.data.sets.sprites import FACTORS
     from pyvae.metrics.factors import entropies, mutual_information
     from pyvae.training.join import said_plainly
 
