@@ -17,6 +17,7 @@ def few_labels(data: DataSplits, per_class: int, seed: int = 0, share: float = 0
 
     The labelled rows are repeated until they are a share of the training rows, so that minibatches
     hold both kinds: Kingma, Mohamed, Rezende & Welling 2014 draw half of each batch from either.
+    The extra "weight" (N,) says what a row counts in the bounds of p(x): one for each image in all.
 
     Args:
         data: with labels
@@ -57,5 +58,8 @@ def few_labels(data: DataSplits, per_class: int, seed: int = 0, share: float = 0
     train = replace(data.train, y=hidden)
     times = round(share / (1 - share) * (len(y) - len(kept)) / len(kept)) - 1
     if times > 0:
+        weight = torch.ones(len(y))
+        weight[kept] = 1 / (times + 1)
+        train = replace(train, extras={**train.extras, "weight": weight})
         train = train.take(torch.cat([torch.arange(len(y)), kept.repeat(times)]))
     return replace(data, train=train)

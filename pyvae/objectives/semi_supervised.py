@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -10,7 +12,6 @@ from pyvae.models.base import Model
 from pyvae.models.m1m2 import M1M2
 from pyvae.models.m2 import M2
 from pyvae.objectives.base import Batch, Objective, Phase, Result
-from pyvae.objectives.elbo import ELBO
 from pyvae.objectives.sampling import need_rsample, sample_kl
 from pyvae.registry import objectives
 
@@ -32,7 +33,8 @@ class SemiSupervised(Objective):
     in a sum over N data; here it is per datum and counts nats beside those of the bound. All
     classes of all rows go through the model in one batch. p(y) is learned, with a symmetric
     Dirichlet prior on its weights. A label that is none of the classes is a missing one: below 0,
-    or that of the rows without a label in a file, which comes after all others.
+    or that of the rows without a label in a file, which comes after all others. Rows that come more
+    than once so that a batch has labels count what the side input "weight" (B,) says in all bounds.
 
     The terms are ``elbo``, of L or U per row in nats; ``log_likelihood`` and ``kl`` of z, as means
     over q(y|x) or at the label; ``classification``, -log q(y|x) in nats; and ``accuracy``, both
@@ -66,12 +68,11 @@ class SemiSupervised(Objective):
                 f"num_samples at least 1, got {alpha}, {concentration} and {num_samples}"
             )
         self.alpha, self.concentration, self.num_samples = alpha, concentration, num_samples
-        self.elbo = ELBO(num_samples=num_samples)  # of M1
 
     def forward(self, model: Model, batch: Tensor | Batch, *, phase: str | None = None) -> Result:
         batch = Batch.of(batch)
         if isinstance(model, M1M2):
-            return self._of_codes(model, batch) if phase == "m2" else self.elbo(model.m1, batch)
+            return self._of_codes(model, batch) if phase == "m2" else self._of_m1(model.m1, batch)
         if not isinstance(model, M2):
             raise TypeError(
                 f"semi_supervised needs a model with a class, m2 or m1m2, got a "
@@ -84,16 +85,28 @@ class SemiSupervised(Objective):
             return super().phases(model)
         return [Phase("m1", list(model.m1.parameters())), Phase("m2", list(model.m2.parameters()))]
 
+    def _of_m1(self, model: Model, batch: Batch) -> Result:
+        """The bound of M1."""
+        q, p = model.infer(batch)
+        z, kl_each = sample_kl("semi_supervised", q, p, self.num_samples, "auto")
+        each = model.decode(z, **batch.extras).log_prob(batch.target)
+        mean = _mean_over(batch)
+        log_likelihood, kl = mean(each), mean(kl_each)
+        elbo = log_likelihood - kl
+        terms = {"elbo": elbo, "log_likelihood": log_likelihood, "kl": kl}
+        return Result(-elbo, {name: term.detach() for name, term in terms.items()})
+
     def _of_codes(self, model: M1M2, batch: Batch) -> Result:
         """M2 on codes of M1; its terms beside those of M1."""
         with torch.no_grad():
             codes = model.m1.encode(batch.x).sample()
-        result = self._of_classes(model.m2, Batch(codes, batch.y))
+        result = self._of_classes(model.m2, Batch(codes, batch.y, batch.side(["weight"])))
         kept = {"classification": "classification", "accuracy": "accuracy", "elbo": "elbo_of_codes"}
         return Result(result.loss, {new: result.terms[name] for name, new in kept.items()})
 
     def _of_classes(self, model: M2, batch: Batch) -> Result:
         """The loss of a model of a class, and its terms."""
+        mean = _mean_over(batch)
         log_likelihood, kl, log_p = self._of_each_class(model, batch)
         bound = log_likelihood - kl + log_p[:, None]  # (K, B)
         every = torch.arange(model.classes, device=bound.device)[:, None]
@@ -103,7 +116,7 @@ class SemiSupervised(Objective):
         own = (every == y) & known  # one-hot, (K, B)
         weight = torch.where(known, own.to(log_q.dtype), log_q.exp())
         entropy = torch.where(known, 0, -(log_q.exp() * log_q).sum(0))
-        elbo = ((weight * bound).sum(0) + entropy).mean()
+        elbo = mean((weight * bound).sum(0) + entropy)
         labelled = known.sum().clamp(min=1)
         classification = -torch.where(own, log_q, 0).sum() / labelled
         right = known & (log_q.argmax(0) == y)
@@ -112,8 +125,8 @@ class SemiSupervised(Objective):
             loss = loss - (self.concentration - 1) * log_p.sum() / self.rows()
         terms = {
             "elbo": elbo,
-            "log_likelihood": (weight * log_likelihood).sum(0).mean(),
-            "kl": (weight * kl).sum(0).mean(),
+            "log_likelihood": mean((weight * log_likelihood).sum(0)),
+            "kl": mean((weight * kl).sum(0)),
             "classification": classification,
             "accuracy": right.sum() / labelled,
         }
@@ -133,3 +146,12 @@ class SemiSupervised(Objective):
             log_likelihood = log_likelihood.mean(0)
             kl = kl.mean(0) if kl.ndim == 3 else kl
         return log_likelihood, kl, torch.log_softmax(model.prior_logits, 0)
+
+
+def _mean_over(batch: Batch) -> Callable[[Tensor], Tensor]:
+    """The mean of values (*, B) over the rows of a batch, each by its weight."""
+    weight = batch.extras.get("weight")
+    if weight is None:
+        return torch.mean
+    share = weight / weight.sum()
+    return lambda values: (values * share).sum(-1).mean()

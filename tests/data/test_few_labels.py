@@ -26,6 +26,9 @@ def test_labelled_rows_are_repeated_to_their_share() -> None:
     repeated = few.train.x[n:].flatten(1)
     assert len(repeated.unique(dim=0)) == 30
     assert (few.train.y[n:] >= 0).all()
+    weight = few.train.extras["weight"]
+    assert weight.sum().item() == pytest.approx(n)
+    assert (weight[few.train.y < 0] == 1).all()
 
 
 def test_another_seed_keeps_other_rows() -> None:

@@ -105,6 +105,24 @@ def test_labels_alone_move_the_classifier_by_cross_entropy():
     torch.testing.assert_close(difference, 3 * expected)
 
 
+@pytest.mark.parametrize("phase", ["m1", "m2"])
+def test_rows_that_are_repeated_count_once(phase):
+    """Twice the same rows, each of half the weight, give the bounds of the rows once."""
+    model, batch = m1m2(), data(400, [0, 1, 2, -1] * 100)
+    twice = batch.take(torch.cat([torch.arange(400), torch.arange(0, 400, 4)]))
+    weight = torch.ones(500)
+    weight[torch.cat([torch.arange(0, 400, 4), torch.arange(400, 500)])] = 0.5
+    weighted = Batch(twice.x, twice.y, {"weight": weight})
+    name = "elbo" if phase == "m1" else "elbo_of_codes"
+    with torch.no_grad():
+        options = {"num_samples": 200}
+        once = SemiSupervised(**options)(model, batch, phase=phase).terms[name]
+        found = SemiSupervised(**options)(model, weighted, phase=phase).terms[name]
+    torch.testing.assert_close(found, once, atol=0.1, rtol=0.02)
+    plain = SemiSupervised()(model, Batch(twice.x[300:], twice.y[300:]), phase=phase)
+    assert plain.loss.isfinite()
+
+
 def test_no_label_at_all():
     model, batch = m2(), data()
     without = loss(model, Batch(batch.x))
