@@ -145,7 +145,7 @@ def test_presets_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["train", "--preset", "iwea", "--out", str(out)]) == 2
     assert "unknown preset 'iwea'; did you mean 'iwae'" in capsys.readouterr().err
     assert main(["train", "--resume", str(out), "--preset", "iwae"]) == 2
-    assert "--preset do not fit" in capsys.readouterr().err
+    assert "--preset and --config do not fit" in capsys.readouterr().err
     assert main(["train", "--preset", "helmholtz", "--latent-dim", "3", "--out", str(out)]) == 2
     assert "'helmholtz' does not take --latent-dim" in capsys.readouterr().err
     assert not out.exists()
