@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from pyvae.cli.targets import checked, said_unwritable
 from pyvae.errors import UserError, optional
 from pyvae.storage import write_whole
 
@@ -96,12 +97,7 @@ def check_table_target(path: str) -> Path:
     Raises:
         UserError: another ending, no such folder, or a library that is not installed.
     """
-    target = Path(path)
-    if target.suffix not in WRITERS:
-        *most, last = WRITERS
-        raise UserError(f"--out must end in {', '.join(most)} or {last}, got {path}")
-    if not target.absolute().parent.is_dir():
-        raise UserError(f"cannot write {path}: {target.parent} is not a folder")
+    target = checked(path, tuple(WRITERS))
     for module, extra in _LIBRARIES.get(target.suffix, ()):
         optional(module, extra)
     return target
@@ -113,10 +109,8 @@ def write_table(path: Path, table: Table) -> None:
     Raises:
         UserError: it cannot be written.
     """
-    try:
+    with said_unwritable(path):
         write_whole(path, WRITERS[path.suffix](table))
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
     print(path)
 
 
