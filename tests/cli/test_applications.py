@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -45,17 +46,6 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = ["--dataset", "toy2d", "--likelihood", "gaussian", "--latent-dim", "2"]
     assert main(["train", "--out", str(out), *SMALL, *data]) == 0
     return out
-
-
-def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """The message of a command that must fail."""
-    capsys.readouterr()
-    assert main(list(arguments)) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith("pyvae: error: ")
-    assert said.err.count("\n") == 1
-    return said.err
 
 
 # Ways through the latents
@@ -259,37 +249,35 @@ def test_restoring_is_the_mean_of_the_mean() -> None:
     assert torch.allclose(bicubic(flat, 2), flat)
 
 
-def test_data_that_are_no_images(
-    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_data_that_are_no_images(table: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
     here, npz = str(table), str(tmp_path / "a.npz")
     assert main(["traverse", here, "--out", npz]) == 0
     assert np.load(npz)["x"].shape == (2, 9, 2)
     assert main(["inpaint", here, "--missing", "random:0.5", "--out", npz, "--steps", "4"]) == 0
     assert main(["interpolate", here, "--out", npz]) == 0
-    assert "are no images; give --out FILE.npz" in refused(capsys, "traverse", here)
-    assert "is a part of an image" in refused(capsys, "inpaint", here, "--out", npz)
-    assert "are no images" in refused(capsys, "super-resolve", here, "--out", npz)
+    assert "are no images; give --out FILE.npz" in refused("traverse", here)
+    assert "is a part of an image" in refused("inpaint", here, "--out", npz)
+    assert "are no images" in refused("super-resolve", here, "--out", npz)
 
 
-def test_what_is_refused(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_refused(run: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
     here, files = str(run), sorted(run.iterdir())
-    assert "was not trained on noise" in refused(capsys, "denoise", here)
-    assert "say how many times fewer" in refused(capsys, "super-resolve", here)
+    assert "was not trained on noise" in refused("denoise", here)
+    assert "say how many times fewer" in refused("super-resolve", here)
     one = ["super-resolve", here, "--factor", "1"]
-    assert "a whole number of 2 or more, got 1" in refused(capsys, *one)
+    assert "a whole number of 2 or more, got 1" in refused(*one)
     loud = ["denoise", here, "--corruption", "masking", "--level", "2"]
-    assert "the level of masking must be from 0 to 1" in refused(capsys, *loud)
-    assert "from 0 to 1" in refused(capsys, "traverse", here, "--latents", "5")
-    assert "must end in .png, .npy or .npz" in refused(capsys, "manifold", here, "--out", "a.jpg")
-    assert "steps be 2 or more" in refused(capsys, "interpolate", here, "--steps", "1")
+    assert "the level of masking must be from 0 to 1" in refused(*loud)
+    assert "from 0 to 1" in refused("traverse", here, "--latents", "5")
+    assert "must end in .png, .npy or .npz" in refused("manifold", here, "--out", "a.jpg")
+    assert "steps be 2 or more" in refused("interpolate", here, "--steps", "1")
     bad = ["--objective", "denoising", "--objective-args", "corruption=downsample"]
-    said = refused(capsys, "train", "--out", str(tmp_path / "r"), *SMALL, *bad)
+    said = refused("train", "--out", str(tmp_path / "r"), *SMALL, *bad)
     assert "the level of downsample must be a whole number of 2 or more, got 0.25" in said
     flat = [*bad, "level=2", "--dataset", "toy2d", "--likelihood", "gaussian"]
-    said = refused(capsys, "train", "--out", str(tmp_path / "r"), *SMALL, *flat)
+    said = refused("train", "--out", str(tmp_path / "r"), *SMALL, *flat)
     assert "downsample is for signals, images and volumes" in said
     assert sorted(run.iterdir()) == files
     other = tmp_path / "wide"
     assert main(["train", "--out", str(other), *SMALL, "--latent-dim", "3"]) == 0
-    assert "must have 2 latents, got 3" in refused(capsys, "manifold", str(other))
+    assert "must have 2 latents, got 3" in refused("manifold", str(other))
