@@ -15,7 +15,7 @@ import numpy as np
 
 from pyvae.cli.targets import checked, said_unwritable
 from pyvae.errors import UserError, optional
-from pyvae.storage import write_whole
+from pyvae.storage import load_array, write_whole
 
 __all__ = ["Table", "check_table_target", "read_latents", "write_table"]
 
@@ -146,7 +146,7 @@ def read_latents(path: str, latent_dim: int) -> Array:
 
 
 def _read_npy(path: Path) -> Array:
-    found: Array = np.load(path, allow_pickle=False)
+    found: Array = load_array(path)
     return found
 
 
@@ -183,5 +183,7 @@ def _latent_columns(path: Path, header: list[str]) -> list[int]:
     numbers = {n: i for i, n in enumerate(header) if n[:1] == "z" and n[1:].isdecimal()}
     chosen = [numbers[name] for name in sorted(numbers, key=lambda name: int(name[1:]))]
     if not chosen:
-        raise UserError(f"--z {path} has no columns z0, z1, ...; it has {', '.join(header)}")
+        raise UserError(
+            f"--z {path} has no columns z0, z1, ...; it has {', '.join(header) or 'none'}"
+        )
     return chosen

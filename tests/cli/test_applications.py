@@ -281,3 +281,77 @@ def test_what_is_refused(run: Path, tmp_path: Path, refused: Callable[..., str])
     other = tmp_path / "wide"
     assert main(["train", "--out", str(other), *SMALL, "--latent-dim", "3"]) == 0
     assert "must have 2 latents, got 3" in refused("manifold", str(other))
+
+
+@pytest.mark.parametrize("width", ["0", "-1", "nan", "inf"])
+def test_a_width_that_is_none_is_refused(
+    width: str, run: Path, tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    out = tmp_path / "x.png"
+    said = refused("traverse", str(run), "--width", width, "--out", str(out))
+    assert "the width must be a positive number" in said
+    assert not out.exists()
+
+
+def test_a_factor_beyond_the_sides_is_refused(run: Path, refused: Callable[..., str]) -> None:
+    assert "at most 8, the shortest side" in refused("super-resolve", str(run), "--factor", "9")
+    options = ["--objective", "denoising", "--objective-args", "corruption=downsample", "level=9"]
+    assert "at most 8" in refused("train", "--out", str(run.parent / "coarse"), *SMALL, *options)
+    assert not (run.parent / "coarse").exists()
+
+
+def test_what_is_no_array_is_refused(
+    run: Path, tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    """Without numpy's advice to unpickle it."""
+    junk = tmp_path / "junk.npy"
+    np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
+    for content in (b"", b"abc", (tmp_path / "objects.npy").read_bytes()):
+        junk.write_bytes(content)
+        for said in (
+            refused("inpaint", str(run), "--missing", str(junk)),
+            refused("decode", str(run), "--z", str(junk), "--out", str(tmp_path / "x.npy")),
+        ):
+            assert said.endswith("it is damaged, or not a .npy file of numbers\n")
+
+
+def test_a_target_that_is_a_folder_is_refused(
+    run: Path, tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    for name in ("x.png", "x.npy", "x.csv"):
+        (tmp_path / name).mkdir()
+    for target, *command in [
+        ("x.png", "sample", str(run)),
+        ("x.npy", "traverse", str(run)),
+        ("x.csv", "encode", str(run)),
+        ("x.png", "compare", str(run)),
+        ("x.png", "data", "digits"),
+    ]:
+        said = refused(*command, "--out", str(tmp_path / target))
+        assert said.endswith("it is a folder\n")
+
+
+def test_numbers_that_are_none_are_named(run: Path, refused: Callable[..., str]) -> None:
+    for option in ("--steps", "--seed", "-n"):
+        said = refused("interpolate", str(run), option, "many")
+        assert "must be a whole number, got 'many'" in said
+
+
+def test_factors_are_asked_for_by_the_option_that_wants_them(
+    run: Path, refused: Callable[..., str]
+) -> None:
+    assert ": --factors needs" in refused("plot", str(run), "--factors")
+    assert ": --disentanglement needs" in refused("evaluate", str(run), "--disentanglement")
+
+
+def test_settings_that_lack_another_are_refused(
+    tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    said = refused("train", "--out", str(out), "--lr-schedule", "step", *SMALL)
+    assert "needs --lr-milestones" in said
+    for name in ("NODE_RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    said = refused("train", "--out", str(out), "--num-nodes", "2", *SMALL)
+    assert "has no NODE_RANK, MASTER_ADDR, MASTER_PORT" in said
+    assert not out.exists()
