@@ -8,7 +8,7 @@ whole training steps. Prints one report and writes ``bench/results/gpu.json``. E
 if one before it failed; the exit status is 1 if any did. ``--device cpu --scale 1000`` tries the
 measuring parts anywhere.
 
-It takes the better part of an hour; ``bench/lease`` is for a machine that is there for minutes.
+It takes the better part of an hour; where one has the machine for minutes, take ``bench/lease``.
 The build takes what the ``test`` extra brings and no network.
 """
 

@@ -272,6 +272,8 @@ did you mean 'dynamic'?
         return self.schedule == "plateau" or self.early_stopping is not None or self.keep > 0
 
     def _check_schedule(self) -> None:
+        if self.lr_schedule == "step" and not self.lr_milestones:
+            raise UserError("--lr-schedule step needs --lr-milestones, the epochs of its steps")
         if self.lr_milestones and self.schedule != "step":
             raise UserError(f"--lr-milestones go with --lr-schedule step, not {self.schedule}")
         if self.lr_end > self.lr:

@@ -21,6 +21,7 @@ from torch import Tensor
 __all__ = [
     "DamagedError",
     "digest",
+    "load_array",
     "load_tensors",
     "remove_unfinished",
     "save_tensors",
@@ -69,6 +70,22 @@ def write_whole(path: Path, content: bytes, *, before: Path | None = None) -> No
             os.unlink(temporary)
         raise
     _sync_folder(path.parent)
+
+
+def load_array(path: Path) -> Any:
+    """The array of numbers in a ``.npy`` file.
+
+    Raises:
+        DamagedError: it is damaged, of another format, or holds Python objects.
+        OSError: it cannot be read.
+    """
+    import numpy as np
+
+    with open(path, "rb") as file:
+        try:
+            return np.lib.format.read_array(file, allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise DamagedError("it is damaged, or not a .npy file of numbers") from error
 
 
 def remove_unfinished(folder: Path) -> None:

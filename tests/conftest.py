@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,23 @@ def pytest_configure(config: pytest.Config) -> None:
     """A shell that starts tests in the background ignores Ctrl-C for them; some send it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs a command that must fail as the user's fault, and gives its one sentence."""
+    from pyvae.cli import main
+
+    def run(*arguments: str) -> str:
+        capsys.readouterr()
+        assert main(list(arguments)) == 2
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert re.match(r"pyvae( [\w-]+)?: error: ", said.err)
+        assert said.err.count("\n") == 1
+        return said.err
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -1,1 +1,4 @@
-"""A session on a GPU that is there for minutes: ``wheel.sh`` prepares it, ``run.sh`` runs it."""
+"""A session on a machine with a GPU that one has for minutes.
+
+``wheel.sh`` prepares it, ``run.sh`` runs it.
+"""

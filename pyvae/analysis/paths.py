@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -165,8 +166,8 @@ def traverse(
         x (len(latents), steps, *data_shape), on the CPU.
 
     Raises:
-        ValueError: latents that are not real, numbers of latents that the model does not have, or
-            fewer than one step.
+        ValueError: latents that are not real, numbers of latents that the model does not have,
+            fewer than one step, or a width that is not positive.
 
     >>> from pyvae import VAE
     >>> traverse(VAE((1, 8, 8), latent_dim=3), latents=[0, 2], steps=5).shape
@@ -180,6 +181,8 @@ def traverse(
             f"traverse: latents must be from 0 to {model.latent_dim - 1} and steps positive, got "
             f"{', '.join(map(str, outside or chosen))} and {steps}"
         )
+    if not 0 < width < math.inf:
+        raise ValueError(f"traverse: the width must be a positive number, got {width}")
     mean, std = (moment.cpu().double() for moment in prior_moments(model, side))
     centre = mean if z is None else z.detach().cpu().double()
     if centre.shape != mean.shape:

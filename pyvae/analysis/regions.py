@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pyvae.errors import UserError, optional
+from pyvae.storage import load_array
 
 __all__ = ["NAMED", "missing_region"]
 
@@ -103,7 +104,7 @@ def _file(words: str, shape: tuple[int, ...]) -> Tensor:
     path = Path(words)
     try:
         if path.suffix == ".npy":
-            values = np.load(path, allow_pickle=False)
+            values = load_array(path)
         else:
             values = optional("matplotlib.image").imread(path)
             values = values[..., :3].max(-1) if values.ndim == 3 else values

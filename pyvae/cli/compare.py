@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyvae.cli.pictures import check_figure
 from pyvae.cli.say import note
+from pyvae.cli.targets import checked, said_unwritable
 from pyvae.errors import RunError, UserError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """What differs between runs, and their final figures, side by side."""
-    target = None if arguments.out is None else check_figure(arguments.out)
+    target = None if arguments.out is None else checked(arguments.out, (".png",))
     from pyvae.training import RunFolder
 
     folders = {name: RunFolder(name) for name in _distinct(arguments.runs)}
@@ -128,8 +128,7 @@ def _draw(target: Path, folders: dict[str, RunFolder]) -> None:
         else:
             note(f"not drawn: {folder.path} has no {folder.metrics.name}")
     try:
-        plots.curves(target, metrics)
+        with said_unwritable(target):
+            plots.curves(target, metrics)
     except (ValueError, LookupError, TypeError) as error:
         raise RunError(f"the metrics of a run are damaged: {error}") from error
-    except OSError as error:
-        raise UserError(f"cannot write {target}: {error.strerror or error}") from error

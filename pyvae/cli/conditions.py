@@ -30,8 +30,8 @@ def given_conditions(folder: RunFolder, model: Model, pairs: list[str]) -> dict[
     A condition that is not named is missing.
 
     Raises:
-        UserError: the run has no conditions, none of this name or value, or lists that differ in
-            their length.
+        UserError: the run has no conditions, none of this name or value, a name that is given
+            twice, or lists that differ in their length.
     """
     conditions = folder.conditions()
     values: dict[str, list[str]] = {}
@@ -39,6 +39,11 @@ def given_conditions(folder: RunFolder, model: Model, pairs: list[str]) -> dict[
         name, equals, text = pair.partition("=")
         if not name or not equals:
             raise UserError(f"--condition takes name=value pairs, got {pair!r}")
+        if name in values:
+            raise UserError(
+                f"--condition: {name} is given twice; several values go behind one {name}=, "
+                f"separated by commas"
+            )
         values[name] = text.split(",")
     rows = max(map(len, values.values()))
     for name, listed in values.items():

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyvae.cli.settings import absolute_paths
+from pyvae.cli.targets import checked, said_unwritable
 from pyvae.config import parse_pairs
-from pyvae.errors import UserError
 
 if TYPE_CHECKING:
     from pyvae.data import DataSplits
@@ -46,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pyvae.training.fit import fitting_likelihoods
     from pyvae.training.join import said_plainly
 
-    target = None if arguments.out is None else _target(arguments.out)
+    target = None if arguments.out is None else checked(arguments.out, (".png",))
     options = parse_pairs(arguments.dataset_args or [], "--dataset-args")
     given = absolute_paths({"dataset": arguments.dataset, "dataset_args": options})
     with said_plainly():
@@ -66,22 +65,11 @@ def run(arguments: argparse.Namespace) -> int:
     if target is not None:
         from pyvae.data.picture import draw
 
-        try:
+        with said_unwritable(target):
             draw(target, data)
-        except OSError as error:
-            raise UserError(f"cannot write {target}: {error.strerror or error}") from error
         if not arguments.json:
             print(target)
     return 0
-
-
-def _target(out: str) -> Path:
-    path = Path(out)
-    if path.suffix != ".png":
-        raise UserError(f"--out must end in .png, got {out}")
-    if not path.absolute().parent.is_dir():
-        raise UserError(f"cannot write {out}: {path.parent} is not a folder")
-    return path
 
 
 def _kind(data: DataSplits) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
-from pyvae.cli.rows import add_row_arguments, chosen, table_of
+from pyvae.cli.rows import add_row_arguments, add_table_out, chosen, table_of
 from pyvae.cli.run_arguments import open_run, positive
 
 __all__ = ["add_arguments", "run"]
@@ -18,9 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--samples", type=positive, default=1000, metavar="N", help="importance samples of each row"
     )
     parser.add_argument("--draws", action="store_true", help="draws of p(x|z), not its means")
-    parser.add_argument(
-        "--out", required=True, metavar="FILE", help=".npy, .csv, .parquet or .h5ad (obsm)"
-    )
+    add_table_out(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

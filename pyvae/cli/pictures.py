@@ -6,46 +6,25 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyvae.errors import UserError
+from pyvae.cli.targets import check_images, checked, said_unwritable
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
-__all__ = ["add_out", "check_figure", "check_target", "check_targets", "write", "write_all"]
+__all__ = ["add_out", "check_target", "check_targets", "write", "write_all"]
 
 
-def check_target(path: str, data_shape: tuple[int, ...]) -> Path:
+def check_target(path: str | Path, data_shape: tuple[int, ...]) -> Path:
     """A path that ends in ``.png`` (images only) or ``.npy``, in a folder that exists.
 
     Raises:
         UserError: another ending, no such folder, or data that are no images.
     """
-    from pyvae.plots import is_image
-
-    target = Path(path)
-    if target.suffix not in (".png", ".npy"):
-        raise UserError(f"--out must end in .png or .npy, got {path}")
-    if not target.absolute().parent.is_dir():
-        raise UserError(f"cannot write {path}: {target.parent} is not a folder")
-    if target.suffix == ".png" and not is_image(data_shape):
-        raise UserError(f"data of shape {data_shape} are no images; give --out FILE.npy")
-    return target
-
-
-def check_figure(path: str, flag: str = "--out") -> Path:
-    """A path that ends in ``.png``, in a folder that exists.
-
-    Raises:
-        UserError: another ending, or no such folder.
-    """
-    target = Path(path)
-    if target.suffix != ".png":
-        raise UserError(f"{flag} must end in .png, got {path}")
-    if not target.absolute().parent.is_dir():
-        raise UserError(f"cannot write {path}: {target.parent} is not a folder")
+    target = checked(path, (".png", ".npy"))
+    check_images(target, data_shape, ".npy")
     return target
 
 
@@ -55,22 +34,7 @@ def write(path: Path, values: Tensor, sheet: Tensor | None) -> int:
     Raises:
         UserError: it cannot be written.
     """
-    try:
-        if sheet is None:
-            import numpy as np
-
-            from pyvae.storage import write_whole
-
-            content = io.BytesIO()
-            np.save(content, values.cpu().numpy())
-            write_whole(path, content.getvalue())
-        else:
-            from pyvae.plots import save_image
-
-            save_image(path, sheet)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
-    print(path)
+    write_all([path], {"values": values}, sheet)
     return 0
 
 
@@ -93,16 +57,10 @@ def check_targets(
     Raises:
         UserError: another ending, no such folder, or data that are no images.
     """
-    from pyvae.plots import is_image
-
-    targets = [Path(path) for path in given or [str(default)]]
+    paths: Sequence[str | Path] = given if given else [default]
+    targets = [checked(path, (".png", ".npy", ".npz")) for path in paths]
     for target in targets:
-        if target.suffix not in (".png", ".npy", ".npz"):
-            raise UserError(f"--out must end in .png, .npy or .npz, got {target}")
-        if not target.absolute().parent.is_dir():
-            raise UserError(f"cannot write {target}: {target.parent} is not a folder")
-        if target.suffix == ".png" and not is_image(data_shape):
-            raise UserError(f"data of shape {data_shape} are no images; give --out FILE.npz")
+        check_images(target, data_shape, ".npz")
     return targets
 
 
@@ -114,18 +72,19 @@ def write_all(targets: list[Path], arrays: Mapping[str, Tensor], sheet: Tensor |
     """
     import numpy as np
 
-    for target in targets:
-        if target.suffix == ".npz":
-            content = io.BytesIO()
-            named: dict[str, Any] = {name: value.cpu().numpy() for name, value in arrays.items()}
-            np.savez(content, **named)
-            from pyvae.storage import write_whole
+    from pyvae.plots import save_image
+    from pyvae.storage import write_whole
 
-            try:
+    named: dict[str, Any] = {name: value.cpu().numpy() for name, value in arrays.items()}
+    for target in targets:
+        content = io.BytesIO()
+        with said_unwritable(target):
+            if target.suffix == ".png" and sheet is not None:
+                save_image(target, sheet)
+            else:
+                if target.suffix == ".npz":
+                    np.savez(content, **named)
+                else:
+                    np.save(content, next(iter(named.values())))
                 write_whole(target, content.getvalue())
-            except OSError as error:
-                raise UserError(f"cannot write {target}: {error.strerror or error}") from error
-            print(target)
-        else:
-            first = next(iter(arrays.values()))
-            write(target, first, sheet if target.suffix == ".png" else None)
+        print(target)

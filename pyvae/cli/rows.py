@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pyvae.cli.tables import Table
     from pyvae.data import View
 
-__all__ = ["add_row_arguments", "chosen", "table_of"]
+__all__ = ["add_row_arguments", "add_table_out", "chosen", "table_of"]
 
 
 def add_row_arguments(parser: argparse.ArgumentParser, split: str = "all") -> None:
@@ -30,6 +30,13 @@ def add_row_arguments(parser: argparse.ArgumentParser, split: str = "all") -> No
         "--subset", type=nonnegative, default=0, metavar="N", help="random rows; 0: all"
     )
     parser.add_argument("--seed", type=nonnegative, default=0, metavar="N")
+
+
+def add_table_out(parser: argparse.ArgumentParser) -> None:
+    """Where the numbers of the rows are to be."""
+    parser.add_argument(
+        "--out", required=True, metavar="FILE", help=".npy, .csv, .parquet or .h5ad (obsm)"
+    )
 
 
 def chosen(view: View, arguments: argparse.Namespace) -> Selection:

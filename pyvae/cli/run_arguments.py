@@ -99,7 +99,7 @@ def other_data(arguments: argparse.Namespace) -> bool:
 
 def positive(text: str) -> int:
     """A whole number above zero, for argparse."""
-    value = int(text)
+    value = _whole(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
     return value
@@ -107,7 +107,14 @@ def positive(text: str) -> int:
 
 def nonnegative(text: str) -> int:
     """A whole number that is not below zero, and fits 64 bits, for argparse."""
-    value = int(text)
+    value = _whole(text)
     if not 0 <= value < 2**63:
         raise argparse.ArgumentTypeError(f"must be at least 0 and below 2^63, got {text}")
     return value
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be a whole number, got {text!r}") from error

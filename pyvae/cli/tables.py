@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from pyvae.cli.targets import checked, said_unwritable
 from pyvae.errors import UserError, optional
-from pyvae.storage import write_whole
+from pyvae.storage import load_array, write_whole
 
 __all__ = ["Table", "check_table_target", "read_latents", "write_table"]
 
@@ -96,12 +97,7 @@ def check_table_target(path: str) -> Path:
     Raises:
         UserError: another ending, no such folder, or a library that is not installed.
     """
-    target = Path(path)
-    if target.suffix not in WRITERS:
-        *most, last = WRITERS
-        raise UserError(f"--out must end in {', '.join(most)} or {last}, got {path}")
-    if not target.absolute().parent.is_dir():
-        raise UserError(f"cannot write {path}: {target.parent} is not a folder")
+    target = checked(path, tuple(WRITERS))
     for module, extra in _LIBRARIES.get(target.suffix, ()):
         optional(module, extra)
     return target
@@ -113,10 +109,8 @@ def write_table(path: Path, table: Table) -> None:
     Raises:
         UserError: it cannot be written.
     """
-    try:
+    with said_unwritable(path):
         write_whole(path, WRITERS[path.suffix](table))
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
     print(path)
 
 
@@ -152,7 +146,7 @@ def read_latents(path: str, latent_dim: int) -> Array:
 
 
 def _read_npy(path: Path) -> Array:
-    found: Array = np.load(path, allow_pickle=False)
+    found: Array = load_array(path)
     return found
 
 
@@ -189,5 +183,7 @@ def _latent_columns(path: Path, header: list[str]) -> list[int]:
     numbers = {n: i for i, n in enumerate(header) if n[:1] == "z" and n[1:].isdecimal()}
     chosen = [numbers[name] for name in sorted(numbers, key=lambda name: int(name[1:]))]
     if not chosen:
-        raise UserError(f"--z {path} has no columns z0, z1, ...; it has {', '.join(header)}")
+        raise UserError(
+            f"--z {path} has no columns z0, z1, ...; it has {', '.join(header) or 'none'}"
+        )
     return chosen

@@ -8,6 +8,7 @@ import torch
 
 from pyvae.data.base import DataSplits
 from pyvae.errors import DataError
+from pyvae.hints import conform
 
 __all__ = ["few_labels"]
 
@@ -36,6 +37,15 @@ def few_labels(data: DataSplits, per_class: int, seed: int = 0, share: float = 0
     y = data.train.y
     if y is None:
         raise DataError(f"{data.name} has no labels of which labels_per_class could keep a few")
+    for name, value, kind in (
+        ("labels_per_class", per_class, int),
+        ("labels_seed", seed, int),
+        ("labelled_share", share, float),
+    ):
+        try:
+            conform(value, kind)
+        except TypeError as error:
+            raise DataError(f"{name} {error}") from error
     if per_class < 1 or not 0 <= share < 1:
         raise DataError(
             f"labels_per_class must be at least 1 and labelled_share from 0 to below 1, got "

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from pyvae.data.base import DataSplits, Split
 from pyvae.data.columns import Column
-from pyvae.errors import optional
 from pyvae.plots import image_grid, is_image, save_image
-from pyvae.storage import write_whole
+from pyvae.plots.files import new_figure, save_figure
 
 __all__ = ["draw"]
 
@@ -60,9 +57,7 @@ def _column(split: Split, place: int, column: Column) -> tuple[str, Tensor, tupl
 def _histograms(path: Path, panels: list[tuple[str, Tensor, tuple[str, ...]]]) -> None:
     across = min(4, len(panels))
     down = -(-len(panels) // across)
-    figure: Any = optional("matplotlib.figure").Figure(
-        figsize=(3 * across + 1, 2.4 * down + 0.4), layout="constrained"
-    )
+    figure = new_figure(3 * across + 1, 2.4 * down + 0.4)
     for place, (name, values, categories) in enumerate(panels):
         axes = figure.add_subplot(down, across, place + 1)
         if categories:
@@ -74,6 +69,4 @@ def _histograms(path: Path, panels: list[tuple[str, Tensor, tuple[str, ...]]]) -
             axes.hist(values.flatten().float().numpy(), bins=_BINS)
         axes.set_title(name[:30], fontsize=9)
         axes.tick_params(labelsize=7)
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=110)
-    write_whole(path, content.getvalue())
+    save_figure(path, figure)

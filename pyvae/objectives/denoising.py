@@ -74,6 +74,11 @@ def _downsampled(x: Tensor, factor: int) -> Tensor:
             f"shape {tuple(x.shape)}"
         )
     size = x.shape[2:]
+    if factor > min(size):
+        raise ValueError(
+            f"denoising: the level of downsample must be at most {min(size)}, the shortest side of "
+            f"data of shape {tuple(x.shape[1:])}, got {factor}"
+        )
     small = pools[x.ndim](x, [math.ceil(n / factor) for n in size])
     return F.interpolate(small, size=size, mode="nearest")
 

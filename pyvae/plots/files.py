@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pyvae.errors import optional
+from pyvae.storage import write_whole
 
 __all__ = ["Path_", "new_figure", "save_figure", "write_file"]
 
 Path_ = str | os.PathLike[str]
 
 
-def write_file(path: Path_, write: Callable[[Path], Any]) -> None:
-    """Let ``write`` make a file beside ``path``, and give it that name once it is whole."""
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.tmp")
-    try:
-        write(temporary)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+def write_file(path: Path_, write: Callable[[BinaryIO], Any]) -> None:
+    """Write what ``write`` puts into a file in memory."""
+    content = io.BytesIO()
+    write(content)
+    write_whole(Path(path), content.getvalue())
 
 
 def new_figure(width: float = 7, height: float = 4.5) -> Any:
@@ -32,4 +30,4 @@ def new_figure(width: float = 7, height: float = 4.5) -> Any:
 
 def save_figure(path: Path_, figure: Any) -> None:
     """Write a figure as PNG."""
-    write_file(path, lambda name: figure.savefig(name, format="png", dpi=120))
+    write_file(path, lambda file: figure.savefig(file, format="png", dpi=120))

@@ -51,7 +51,7 @@ def save_image(path: Path_, image: Tensor, *, width: int = 800) -> None:
     zoom = max(1, width // levels.shape[1])
     levels = levels.repeat_interleave(zoom, 0).repeat_interleave(zoom, 1).expand(-1, -1, 3)
     pixels = levels.contiguous().numpy()
-    write_file(path, lambda name: matplotlib_image.imsave(name, pixels, format="png"))
+    write_file(path, lambda file: matplotlib_image.imsave(file, pixels, format="png"))
 
 
 def pairs(x: Tensor, reconstruction: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 from pyvae import registry
 from pyvae.batch import Batch
 from pyvae.config import TrainConfig
-from pyvae.data import Batches, DataSplits, View, view
+from pyvae.data import Batches, DataSplits, Split, View, view
 from pyvae.data.binarize import Binarize
 from pyvae.errors import UserError
 from pyvae.likelihoods import Likelihood
@@ -200,10 +200,7 @@ def leaves_unused(parts: Parts) -> bool:
     Raises:
         UserError: the objective says, when a step begins, that processes cannot share it.
     """
-    shown = parts.view
-    few = shown.data.train[: max(4, parts.objective.min_rows)]
-    generator = torch.Generator(parts.device).manual_seed(0)
-    batch = replace(few, x=shown.train_values(few.x, generator))
+    batch = _few(parts.view, parts.objective, parts.device)
     model, objective = copy.deepcopy((parts.model, parts.objective))
     try:
         objective.step_begin(0, 0)
@@ -223,9 +220,15 @@ def leaves_unused(parts: Parts) -> bool:
 
 def _try(model: Model, objective: Objective, shown: View) -> None:
     """One forward pass of each phase on a few data, of copies: nothing is changed or drawn."""
-    few = shown.data.train[: max(4, objective.min_rows)]
-    batch = replace(few, x=shown.train_values(few.x, torch.Generator().manual_seed(0)))
+    batch = _few(shown, objective, torch.device("cpu"))
     model, objective = copy.deepcopy((model, objective))
     with torch.random.fork_rng(devices=[]):
         for phase in objective.phases(model):
             objective(model, batch, phase=phase.name)
+
+
+def _few(shown: View, objective: Objective, device: torch.device) -> Split:
+    """A few training data, as the model sees them; the data are on the device."""
+    few = shown.data.train[: max(4, objective.min_rows)]
+    generator = torch.Generator(device).manual_seed(0)
+    return replace(few, x=shown.train_values(few.x, generator))

@@ -146,6 +146,38 @@ def test_every_op_is_documented_with_its_arguments():
         assert given == true, name
 
 
+#: The page that tells of all parts of a kind, beside the README.
+TOLD_IN = {
+    "priors": "parts.md",
+    "posteriors": "parts.md",
+    "likelihoods": "parts.md",
+    "models": "parts.md",
+    "objectives": "objectives.md",
+    "datasets": "data.md",
+}
+#: "file" goes by paths.
+UNTOLD = {"file"}
+
+
+def shipped(kind):
+    """The names of pyvae's own parts; a plugin may be installed."""
+    known = registry.registries[kind]
+    return [n for n in known.names() if known.get(n).__module__.startswith("pyvae.")]
+
+
+@pytest.mark.parametrize("kind", ["encoders", "decoders", *TOLD_IN])
+def test_every_part_is_told_of(kind):
+    for page in {"README.md", f"docs/{TOLD_IN[kind]}" if kind in TOLD_IN else "README.md"}:
+        text = (ROOT / page).read_text()
+        titles = " ".join(re.findall(r"^#+ (.*)$", text, re.MULTILINE))
+        told = {*re.findall(r"`(\w+)`", text), *titles.split()}
+        assert set(shipped(kind)) - told - UNTOLD == set(), page
+
+
+def test_every_command_is_in_the_readme():
+    assert {words[0] for words in commands(ROOT / "README.md")} == set(cli.COMMANDS)
+
+
 def anchors(page):
     titles = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}

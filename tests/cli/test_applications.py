@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -45,17 +46,6 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = ["--dataset", "toy2d", "--likelihood", "gaussian", "--latent-dim", "2"]
     assert main(["train", "--out", str(out), *SMALL, *data]) == 0
     return out
-
-
-def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """The message of a command that must fail."""
-    capsys.readouterr()
-    assert main(list(arguments)) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith("pyvae: error: ")
-    assert said.err.count("\n") == 1
-    return said.err
 
 
 # Ways through the latents
@@ -259,37 +249,109 @@ def test_restoring_is_the_mean_of_the_mean() -> None:
     assert torch.allclose(bicubic(flat, 2), flat)
 
 
-def test_data_that_are_no_images(
-    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_data_that_are_no_images(table: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
     here, npz = str(table), str(tmp_path / "a.npz")
     assert main(["traverse", here, "--out", npz]) == 0
     assert np.load(npz)["x"].shape == (2, 9, 2)
     assert main(["inpaint", here, "--missing", "random:0.5", "--out", npz, "--steps", "4"]) == 0
     assert main(["interpolate", here, "--out", npz]) == 0
-    assert "are no images; give --out FILE.npz" in refused(capsys, "traverse", here)
-    assert "is a part of an image" in refused(capsys, "inpaint", here, "--out", npz)
-    assert "are no images" in refused(capsys, "super-resolve", here, "--out", npz)
+    assert "are no images; give --out FILE.npz" in refused("traverse", here)
+    assert "is a part of an image" in refused("inpaint", here, "--out", npz)
+    assert "are no images" in refused("super-resolve", here, "--out", npz)
 
 
-def test_what_is_refused(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_refused(run: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
     here, files = str(run), sorted(run.iterdir())
-    assert "was not trained on noise" in refused(capsys, "denoise", here)
-    assert "say how many times fewer" in refused(capsys, "super-resolve", here)
+    assert "was not trained on noise" in refused("denoise", here)
+    assert "say how many times fewer" in refused("super-resolve", here)
     one = ["super-resolve", here, "--factor", "1"]
-    assert "a whole number of 2 or more, got 1" in refused(capsys, *one)
+    assert "a whole number of 2 or more, got 1" in refused(*one)
     loud = ["denoise", here, "--corruption", "masking", "--level", "2"]
-    assert "the level of masking must be from 0 to 1" in refused(capsys, *loud)
-    assert "from 0 to 1" in refused(capsys, "traverse", here, "--latents", "5")
-    assert "must end in .png, .npy or .npz" in refused(capsys, "manifold", here, "--out", "a.jpg")
-    assert "steps be 2 or more" in refused(capsys, "interpolate", here, "--steps", "1")
+    assert "the level of masking must be from 0 to 1" in refused(*loud)
+    assert "from 0 to 1" in refused("traverse", here, "--latents", "5")
+    assert "must end in .png, .npy or .npz" in refused("manifold", here, "--out", "a.jpg")
+    assert "steps be 2 or more" in refused("interpolate", here, "--steps", "1")
     bad = ["--objective", "denoising", "--objective-args", "corruption=downsample"]
-    said = refused(capsys, "train", "--out", str(tmp_path / "r"), *SMALL, *bad)
+    said = refused("train", "--out", str(tmp_path / "r"), *SMALL, *bad)
     assert "the level of downsample must be a whole number of 2 or more, got 0.25" in said
     flat = [*bad, "level=2", "--dataset", "toy2d", "--likelihood", "gaussian"]
-    said = refused(capsys, "train", "--out", str(tmp_path / "r"), *SMALL, *flat)
+    said = refused("train", "--out", str(tmp_path / "r"), *SMALL, *flat)
     assert "downsample is for signals, images and volumes" in said
     assert sorted(run.iterdir()) == files
     other = tmp_path / "wide"
     assert main(["train", "--out", str(other), *SMALL, "--latent-dim", "3"]) == 0
-    assert "must have 2 latents, got 3" in refused(capsys, "manifold", str(other))
+    assert "must have 2 latents, got 3" in refused("manifold", str(other))
+
+
+@pytest.mark.parametrize("width", ["0", "-1", "nan", "inf"])
+def test_a_width_that_is_none_is_refused(
+    width: str, run: Path, tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    out = tmp_path / "x.png"
+    said = refused("traverse", str(run), "--width", width, "--out", str(out))
+    assert "the width must be a positive number" in said
+    assert not out.exists()
+
+
+def test_a_factor_beyond_the_sides_is_refused(run: Path, refused: Callable[..., str]) -> None:
+    assert "at most 8, the shortest side" in refused("super-resolve", str(run), "--factor", "9")
+    options = ["--objective", "denoising", "--objective-args", "corruption=downsample", "level=9"]
+    assert "at most 8" in refused("train", "--out", str(run.parent / "coarse"), *SMALL, *options)
+    assert not (run.parent / "coarse").exists()
+
+
+def test_what_is_no_array_is_refused(
+    run: Path, tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    """Without numpy's advice to unpickle it."""
+    junk = tmp_path / "junk.npy"
+    np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
+    for content in (b"", b"abc", (tmp_path / "objects.npy").read_bytes()):
+        junk.write_bytes(content)
+        for said in (
+            refused("inpaint", str(run), "--missing", str(junk)),
+            refused("decode", str(run), "--z", str(junk), "--out", str(tmp_path / "x.npy")),
+        ):
+            assert said.endswith("it is damaged, or not a .npy file of numbers\n")
+
+
+def test_a_target_that_is_a_folder_is_refused(
+    run: Path, tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    for name in ("x.png", "x.npy", "x.csv"):
+        (tmp_path / name).mkdir()
+    for target, *command in [
+        ("x.png", "sample", str(run)),
+        ("x.npy", "traverse", str(run)),
+        ("x.csv", "encode", str(run)),
+        ("x.png", "compare", str(run)),
+        ("x.png", "data", "digits"),
+    ]:
+        said = refused(*command, "--out", str(tmp_path / target))
+        assert said.endswith("it is a folder\n")
+
+
+def test_numbers_that_are_none_are_named(run: Path, refused: Callable[..., str]) -> None:
+    for option in ("--steps", "--seed", "-n"):
+        said = refused("interpolate", str(run), option, "many")
+        assert "must be a whole number, got 'many'" in said
+
+
+def test_factors_are_asked_for_by_the_option_that_wants_them(
+    run: Path, refused: Callable[..., str]
+) -> None:
+    assert ": --factors needs" in refused("plot", str(run), "--factors")
+    assert ": --disentanglement needs" in refused("evaluate", str(run), "--disentanglement")
+
+
+def test_settings_that_lack_another_are_refused(
+    tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    said = refused("train", "--out", str(out), "--lr-schedule", "step", *SMALL)
+    assert "needs --lr-milestones" in said
+    for name in ("NODE_RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    said = refused("train", "--out", str(out), "--num-nodes", "2", *SMALL)
+    assert "has no NODE_RANK, MASTER_ADDR, MASTER_PORT" in said
+    assert not out.exists()

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -40,17 +41,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def copy(run: Path, tmp_path: Path) -> Path:
     """A copy of it, to be damaged."""
     return Path(shutil.copytree(run, tmp_path / "copy"))
-
-
-def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """The message of a command that must fail."""
-    capsys.readouterr()
-    assert main(list(arguments)) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith("pyvae: error: ")
-    assert said.err.count("\n") == 1
-    return said.err
 
 
 # What it does
@@ -104,7 +94,7 @@ def test_sample_and_reconstruct(run: Path, tmp_path: Path) -> None:
 
 
 def test_list_names_every_part_and_plugins(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     capsys.readouterr()
     monkeypatch.setitem(priors.broken, "bad", "the plugin bad:Prior could not be loaded")
@@ -118,7 +108,7 @@ def test_list_names_every_part_and_plugins(
     assert "could not be loaded" in said.err
     assert main(["list", "priors"]) == 0
     assert "encoders" not in capsys.readouterr().out
-    assert "Choices: encoders" in refused(capsys, "list", "prior")
+    assert "Choices: encoders" in refused("list", "prior")
 
 
 def test_info_says_what_is_in(capsys: pytest.CaptureFixture[str]) -> None:
@@ -229,7 +219,7 @@ def test_bits_of_grey_levels(
     assert (out / "samples.png").exists()
 
 
-def test_another_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_model(tmp_path: Path, refused: Callable[..., str]) -> None:
     out = tmp_path / "run"
     small = ["--steps", "5", "--eval-samples", "2", "--quiet", "--out", str(out)]
     machine = ["train", "--model", "helmholtz", "--model-args", "hidden=6,4", *small]
@@ -240,11 +230,11 @@ def test_another_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         assert main([command, str(out), "--out", str(tmp_path / "a.png")]) == 0
     small[-1] = str(tmp_path / "other")
     machine = ["train", "--model", "helmholtz", *small]
-    assert "'helmholtz' does not take --encoder" in refused(capsys, *machine, "--encoder", "conv")
-    assert "does not take --latent-dim" in refused(capsys, *machine, "--latent-dim", "3")
-    assert "does not take --prior-args" in refused(capsys, *machine, "--prior-args", "a=1")
-    assert "posterior with rsample" in refused(capsys, *machine, "--objective", "iwae")
-    assert "unknown model 'helmholz'" in refused(capsys, "train", "--model", "helmholz", *small)
+    assert "'helmholtz' does not take --encoder" in refused(*machine, "--encoder", "conv")
+    assert "does not take --latent-dim" in refused(*machine, "--latent-dim", "3")
+    assert "does not take --prior-args" in refused(*machine, "--prior-args", "a=1")
+    assert "posterior with rsample" in refused(*machine, "--objective", "iwae")
+    assert "unknown model 'helmholz'" in refused("train", "--model", "helmholz", *small)
     assert not (tmp_path / "other").exists()
 
 
@@ -271,7 +261,7 @@ def test_ctrl_c_in_a_real_process(tmp_path: Path) -> None:
 
 
 def test_evaluate_on_other_data_of_the_same_size(
-    tmp_path: Path, data_dir: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, data_dir: Path, capsys: pytest.CaptureFixture[str], refused: Callable[..., str]
 ) -> None:
     out = tmp_path / "run"
     where = ["--dataset", "binarized_mnist", "--data-dir", str(data_dir)]
@@ -280,7 +270,7 @@ def test_evaluate_on_other_data_of_the_same_size(
     capsys.readouterr()
     assert main(["evaluate", str(out), *small, "--dataset", "mnist"]) == 0
     assert json.loads(capsys.readouterr().out)["dataset"] == "mnist"
-    said = refused(capsys, "evaluate", str(out), "--dataset", "freyface")
+    said = refused("evaluate", str(out), "--dataset", "freyface")
     assert "freyface has data of shape (1, 28, 20), the model takes (1, 28, 28)" in said
 
 
@@ -336,45 +326,43 @@ def test_evaluate_on_other_data_of_the_same_size(
     ],
 )
 def test_bad_settings(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+    tmp_path: Path, refused: Callable[..., str], arguments: list[str], said: str
 ) -> None:
     out = tmp_path / "run"
-    assert said in refused(capsys, "train", "--out", str(out), *SMALL, *arguments)
+    assert said in refused("train", "--out", str(out), *SMALL, *arguments)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_cuda(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_cuda(tmp_path: Path, refused: Callable[..., str]) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has CUDA")
-    said = refused(capsys, "train", "--out", str(tmp_path / "run"), "--device", "cuda")
+    said = refused("train", "--out", str(tmp_path / "run"), "--device", "cuda")
     assert "has no CUDA" in said
 
 
-def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "unknown command 'trian'; did you mean 'train'? Commands" in refused(capsys, "trian")
-    assert "the following arguments are required: RUN" in refused(capsys, "evaluate")
+def test_unknown_command(refused: Callable[..., str]) -> None:
+    assert "unknown command 'trian'; did you mean 'train'? Commands" in refused("trian")
+    assert "the following arguments are required: RUN" in refused("evaluate")
 
 
-def test_bad_data_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_data_files(tmp_path: Path, refused: Callable[..., str]) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
     path = folder / "train-images-idx3-ubyte.gz"
     path.write_bytes(gzip.compress(bytes(100))[:-5])
     out = tmp_path / "run"
     train = ["train", "--out", str(out), "--data-dir", str(folder), *SMALL]
-    said = refused(capsys, *train, "--dataset", "mnist")
+    said = refused(*train, "--dataset", "mnist")
     assert str(path) in said
     assert "expected md5 f68b3c2dcbeaaa9fbdd348bbdeb94873" in said
-    assert "freyface.npz is neither in" in refused(capsys, *train, "--dataset", "freyface")
+    assert "freyface.npz is neither in" in refused(*train, "--dataset", "freyface")
     assert not out.exists()
 
 
-def test_a_run_is_not_overwritten(
-    copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_is_not_overwritten(copy: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
     before = (copy / "model.safetensors").read_bytes()
     train = ["train", "--out", str(copy), *SMALL]
-    assert "holds a run already" in refused(capsys, *train)
+    assert "holds a run already" in refused(*train)
     assert (copy / "model.safetensors").read_bytes() == before
     assert main([*train, "--overwrite", "--seed", "5"]) == 0
     assert (copy / "model.safetensors").read_bytes() != before
@@ -382,60 +370,60 @@ def test_a_run_is_not_overwritten(
     mine.mkdir()
     (mine / "thesis.tex").write_text("years of work")
     for more in ([], ["--overwrite"]):
-        said = refused(capsys, "train", "--out", str(mine), *SMALL, *more)
+        said = refused("train", "--out", str(mine), *SMALL, *more)
         assert "exists and is not a run folder" in said
     assert [path.name for path in mine.iterdir()] == ["thesis.tex"]
 
 
-def test_no_permission_to_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_permission_to_write(tmp_path: Path, refused: Callable[..., str]) -> None:
     file = tmp_path / "file"
     file.write_text("")
     for out in (file, file / "run", Path("/proc/pyvae/run")):
-        said = refused(capsys, "train", "--out", str(out), *SMALL)
+        said = refused("train", "--out", str(out), *SMALL)
         assert str(out) in said
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_pictures_that_cannot_be_written(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Path, tmp_path: Path, refused: Callable[..., str]
 ) -> None:
-    assert "must end in .png or .npy" in refused(capsys, "sample", str(run), "--out", "x.jpg")
+    assert "must end in .png or .npy" in refused("sample", str(run), "--out", "x.jpg")
     target = str(tmp_path / "missing" / "x.png")
-    assert "is not a folder" in refused(capsys, "sample", str(run), "--out", target)
+    assert "is not a folder" in refused("sample", str(run), "--out", target)
     (tmp_path / "x.npy").mkdir()
-    said = refused(capsys, "reconstruct", str(run), "--out", str(tmp_path / "x.npy"))
+    said = refused("reconstruct", str(run), "--out", str(tmp_path / "x.npy"))
     assert "cannot write" in said
 
 
 def test_a_run_folder_that_is_missing_or_cut_short(
-    copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    copy: Path, tmp_path: Path, refused: Callable[..., str]
 ) -> None:
     for command in (["evaluate"], ["sample"], ["reconstruct"], ["train", "--resume"]):
-        said = refused(capsys, *command, str(tmp_path / "nowhere"))
+        said = refused(*command, str(tmp_path / "nowhere"))
         assert f"{tmp_path / 'nowhere'} is not a run folder: it does not exist" in said
-    assert "has no train.json" in refused(capsys, "evaluate", str(tmp_path))
+    assert "has no train.json" in refused("evaluate", str(tmp_path))
     names = ("model.safetensors", "config.json", "train.json")
     for name in names:
         whole = (copy / name).read_bytes()
         (copy / name).write_bytes(whole[: len(whole) // 2])
-        said = refused(capsys, "evaluate", str(copy))
+        said = refused("evaluate", str(copy))
         assert name in said
         assert "damaged" in said
         (copy / name).unlink()
-        assert name in refused(capsys, "sample", str(copy))
+        assert name in refused("sample", str(copy))
         (copy / name).write_bytes(whole)
     checkpoint = copy / "checkpoint.safetensors"
     checkpoint.write_bytes(checkpoint.read_bytes()[:-10])
-    said = refused(capsys, "train", "--resume", str(copy), "--steps", "40")
+    said = refused("train", "--resume", str(copy), "--steps", "40")
     assert "checkpoint.safetensors is cut short" in said
 
 
 def test_extras_that_are_not_installed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("sklearn.datasets", "lightning_fabric", "tensorboard", "matplotlib.image"):
         monkeypatch.setitem(sys.modules, module, None)
-        said = refused(capsys, "train", "--out", str(tmp_path / "run"), *SMALL)
+        said = refused("train", "--out", str(tmp_path / "run"), *SMALL)
         assert 'pip install "pyvae-fused[train]"' in said
         assert list(tmp_path.iterdir()) == []
         monkeypatch.undo()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -119,3 +120,9 @@ def test_a_table_of_which_few_rows_have_a_label(tmp_path: Path) -> None:
     config = json.loads((out / "config.json").read_text())
     assert config["classes"] == 2
     assert json.loads((out / "results.json").read_text())["accuracy"] > 0.9
+
+
+def test_a_condition_that_is_named_twice_is_refused(run: Path, refused: Callable[..., str]) -> None:
+    for command in ("sample", "transfer"):
+        said = refused(command, str(run), "--condition", "label=1", "label=2")
+        assert "label is given twice" in said

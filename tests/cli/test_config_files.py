@@ -6,6 +6,7 @@ import json
 import math
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +38,6 @@ SMALL = {
 def written(path: Path, text: str) -> Path:
     path.write_text(text, encoding="utf-8")
     return path
-
-
-def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    capsys.readouterr()
-    assert main(list(arguments)) == 2
-    said = capsys.readouterr()
-    assert said.out == "" and said.err.startswith("pyvae: error: ") and said.err.count("\n") == 1
-    return said.err
 
 
 # Reading and writing
@@ -128,15 +121,15 @@ def test_text_that_other_readers_take_for_something_else_is_quoted() -> None:
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence(
-    text: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    text: str, said: str, tmp_path: Path, refused: Callable[..., str]
 ) -> None:
     file = written(tmp_path / "run.yaml", text)
     out = tmp_path / "out"
-    assert said in refused(capsys, "train", "--config", str(file), "--out", str(out))
+    assert said in refused("train", "--config", str(file), "--out", str(out))
     assert not out.exists()
 
 
-def test_files_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_that_cannot_be_read(tmp_path: Path, refused: Callable[..., str]) -> None:
     for path, said in (
         (tmp_path / "none.yaml", "No such file"),
         (tmp_path, "directory"),
@@ -144,11 +137,11 @@ def test_files_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture
         (written(tmp_path / "b.json", "lr: 1"), "is not JSON with settings"),
         (written(tmp_path / "c.yaml", "[" * 2000), "is not YAML with settings"),
     ):
-        message = refused(capsys, "train", "--config", str(path))
+        message = refused("train", "--config", str(path))
         assert said in message and str(path) in message
     (tmp_path / "d.yaml").write_bytes(b"\xff\xfe\x00")
-    assert "not text in UTF-8" in refused(capsys, "train", "--config", str(tmp_path / "d.yaml"))
-    assert "do not fit" in refused(capsys, "train", "--resume", "x", "--config", "y")
+    assert "not text in UTF-8" in refused("train", "--config", str(tmp_path / "d.yaml"))
+    assert "do not fit" in refused("train", "--resume", "x", "--config", "y")
 
 
 # Layers

@@ -20,16 +20,6 @@ SMALL = ["--encoder-args", "hidden=16", "--decoder-args", "hidden=16", "--quiet"
 SMALL += ["--eval-samples", "0"]
 
 
-def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """The message of a command that must fail."""
-    capsys.readouterr()
-    assert main(list(arguments)) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.count("\n") == 1
-    return said.err
-
-
 def test_projections() -> None:
     torch.manual_seed(0)
     groups = torch.arange(60) % 3
@@ -75,7 +65,9 @@ def test_use_of_latents_is_their_kl_and_whether_they_vary(linear_gaussian) -> No
         usage(HelmholtzMachine((1, 2, 2), (3, 2)), torch.zeros(4, 1, 2, 2))
 
 
-def test_plot_draws_what_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_plot_draws_what_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], refused: Callable[..., str]
+) -> None:
     run = tmp_path / "run"
     short = ["--steps", "20", "--latent-dim", "4"]
     assert main(["train", "--out", str(run), *SMALL, *short]) == 0
@@ -85,12 +77,12 @@ def test_plot_draws_what_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixt
     assert capsys.readouterr().out.split() == [str(run / name) for name in names]
     for name in names:
         assert (run / name).read_bytes()[:4] == b"\x89PNG"
-    assert "such as sprites" in refused(capsys, "plot", str(run), "--factors")
-    assert "invalid choice: 'mds'" in refused(capsys, "plot", str(run), "--latents", "mds")
+    assert "such as sprites" in refused("plot", str(run), "--factors")
+    assert "invalid choice: 'mds'" in refused("plot", str(run), "--latents", "mds")
     other = tmp_path / "other"
     full = ["--posterior", "full_gaussian", *short]
     assert main(["train", "--out", str(other), *SMALL, *full]) == 0
-    said = refused(capsys, "plot", str(other), "--latents", "none", "--kl")
+    said = refused("plot", str(other), "--latents", "none", "--kl")
     assert "not one latent at a time" in said
     assert not (run / "factors.png").exists() and not (other / "latents_none.png").exists()
 
@@ -133,11 +125,11 @@ def test_an_unfinished_run_of_the_curve_goes_on(
     assert json.loads((out / "rate_distortion.json").read_text())[0]["beta"] == 2
 
 
-def test_what_the_curve_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_the_curve_refuses(tmp_path: Path, refused: Callable[..., str]) -> None:
     out = str(tmp_path / "curve")
     neither = ["rate-distortion", "--out", out]
-    assert "give --betas to train with, or the runs" in refused(capsys, *neither)
-    said = refused(capsys, *neither, "--betas", "2", "--objective", "iwae")
+    assert "give --betas to train with, or the runs" in refused(*neither)
+    said = refused(*neither, "--betas", "2", "--objective", "iwae")
     assert "objective 'iwae' has no option 'beta'" in said
-    assert "is not a run folder" in refused(capsys, "rate-distortion", "none", "--out", out)
+    assert "is not a run folder" in refused("rate-distortion", "none", "--out", out)
     assert list(tmp_path.iterdir()) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -47,17 +48,6 @@ def counts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = ["--dataset", data, "--likelihood", "negative_binomial", "--latent-dim", "3"]
     assert main(["train", "--out", str(out), *SMALL, *made, "--batch-size", "20"]) == 0
     return out
-
-
-def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """The message of a command that must fail."""
-    capsys.readouterr()
-    assert main(list(arguments)) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith("pyvae: error: ")
-    assert said.err.count("\n") == 1
-    return said.err
 
 
 # From Python
@@ -269,7 +259,7 @@ def test_conditions_reach_encoder_decoder_and_prior(tmp_path: Path) -> None:
         assert main([command, str(out), "--out", str(tmp_path / "a.npz")]) == 0, command
 
 
-def test_other_posteriors_and_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_other_posteriors_and_models(tmp_path: Path, refused: Callable[..., str]) -> None:
     short = ["--steps", "2", "--eval-samples", "0", "--quiet"]
     for name, parts in {
         "iaf": ["--posterior", "iaf", "--latent-dim", "4"],
@@ -286,7 +276,7 @@ def test_other_posteriors_and_models(tmp_path: Path, capsys: pytest.CaptureFixtu
     made = ["--model", "autoregressive", "--decoder", "made"]
     assert main(["train", "--out", str(out), *short, *made]) == 0
     assert main(["score", str(out), *few]) == 0
-    said = refused(capsys, "encode", str(out), "--out", str(tmp_path / "z.npy"))
+    said = refused("encode", str(out), "--out", str(tmp_path / "z.npy"))
     assert "AutoregressiveModel has no latents" in said
 
 
@@ -325,47 +315,45 @@ def test_models_of_other_kinds(preset: str, tmp_path: Path) -> None:
 # What is refused
 
 
-def test_wrong_files_and_names(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_wrong_files_and_names(run: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
     before = sorted(tmp_path.iterdir())
     here = str(run)
     endings = "--out must end in .npy, .csv, .parquet or .h5ad, got z.txt"
-    assert endings in refused(capsys, "encode", here, "--out", "z.txt")
+    assert endings in refused("encode", here, "--out", "z.txt")
     nowhere = str(tmp_path / "no" / "z.npy")
-    assert "is not a folder" in refused(capsys, "score", here, "--out", nowhere)
-    assert "required: --out" in refused(capsys, "encode", here)
-    assert "is not a run folder" in refused(capsys, "encode", "none", "--out", "z.npy")
-    assert "named twice" in refused(capsys, "compare", here, here)
-    assert "--out must end in .png" in refused(capsys, "compare", here, "--out", "a.jpg")
+    assert "is not a folder" in refused("score", here, "--out", nowhere)
+    assert "required: --out" in refused("encode", here)
+    assert "is not a run folder" in refused("encode", "none", "--out", "z.npy")
+    assert "named twice" in refused("compare", here, here)
+    assert "--out must end in .png" in refused("compare", here, "--out", "a.jpg")
     assert sorted(tmp_path.iterdir()) == before
     out, z = str(tmp_path / "x.npy"), tmp_path / "z.npy"
-    assert "does not exist" in refused(capsys, "decode", here, "--z", str(z), "--out", out)
+    assert "does not exist" in refused("decode", here, "--z", str(z), "--out", out)
     z.write_bytes(b"no array")
-    assert "cannot be read" in refused(capsys, "decode", here, "--z", str(z), "--out", out)
+    assert "cannot be read" in refused("decode", here, "--z", str(z), "--out", out)
     np.save(z, np.array([{}]), allow_pickle=True)
-    assert "cannot be read" in refused(capsys, "decode", here, "--z", str(z), "--out", out)
+    assert "cannot be read" in refused("decode", here, "--z", str(z), "--out", out)
     np.save(z, np.zeros((4, 3)))
-    said = refused(capsys, "decode", here, "--z", str(z), "--out", out)
+    said = refused("decode", here, "--z", str(z), "--out", out)
     assert "must hold rows of 2 latents, as the model has, got an array of shape (4, 3)" in said
     np.save(z, np.array([[0.0, 1.0], [np.nan, 1.0]]))
-    assert "another in row 1" in refused(capsys, "decode", here, "--z", str(z), "--out", out)
+    assert "another in row 1" in refused("decode", here, "--z", str(z), "--out", out)
     table = tmp_path / "z.csv"
     table.write_text("a,b\n1,2\n")
-    assert "no columns z0" in refused(capsys, "decode", here, "--z", str(table), "--out", out)
+    assert "no columns z0" in refused("decode", here, "--z", str(table), "--out", out)
     table.write_text("z0,z1\n1,2\n1,two\n")
-    assert "row 1 is not" in refused(capsys, "decode", here, "--z", str(table), "--out", out)
+    assert "row 1 is not" in refused("decode", here, "--z", str(table), "--out", out)
     assert not Path(out).exists()
 
 
 def test_data_that_the_likelihood_cannot_explain(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Path, tmp_path: Path, refused: Callable[..., str]
 ) -> None:
     import h5py
 
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["images"] = np.full((20, 8, 8), -3.0)
     other = ["--dataset", str(tmp_path / "a.h5"), "--out", str(tmp_path / "s.npy")]
-    said = refused(capsys, "score", str(run), *other)
+    said = refused("score", str(run), *other)
     assert "got values from -3 to -3" in said or "must be" in said
     assert not (tmp_path / "s.npy").exists()

@@ -1,4 +1,4 @@
-"""The session for a GPU that is there for minutes: its limits, what is left, the summary."""
+"""The session on a GPU that one has for minutes: its limits, what is left, the summary."""
 
 from __future__ import annotations
 

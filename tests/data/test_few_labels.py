@@ -48,3 +48,9 @@ def test_what_cannot_be() -> None:
         load("toy2d", labels_per_class=5)
     with pytest.raises(TypeError, match="go with labels_per_class"):
         load("digits", labels_seed=5)
+
+
+@pytest.mark.parametrize("option", ["labels_per_class", "labels_seed", "labelled_share"])
+def test_options_of_another_type_are_named(option: str) -> None:
+    with pytest.raises(DataError, match=f"^{option} must be a .*number, got 'many'$"):
+        load("digits", **{"labels_per_class": 5, option: "many"})

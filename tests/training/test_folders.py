@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,15 +31,6 @@ HOME = str(Path(pyvae.__file__).parents[1])
 ENV = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": HOME}
 
 
-def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """The message of a command that must fail."""
-    capsys.readouterr()
-    assert main(list(arguments)) == 2
-    said = capsys.readouterr()
-    assert said.err.startswith("pyvae: error: ") and said.err.count("\n") == 1
-    return said.err
-
-
 def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
@@ -57,7 +49,7 @@ def run(trained: Path, tmp_path: Path) -> Path:
 
 
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(
-    run: Path, capsys: pytest.CaptureFixture[str]
+    run: Path, capsys: pytest.CaptureFixture[str], refused: Callable[..., str]
 ) -> None:
     again = ["train", "--resume", str(run), "--steps"]
     assert main([*again, "9", "--quiet"]) == 0
@@ -78,7 +70,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
         assert [row.split(",")[0] for row in rows] == ["step", "6", "12"]
     for path in (last, before):
         path.write_bytes(b"")
-    assert "is cut short or damaged" in refused(capsys, *again, "20")
+    assert "is cut short or damaged" in refused(*again, "20")
 
 
 def test_what_was_left_half_written_is_removed(run: Path) -> None:
@@ -171,39 +163,35 @@ def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
     lock.release()
 
 
-def test_two_that_resume_one_run(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_that_resume_one_run(run: Path, refused: Callable[..., str]) -> None:
     folder = RunFolder(run)
     folder.lock()
     before = files(run)
     for more in (["--resume", str(run), "--steps", "9"], ["--out", str(run), "--overwrite"]):
-        said = refused(capsys, "train", *more, "--quiet")
+        said = refused("train", *more, "--quiet")
         assert f"is being written by process {os.getpid()}" in said
     assert files(run) == before
     folder.release()
     assert main(["train", "--resume", str(run), "--steps", "9", "--quiet"]) == 0
 
 
-def test_resuming_without_a_checkpoint_is_refused(
-    run: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_resuming_without_a_checkpoint_is_refused(run: Path, refused: Callable[..., str]) -> None:
     (run / "checkpoint.safetensors").unlink()
     before = files(run)
     for more in ([], ["--steps", "20"]):
-        said = refused(capsys, "train", "--resume", str(run), *more)
+        said = refused("train", "--resume", str(run), *more)
         assert "cannot be continued: checkpoint.safetensors is missing" in said
         assert f"--out {run} --overwrite" in said
     assert files(run) == before
 
 
-def test_initial_weights_are_no_trained_model(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_initial_weights_are_no_trained_model(tmp_path: Path, refused: Callable[..., str]) -> None:
     config = TrainConfig(encoder_args={"hidden": [4]}, decoder_args={"hidden": [4]})
     parts, folder = build(config), RunFolder(tmp_path / "run")
     folder.create(config, parts.model, {}, state=({"a": torch.zeros(1)}, {"step": 0}))
     folder.release()
     for command in ("evaluate", "sample", "reconstruct", "plot"):
-        said = refused(capsys, command, str(folder.path))
+        said = refused(command, str(folder.path))
         assert "has no trained model yet" in said and f"--resume {folder.path}" in said
 
 
@@ -264,27 +252,32 @@ def test_a_run_that_cannot_be_replaced_stays(
     assert [path.name for path in run.parent.iterdir()] == ["run"]
 
 
-@pytest.mark.parametrize("stage", ["the folder", "training", "the end"])
+@pytest.mark.parametrize(
+    "written", ["train.json", "model.safetensors", "results.json", "curve.png"]
+)
 def test_a_full_disk_is_one_sentence(
-    stage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    written: str, tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out, fsync, left = tmp_path / "run", os.fsync, {"the folder": 1, "training": 6, "the end": 10}
+    """Full when this file is written: of the new folder, while training, after it."""
+    out, fsync = tmp_path / "run", os.fsync
 
     def full(handle: int) -> None:
-        left[stage] -= 1
-        if left[stage] < 0:
+        if out.joinpath(written).exists() or list(tmp_path.rglob(f".{written}.*")):
             raise OSError(28, "No space left on device")
         fsync(handle)
 
     monkeypatch.setattr(os, "fsync", full)
-    said = refused(capsys, "train", "--out", str(out), *SMALL)
+    said = refused("train", "--out", str(out), *SMALL)
     assert f"cannot write the run folder {out}: No space left on device" in said
     monkeypatch.undo()
-    if stage == "the folder":
+    if written == "train.json":
         assert list(tmp_path.iterdir()) == []
         return
     assert not [path for path in out.iterdir() if path.name.startswith(".")]
-    assert main(["train", "--resume", str(out), "--quiet"]) == 0
+    if written == "curve.png":  # training has come to its end
+        assert main(["plot", str(out)]) == 0
+    else:
+        assert main(["train", "--resume", str(out), "--quiet"]) == 0
 
 
 def test_what_is_recorded_of_changes(run: Path) -> None:
@@ -301,7 +294,7 @@ GARBAGE = [b"", b"\x00\xff garbage \x00", b"[[[[", b"[" * 100_000, b"null", b'{"
 @pytest.mark.parametrize("content", GARBAGE, ids=range(len(GARBAGE)))
 @pytest.mark.parametrize("name", ["train.json", "config.json", "metrics.csv", "checkpoint"])
 def test_garbage_is_one_sentence(
-    name: str, content: bytes, run: Path, capsys: pytest.CaptureFixture[str]
+    name: str, content: bytes, run: Path, refused: Callable[..., str]
 ) -> None:
     if name == "metrics.csv" and content in (b"", b"null"):
         pytest.skip("an empty file, or one of a header alone, is no garbage")
@@ -309,11 +302,11 @@ def test_garbage_is_one_sentence(
     path.write_bytes(content)
     before = files(run)
     if name in ("metrics.csv", "checkpoint"):
-        assert path.name in refused(capsys, "train", "--resume", str(run), "--steps", "9")
+        assert path.name in refused("train", "--resume", str(run), "--steps", "9")
     else:
-        assert path.name in refused(capsys, "evaluate", str(run))
+        assert path.name in refused("evaluate", str(run))
     if name == "metrics.csv":
-        assert path.name in refused(capsys, "plot", str(run))
+        assert path.name in refused("plot", str(run))
     assert files(run).keys() == before.keys()
     assert (run / "model.safetensors").read_bytes() == before["model.safetensors"]
 
@@ -330,12 +323,12 @@ def test_garbage_is_one_sentence(
     ],
 )
 def test_wrong_types_in_train_json(
-    change: dict[str, object], said: str, run: Path, capsys: pytest.CaptureFixture[str]
+    change: dict[str, object], said: str, run: Path, refused: Callable[..., str]
 ) -> None:
     record = json.loads((run / "train.json").read_text())
     record["settings"] |= change
     (run / "train.json").write_text(json.dumps(record))
-    assert said in refused(capsys, "train", "--resume", str(run), "--steps", "9")
+    assert said in refused("train", "--resume", str(run), "--steps", "9")
 
 
 # Fingerprints
@@ -353,28 +346,28 @@ def matrix_file(path: Path, shift: float = 0.0) -> Path:
 REALS = ["--dataset-args", "values=real", "--likelihood", "gaussian", "--latent-dim", "2"]
 
 
-def test_data_that_changed_are_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_data_that_changed_are_noticed(tmp_path: Path, refused: Callable[..., str]) -> None:
     data, run = matrix_file(tmp_path / "x.h5"), str(tmp_path / "run")
     assert main(["train", "--dataset", str(data), *REALS, "--out", run, *SMALL]) == 0
     more = ["train", "--resume", run, "--quiet", "--steps"]
     assert main([*more, "8"]) == 0
     matrix_file(data, shift=0.5)
     for command in ([*more, "9"], ["evaluate", run], ["reconstruct", run, "--out", "x.npy"]):
-        said = refused(capsys, *command)
+        said = refused(*command)
         assert "the data x are not those" in said and "--ignore-fingerprints" in said
     assert main([*more, "9", "--ignore-fingerprints"]) == 0
     assert main(["evaluate", run, "--ignore-fingerprints"]) == 0
     assert main(["evaluate", run, "--dataset-args", "values=real", "x=X"]) == 0  # named on purpose
 
 
-def test_a_flipped_bit_in_a_run(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_flipped_bit_in_a_run(run: Path, refused: Callable[..., str]) -> None:
     for name, command in (
         ("model.safetensors", ["evaluate", str(run)]),
         ("checkpoint.safetensors", ["train", "--resume", str(run), "--steps", "9", "--quiet"]),
     ):
         whole = (run / name).read_bytes()
         (run / name).write_bytes(whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:])
-        assert f"{name} is damaged" in refused(capsys, *command)
+        assert f"{name} is damaged" in refused(*command)
         assert main([*command, "--ignore-fingerprints"]) == 0
 
 
@@ -405,7 +398,7 @@ def counts_file(path: Path) -> Path:
 
 @pytest.mark.parametrize("kind", ["digits", "counts"])
 def test_a_run_folder_alone_is_enough_to_sample(
-    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kind: str, tmp_path: Path, refused: Callable[..., str]
 ) -> None:
     import numpy as np
 
@@ -430,15 +423,17 @@ def test_a_run_folder_alone_is_enough_to_sample(
     if kind == "counts":
         assert main(["plot", run]) == 0
         (tmp_path / "run" / "side_inputs.safetensors").unlink()
-        assert "samples need library" in refused(capsys, "sample", run, *out)
+        assert "samples need library" in refused("sample", run, *out)
 
 
-def test_pictures_can_be_drawn_again(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_pictures_can_be_drawn_again(
+    run: Path, capsys: pytest.CaptureFixture[str], refused: Callable[..., str]
+) -> None:
     pictures = {path.name: path.read_bytes() for path in run.glob("*.png")}
     assert len(pictures) == 4
     for path in run.glob("*.png"):
         path.unlink()
-    assert f"pyvae plot {run}" in refused(capsys, "train", "--resume", str(run))
+    assert f"pyvae plot {run}" in refused("train", "--resume", str(run))
     assert main(["plot", str(run)]) == 0
     assert {path.name: path.read_bytes() for path in run.glob("*.png")} == pictures
     (run / "metrics.csv").unlink()
@@ -451,9 +446,9 @@ def test_pictures_can_be_drawn_again(run: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_settings_that_cannot_be_built_are_said_before_anything_is_written(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, refused: Callable[..., str]
 ) -> None:
-    said = refused(capsys, "train", "--latent-dim", "1000000000", "--out", str(tmp_path / "run"))
+    said = refused("train", "--latent-dim", "1000000000", "--out", str(tmp_path / "run"))
     assert "parameters, which take" in said and "GiB of memory" in said
     with pytest.raises(UserError, match="parameters, which take"):
         build(TrainConfig(encoder_args={"hidden": [10**6, 10**6]}))

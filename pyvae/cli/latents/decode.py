@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from pyvae.cli.rows import add_table_out
 from pyvae.cli.run_arguments import add_run_arguments, nonnegative, open_model, open_run, other_data
 
 __all__ = ["add_arguments", "run"]
@@ -17,9 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--draws", action="store_true", help="draws of p(x|z), not its means")
     parser.add_argument("--seed", type=nonnegative, default=0, metavar="N", help="of the draws")
-    parser.add_argument(
-        "--out", required=True, metavar="FILE", help=".npy, .csv, .parquet or .h5ad (obsm)"
-    )
+    add_table_out(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

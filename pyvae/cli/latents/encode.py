@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from pyvae.cli.rows import add_row_arguments, chosen, table_of
+from pyvae.cli.rows import add_row_arguments, add_table_out, chosen, table_of
 from pyvae.cli.run_arguments import open_run
 
 __all__ = ["add_arguments", "run"]
@@ -14,9 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add_row_arguments(parser)
     parser.add_argument("--draws", action="store_true", help="draws of q(z|x), not its means")
-    parser.add_argument(
-        "--out", required=True, metavar="FILE", help=".npy, .csv, .parquet or .h5ad (obsm)"
-    )
+    add_table_out(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -26,15 +26,21 @@ NAMES = {
 }
 
 
-def check_wanted(view: View, split: str, factors: bool, per_class: int | None) -> None:
-    """Whether the data have what was asked for.
+def check_wanted(
+    view: View,
+    split: str,
+    factors: bool,
+    per_class: int | None,
+    flag: str = "--disentanglement",
+) -> None:
+    """Whether the data have what was asked for; ``flag`` is what asks for factors.
 
     Raises:
         UserError: they have no factors, or no labels.
     """
     if factors and "factors" not in view.data.train.extras:
         raise UserError(
-            f"--disentanglement needs data whose factors are known, such as sprites; "
+            f"{flag} needs data whose factors are known, such as sprites; "
             f"{view.data.name} has no side input 'factors'"
         )
     if per_class is not None and (view.data.train.y is None or view.held_out(split).y is None):

@@ -47,7 +47,7 @@ def latent_pictures(arguments: argparse.Namespace, model: Model, view: View) -> 
     from pyvae.metrics.factors import entropies, mutual_information
     from pyvae.training.join import said_plainly
 
-    check_wanted(view, "test", arguments.factors, None)
+    check_wanted(view, "test", arguments.factors, None, "--factors")
     folder = Path(arguments.run)
     drawn: dict[str, Callable[[Path], None]] = {}  # nothing is written before all is known
     with said_plainly():

@@ -61,7 +61,6 @@ def run(arguments: argparse.Namespace) -> int:
             some = select(view, arguments.split, LOOKED_AT).batches(model)
             order = encode(model, some).var(0, correction=0).argsort(descending=True)
             latents = order[:ROWS].tolist()
-            note(f"rows are the latents {', '.join(map(str, latents))}")
         x = traverse(
             model,
             z,
@@ -70,6 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
             width=arguments.width,
             side=one.side(model, 1),
         )
+    if arguments.latents is None:
+        note(f"rows are the latents {', '.join(map(str, latents))}")
     sheet = None
     if plots.is_image(model.data_shape):
         sheet = plots.image_grid(x.flatten(0, 1) / view.white, arguments.steps)

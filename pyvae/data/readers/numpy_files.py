@@ -11,10 +11,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from pyvae.data.fields import Field, Fields
 from pyvae.data.memory import check_memory
 from pyvae.data.readers.base import Reader, Rows, said_of
-from pyvae.data.readers.choose import LABELS, chosen
+from pyvae.data.readers.choose import rows_by_name
 from pyvae.errors import DataError
 from pyvae.registry import readers
 
@@ -55,16 +54,13 @@ class Npz(Reader):
         """The array of the data; lists of as many values are fields."""
         with said_of(path, "a .npz file of numbers"):
             shapes, sizes = _declared(path)
-            name = chosen(self.x, shapes, path)
-            check_memory(sizes[name], f"{path}: {name}", "reading it")
             with np.load(path, allow_pickle=False) as archive:
-                lists = [key for key, s in shapes.items() if key != name and len(s) == 1]
-                yield Rows(
-                    archive[name],
-                    f"{path}: {name}",
-                    Fields(lists, lambda key: Field(archive[key])),
-                    labels=next((key for key in LABELS if key in lists), None),
-                )
+
+                def read(name: str) -> Any:
+                    check_memory(sizes[name], f"{path}: {name}", "reading it")
+                    return archive[name]
+
+                yield rows_by_name(self.x, shapes, path, read, archive.__getitem__)
 
 
 def _declared(path: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, int]]:

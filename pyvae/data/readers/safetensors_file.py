@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from pyvae.data.fields import Field, Fields
 from pyvae.data.readers.base import Reader, Rows, said_of
-from pyvae.data.readers.choose import LABELS, chosen
+from pyvae.data.readers.choose import rows_by_name
 from pyvae.errors import optional
 from pyvae.registry import readers
 
@@ -45,14 +44,8 @@ class Safetensors(Reader):
         safetensors: Any = optional("safetensors")
         with said_of(path, "a safetensors file"), safetensors.safe_open(path, "pt") as file:
             slices = {key: _Slices(file.get_slice(key)) for key in file.keys()}  # noqa: SIM118
-            name = chosen(self.x, {key: found.shape for key, found in slices.items()}, path)
-            lists = [k for k, found in slices.items() if k != name and len(found.shape) == 1]
-            yield Rows(
-                slices[name],
-                f"{path}: {name}",
-                Fields(lists, lambda key: Field(slices[key][:])),
-                labels=next((key for key in LABELS if key in lists), None),
-            )
+            shapes = {key: found.shape for key, found in slices.items()}
+            yield rows_by_name(self.x, shapes, path, slices.__getitem__, lambda key: slices[key][:])
 
 
 class _Slices:

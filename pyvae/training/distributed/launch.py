@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import IO
 
 from pyvae.config import TrainConfig
-from pyvae.errors import RunError
+from pyvae.errors import RunError, UserError
 from pyvae.training.distributed.ranks import started_by_others
 from pyvae.training.signals import StopRequest
 
@@ -64,8 +64,16 @@ def launch(config: TrainConfig, arguments: Sequence[str]) -> int:
         The exit code of the first process.
 
     Raises:
+        UserError: several machines, and nothing that says how they find each other.
         RunError: a process was killed, or broke.
     """
+    named = ("NODE_RANK", "MASTER_ADDR", "MASTER_PORT")
+    missing = [name for name in named if not os.environ.get(name)]
+    if config.num_nodes > 1 and missing:
+        raise UserError(
+            f"--num-nodes {config.num_nodes}: the environment must say which machine this is and "
+            f"where the first one is, and has no {', '.join(missing)}"
+        )
     with contextlib.ExitStack() as stack:
         said = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(config.devices)]
         stop = stack.enter_context(StopRequest())
