@@ -15,7 +15,7 @@ from pyvae.cli.say import note
 from pyvae.cli.settings import add_settings
 from pyvae.config import TrainConfig
 from pyvae.errors import UserError
-from pyvae.settings import settings_of
+from pyvae.settings import flag, settings_of
 
 __all__ = ["add_arguments", "run"]
 
@@ -70,14 +70,29 @@ def _checked(arguments: argparse.Namespace) -> Path:
     """The folder, which is there.
 
     Raises:
-        UserError: neither runs nor betas, or both; or no place for the folder.
+        UserError: neither runs nor betas, or both; no place for the folder; or processes that it
+            cannot start.
     """
     if bool(arguments.runs) == bool(arguments.betas):
         raise UserError("rate-distortion: give --betas to train with, or the runs to collect")
+    _check_processes(arguments)
     folder = Path(arguments.out)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"cannot write {folder}: it is no folder")
     return folder
+
+
+def _check_processes(arguments: argparse.Namespace) -> None:
+    """Raises: UserError: processes on several machines, or that something else has started."""
+    from pyvae.training.distributed.ranks import started_by_others
+
+    devices, machines = (getattr(arguments, name, 1) for name in ("devices", "num_nodes"))
+    if machines > 1 or (devices > 1 and started_by_others()):
+        raise UserError(
+            "rate-distortion starts the processes of each run itself, on one machine: call it "
+            f"once, without torchrun, srun and --num-nodes, got --devices {devices} --num-nodes "
+            f"{machines}"
+        )
 
 
 def _train(arguments: argparse.Namespace, beta: float, out: Path) -> int:
@@ -85,17 +100,32 @@ def _train(arguments: argparse.Namespace, beta: float, out: Path) -> int:
     if (out / "results.json").is_file():
         note(f"{out} is there already, and kept")
         return 0
+    words = ["--quiet"] if arguments.quiet else []
+    if (out / "train.json").is_file():
+        words.append(f"--resume={out}")
+    else:
+        words += [] if arguments.preset is None else [f"--preset={arguments.preset}"]
+        words += [f"--out={out}", *_settings(arguments, beta)]
     parser = argparse.ArgumentParser()
     train.add_arguments(parser)
-    chosen: dict[str, Any] = {"quiet": arguments.quiet}
-    if (out / "train.json").is_file():
-        chosen["resume"] = str(out)
-    else:
-        names = settings_of(TrainConfig)
-        chosen |= {name: value for name, value in vars(arguments).items() if name in names}
-        options = [*chosen.get("objective_args", []), f"beta={beta!r}"]
-        chosen |= {"objective_args": options, "preset": arguments.preset, "out": str(out)}
-    return train.run(argparse.Namespace(**{**vars(parser.parse_args([])), **chosen}))
+    given = parser.parse_args(words)
+    given.command_line = ["train", *words]  # which other processes of the run are started with
+    return train.run(given)
+
+
+def _settings(arguments: argparse.Namespace, beta: float) -> list[str]:
+    """The settings that were given, and beta, as words of a command line."""
+    chosen = {n: v for n, v in vars(arguments).items() if n in settings_of(TrainConfig)}
+    chosen["objective_args"] = [*chosen.get("objective_args", []), f"beta={beta!r}"]
+    words = []
+    for name, value in chosen.items():
+        if value is True:
+            words.append(flag(name))
+        elif isinstance(value, list):
+            words += [flag(name), *map(str, value)]
+        else:
+            words.append(f"{flag(name)}={value}")
+    return words
 
 
 def _row(path: Path) -> dict[str, Any]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+import pyvae
 from pyvae import VAE
 from pyvae.analysis import project, usage
 from pyvae.cli import main
@@ -123,6 +129,79 @@ def test_an_unfinished_run_of_the_curve_goes_on(
     assert not (out / "rate_distortion.json").exists()
     assert main(command) == 0
     assert json.loads((out / "rate_distortion.json").read_text())[0]["beta"] == 2
+
+
+def test_a_curve_by_two_processes(tmp_path: Path) -> None:
+    """They are started for each run; standard output holds nothing but the JSON."""
+    out = tmp_path / "a b"
+    command = ["rate-distortion", "--betas", "0.5", "--out", str(out), *SMALL, "--json"]
+    command += ["--devices", "2", "--steps", "9", "--batch-size", "40", "--quiet"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pyvae", *command],
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": str(Path(pyvae.__file__).parents[1]),
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [row["beta"] for row in json.loads(done.stdout)] == [0.5]
+    record = json.loads((out / "beta-0.5" / "train.json").read_text())
+    assert record["settings"]["devices"] == 2
+    assert record["settings"]["objective_args"] == {"beta": 0.5}
+    assert "rate, KL(q(z|x) || p(z))" in done.stderr  # the table of the run
+
+
+def test_other_processes_of_a_curve_get_all_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The words that they are started with say what was said here, and the next beta."""
+    from pyvae.cli import train
+
+    seen: list[Any] = []
+    monkeypatch.setattr(train, "run", lambda given: seen.append(given) or 3)
+    settings = ["--lr", "1e-3", "--compile", "--ema", "0.99", "--steps", "7", "--devices", "2"]
+    settings += ["--lr-milestones", "3", "5", "--encoder-args", "hidden=8,4", "activation=tanh"]
+    objective = ["--objective-args", "warmup=10"]
+    command = [
+        "rate-distortion",
+        "--betas",
+        "1e-05",
+        "--out",
+        str(tmp_path),
+        "--preset",
+        "beta_vae",
+    ]
+    assert main([*command, *settings, *objective]) == 3
+    (given,) = seen
+    parser = argparse.ArgumentParser()
+    train.add_arguments(parser)
+    words = given.command_line[1:]
+    assert given.command_line[0] == "train"
+    again = vars(parser.parse_args(words))
+    assert {name: value for name, value in vars(given).items() if name != "command_line"} == again
+    wanted = vars(parser.parse_args([*settings, "--objective-args", "warmup=10", "beta=1e-05"]))
+    wanted |= {"preset": "beta_vae", "out": str(tmp_path / "beta-1e-05")}
+    assert again == wanted
+    run = tmp_path / "beta-1e-05"
+    run.mkdir()
+    (run / "train.json").touch()  # it was interrupted
+    assert main([*command, "--quiet"]) == 3
+    assert seen[-1].command_line == ["train", "--quiet", f"--resume={run}"]
+
+
+def test_a_curve_is_called_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["rate-distortion", "--betas", "2", "--out", str(tmp_path / "curve"), *SMALL]
+    assert "without torchrun, srun and --num-nodes" in refused(capsys, *command, "--num-nodes", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    said = refused(capsys, *command, "--devices", "2")
+    assert "starts the processes of each run itself" in said
+    assert "got --devices 2 --num-nodes 1" in said
+    assert not (tmp_path / "curve").exists()
 
 
 def test_what_the_curve_refuses(tmp_path: Path, refused: Callable[..., str]) -> None:

@@ -9,21 +9,28 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import distributed
+from torch.nn.parallel import DistributedDataParallel
 from torch.testing import assert_close
 
 import pyvae
+from pyvae import VAE
 from pyvae.cli import main
 from pyvae.config import TrainConfig
 from pyvae.errors import UserError
-from pyvae.registry import objectives
+from pyvae.models import Model
+from pyvae.registry import objectives, registries
 from pyvae.training import RunFolder, StopRequest, Trainer, build, checkpoint
-from pyvae.training.optimization.step import Part
+from pyvae.training.distributed.ranks import keep_constants
+from pyvae.training.optimization.step import Losses, Part
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -32,6 +39,14 @@ ALONE = "aggressive_inference"  # which says so
 WIDTHS: dict[str, Any] = {"encoder_args": {"hidden": [8]}, "decoder_args": {"hidden": [8]}}
 SMALL = ["--encoder-args", "hidden=8", "--decoder-args", "hidden=8", "--quiet"]
 SMALL += ["--eval-samples", "0", "--batch-size", "300", "--log-every", "3"]
+
+
+@pytest.fixture
+def alone() -> Iterator[None]:
+    """A group of this process."""
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    yield
+    distributed.destroy_process_group()
 
 
 def settings(objective: str) -> dict[str, Any]:
@@ -92,6 +107,51 @@ def test_every_objective_gives_the_numbers_of_one_process(server: Any, tmp_path:
             assert "trains in one process" in reason
         else:
             assert_same_numbers(tmp_path / f"one-{name}", tmp_path / f"two-{name}")
+
+
+def built(part: str, kind: str, seed: int) -> Model | None:
+    """A model with this part, for colour images; None where the part needs something else."""
+    torch.manual_seed(seed)
+    shape = (3, 8, 8)
+    try:
+        return VAE(shape, 4, **{kind: part, "likelihood": "gaussian"})
+    except ValueError:
+        return None
+
+
+@pytest.mark.parametrize("kind", ["encoder", "decoder", "posterior", "prior"])
+def test_constants_are_not_sent(kind: str, alone: None) -> None:
+    """Masks and the like are the same in all processes, and may be views that none can receive."""
+    names = registries[f"{kind}s"].names()
+    models = {name: [built(name, kind, seed) for seed in (0, 1)] for name in names}
+    assert sum(pair[0] is not None for pair in models.values()) >= 3
+    for name, (one, other) in models.items():
+        if one is None or other is None:
+            continue
+        losses = Losses(one, objectives.create("elbo"))
+        keep_constants(losses)
+        received = {id(buffer) for buffer in DistributedDataParallel(losses).modules_buffers}
+        state, others = one.state_dict(), dict(other.named_buffers())
+        for key, buffer in one.named_buffers():
+            assert (id(buffer) in received) == (key in state), f"{name}: {key}"
+            assert key in state or torch.equal(buffer, others[key]), f"{name}: {key}"
+
+
+def test_two_processes_train_a_decoder_of_colour_images(server: Any, tmp_path: Path) -> None:
+    """Its positions are a view, which is the same for all colours."""
+    numpy.save(tmp_path / "x.npy", numpy.random.default_rng(0).random((40, 3, 6, 6), "float32"))
+    runs = {}
+    for devices in (1, 2):
+        parts = {"model": "autoregressive", "decoder": "made", "likelihood": "gaussian"}
+        more = {"devices": devices, "accumulate": 3 - devices, "decoder_args": {"hidden": [8]}}
+        own = {"dataset": str(tmp_path / "x.npy"), "batch_size": 10}
+        runs[devices] = {**settings("elbo"), **own, **parts, **more}
+        runs[devices].pop("encoder_args")
+    folders = {n: tmp_path / str(n) for n in runs}
+    for n, run in runs.items():
+        server.start(n, runs={str(folders[n]): run})
+        assert server.codes() == [0] * n, server.log.read_text()
+    assert_same_numbers(folders[1], folders[2])
 
 
 def test_parts_are_dealt_out_whole() -> None:

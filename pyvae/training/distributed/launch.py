@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import math
 import os
 import signal
@@ -13,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
-from typing import IO
+from typing import IO, TextIO
 
 from pyvae.config import TrainConfig
 from pyvae.errors import RunError, UserError
@@ -131,14 +132,23 @@ def _free_port() -> str:
 def _start(
     environment: dict[str, str], arguments: Sequence[str], said: IO[bytes] | None
 ) -> Process:
-    """A process; what it says goes into a file, if there is one."""
+    """A process; what it says goes into a file, or where this one's words go."""
     return subprocess.Popen(
         [sys.executable, "-m", "pyvae", *arguments],
         env=environment,
-        stdout=said,
-        stderr=said,
+        stdout=said or _descriptor(sys.stdout),
+        stderr=said or _descriptor(sys.stderr),
         start_new_session=True,  # a Ctrl-C comes once, from here
     )
+
+
+def _descriptor(stream: TextIO) -> int | None:
+    """Where a stream ends, which may have been redirected; None: where it is not known."""
+    try:
+        stream.flush()
+        return stream.fileno()
+    except io.UnsupportedOperation:
+        return None
 
 
 def _wait(processes: Sequence[Process], stop: StopRequest) -> tuple[int, int] | None:

@@ -9,12 +9,20 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, distributed
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from pyvae.config import TrainConfig
 from pyvae.errors import RunError, UserError, optional
 
-__all__ = ["LostRankError", "Ranks", "first_process", "local_device", "started_by_others"]
+__all__ = [
+    "LostRankError",
+    "Ranks",
+    "first_process",
+    "keep_constants",
+    "local_device",
+    "started_by_others",
+]
 
 
 class LostRankError(RunError):
@@ -47,6 +55,20 @@ def local_device(device: torch.device) -> torch.device:
         return device
     number = os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0"))
     return torch.device("cuda", int(number)) if number != "0" else device
+
+
+def keep_constants(module: nn.Module) -> None:
+    """Let each process keep its own constants, such as masks, instead of receiving them each step.
+
+    They are the buffers that no state holds, since every process makes the same ones.
+
+    Args:
+        module: what is going to be wrapped for several processes
+    """
+    state = module.state_dict()
+    constants = [name for name, _ in module.named_buffers() if name not in state]
+    # the one way to tell it, which torch's own packages use too
+    DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(module, constants)
 
 
 class Ranks:

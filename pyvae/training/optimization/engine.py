@@ -11,7 +11,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from pyvae.batch import Batch
 from pyvae.config import TrainConfig
 from pyvae.models.base import Model
-from pyvae.training.distributed.ranks import Ranks
+from pyvae.training.distributed.ranks import Ranks, keep_constants
 from pyvae.training.join import Parts
 from pyvae.training.optimization.noise import Noise
 from pyvae.training.optimization.optimizers import FUSED, build_optimizer
@@ -34,6 +34,7 @@ class Engine:
         first = ranks.rank * config.accumulate
         self.mine = range(first, first + config.accumulate)  #: the parts of a batch of this process
         self.losses = Losses(parts.model, parts.objective)
+        keep_constants(self.losses)
         self.phases = parts.objective.phases(parts.model)
         self.optimizers = {
             phase.name: build_optimizer(
