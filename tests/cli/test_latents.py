@@ -193,12 +193,12 @@ def test_other_processes_of_a_curve_get_all_settings(
 
 
 def test_a_curve_is_called_once(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = ["rate-distortion", "--betas", "2", "--out", str(tmp_path / "curve"), *SMALL]
-    assert "without torchrun, srun and --num-nodes" in refused(capsys, *command, "--num-nodes", "2")
+    assert "without torchrun, srun and --num-nodes" in refused(*command, "--num-nodes", "2")
     monkeypatch.setenv("LOCAL_RANK", "1")
-    said = refused(capsys, *command, "--devices", "2")
+    said = refused(*command, "--devices", "2")
     assert "starts the processes of each run itself" in said
     assert "got --devices 2 --num-nodes 1" in said
     assert not (tmp_path / "curve").exists()
