@@ -24,7 +24,7 @@ def m1m2() -> dict[str, Any]:
         "encoder_args": {"hidden": [600, 600], "activation": "softplus"},
         "decoder_args": {"hidden": [600, 600], "activation": "softplus"},
         "objective": "semi_supervised",
-        "lr": 3e-4,
+        "lr": 1e-3,
         "batch_size": 200,
-        "epochs": 100,
+        "epochs": 60,
     }
