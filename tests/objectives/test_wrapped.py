@@ -1,7 +1,5 @@
 """An objective takes a model that something is wrapped around, and its numbers stay the same."""
 
-import os
-
 import pytest
 import torch
 import torch.distributed as dist
@@ -33,10 +31,12 @@ def step(wrapped, vae, x, objective=None):
 @pytest.fixture(scope="module")
 def group():
     """One gloo process: what wrappers do in one, they do in many."""
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT="0")
-    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
-    yield
-    dist.destroy_process_group()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("MASTER_ADDR", "127.0.0.1")
+        environment.setenv("MASTER_PORT", "0")
+        dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+        yield
+        dist.destroy_process_group()
 
 
 def test_the_forward_of_a_model_is_its_reconstruction():

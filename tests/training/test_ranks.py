@@ -29,6 +29,7 @@ from pyvae.errors import UserError
 from pyvae.models import Model
 from pyvae.registry import objectives, registries
 from pyvae.training import RunFolder, StopRequest, Trainer, build, checkpoint
+from pyvae.training.distributed.launch import _environment
 from pyvae.training.distributed.ranks import keep_constants
 from pyvae.training.optimization.step import Losses, Part
 
@@ -248,6 +249,16 @@ def children(parent: int) -> list[int]:
 def rank_of(pid: int) -> str:
     words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     return dict(w.decode().split("=", 1) for w in words if b"=" in w).get("LOCAL_RANK", "")
+
+
+def test_what_others_left_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One machine finds a port of its own; several take what all of them have been told."""
+    monkeypatch.setenv("MASTER_ADDR", "elsewhere")
+    monkeypatch.setenv("MASTER_PORT", "0")
+    one = _environment(TrainConfig(devices=2))
+    assert one["MASTER_ADDR"] == "127.0.0.1" and int(one["MASTER_PORT"]) > 0
+    several = _environment(TrainConfig(devices=2, num_nodes=2))
+    assert (several["MASTER_ADDR"], several["MASTER_PORT"]) == ("elsewhere", "0")
 
 
 def test_settings_that_cannot_be_had() -> None:

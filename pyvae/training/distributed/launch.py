@@ -110,15 +110,17 @@ def follow_parent() -> None:
 
 
 def _environment(config: TrainConfig) -> dict[str, str]:
-    """What all processes find in their environment; what is there already stays."""
+    """What all processes find in their environment; what is there already stays.
+
+    But for where the first one is: on one machine, that is nobody's business but ours.
+    """
     threads = max(1, (os.cpu_count() or 1) // config.devices)
+    alone = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": _free_port(), "NODE_RANK": "0"}
     return {
         "OMP_NUM_THREADS": str(threads),
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": _free_port(),
-        "NODE_RANK": "0",
         "TORCH_CPP_LOG_LEVEL": "ERROR",  # no advice about phases that happen to use all weights
         **os.environ,
+        **(alone if config.num_nodes == 1 else {}),
         PARENT: str(os.getpid()),
     }
 
