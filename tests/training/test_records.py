@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -130,6 +131,7 @@ def test_a_tracker_that_fails_is_left_out_and_training_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(trackers.TRACKERS, "wandb", Broken)
+    monkeypatch.setitem(sys.modules, "wandb", ModuleType("wandb"))  # whether it is installed or not
     run = tmp_path / "run"
     command = ["train", "--out", str(run), "--log", "wandb", "--log-every", "2", *SMALL]
     assert main([*command, "--steps", "8"]) == 0
