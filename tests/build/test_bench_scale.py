@@ -232,7 +232,7 @@ def test_numbers_that_make_no_sense(
     assert said in capsys.readouterr().err
 
 
-@pytest.mark.slow
+@pytest.mark.recorded
 def test_measuring_two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     import scale
     import scale_measured
