@@ -44,7 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Draw z from the prior, and show what the decoder makes of it.
 
     The run folder alone is enough: side inputs of the model, where it has any, are those of
-    test data that the folder keeps, or of the data that are named.
+    test data that the folder keeps, or of the data that are named, but for a condition that is
+    given here.
     """
     folder, model = open_model(arguments)
     from pyvae.cli.tables import check_table_target
@@ -60,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     )
     data = None
-    if table or (other_data(arguments) and not arguments.condition):
+    if table or other_data(arguments):
         _, model, view = open_run(arguments)
         data = view.data
         if table and not data.columns:
@@ -68,14 +69,11 @@ def run(arguments: argparse.Namespace) -> int:
                 f"--out {arguments.out}: the data {data.name} are no table; give --out FILE.npy"
             )
     number, columns = arguments.number, 1
+    side = folder.test_side(model) if data is None else data.test.side(model.side_inputs)
     if arguments.condition:
-        side = given_conditions(folder, model, arguments.condition)
+        side |= given_conditions(folder, model, arguments.condition)
         columns = len(side["condition"])
         number = -(-number // columns) * columns
-    elif data is not None:
-        side = data.test.side(model.side_inputs)
-    else:
-        side = folder.test_side(model)
     with seeded(arguments.seed, next(model.parameters()).device):
         values = samples(model, side, number, draw=arguments.draw or table, columns=columns)
     if table and data is not None:

@@ -18,7 +18,8 @@ def few_labels(data: DataSplits, per_class: int, seed: int = 0, share: float = 0
 
     The labelled rows are repeated until they are a share of the training rows, so that minibatches
     hold both kinds: Kingma, Mohamed, Rezende & Welling 2014 draw half of each batch from either.
-    The extra "weight" (N,) says what a row counts in the bounds of p(x): one for each image in all.
+    The extra "weight" (N,), which the objective ``semi_supervised`` heeds, says what a row counts
+    in the bounds of p(x): one for each image in all. Other objectives want ``share=0``.
 
     Args:
         data: with labels

@@ -88,9 +88,7 @@ class M1M2(Model):
         self.data_shape, self.classes = self.m1.data_shape, classes
         self._sizes = (latent_dim, self.m2.latent_dim)
         self.latent_dim = sum(self._sizes)
-        own = {"classes": classes, "hidden": list(hidden), "activation": activation}
-        taken = ("prior", "prior_args", "condition_dim", "masked")
-        self._config = {**{n: v for n, v in self.m1._config.items() if n not in taken}, **own}
+        self._config = {"classes": classes, **network}
 
     @property
     def likelihood(self) -> Any:  # type: ignore[override]
@@ -132,4 +130,6 @@ class M1M2(Model):
 
     @property
     def config(self) -> dict[str, Any]:
-        return {**self._config, "data_shape": list(self.data_shape)}
+        set_here = ("prior", "prior_args", "condition_dim", "masked")
+        of_m1 = {name: value for name, value in self.m1.config.items() if name not in set_here}
+        return {**of_m1, **self._config}

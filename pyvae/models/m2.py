@@ -87,10 +87,11 @@ class M2(Model):
         self.classes, self.latent_dim = classes, classes + latent_dim
         self.classifier = Classifier(self.likelihood, classes, classifier, classifier_args)
         self.prior_logits = nn.Parameter(torch.zeros(classes))  #: of p(y)
-        own = {"classifier": classifier, "classifier_args": dict(classifier_args or {})}
-        taken = ("condition_dim", "masked")
-        of_vae = {n: v for n, v in self.vae._config.items() if n not in taken}
-        self._config = {**of_vae, **own, "classes": classes}
+        self._config = {
+            "classes": classes,
+            "classifier": classifier,
+            "classifier_args": dict(classifier_args or {}),
+        }
 
     @property
     def likelihood(self) -> Any:  # type: ignore[override]
@@ -155,4 +156,6 @@ class M2(Model):
 
     @property
     def config(self) -> dict[str, Any]:
-        return {**self._config, "data_shape": list(self.data_shape)}
+        set_here = ("condition_dim", "masked")
+        of_vae = {n: value for n, value in self.vae.config.items() if n not in set_here}
+        return {**of_vae, **self._config}

@@ -126,3 +126,21 @@ def test_a_condition_that_is_named_twice_is_refused(run: Path, refused: Callable
     for command in ("sample", "transfer"):
         said = refused(command, str(run), "--condition", "label=1", "label=2")
         assert "label is given twice" in said
+
+
+def test_samples_of_a_condition_keep_the_other_side_inputs(tmp_path: Path) -> None:
+    """Counts need a library size beside the condition: that of the test data."""
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 2, 200)
+    rate = np.where(label[:, None] == 1, [9.0, 1.0, 1.0], [1.0, 1.0, 9.0])
+    file = tmp_path / "counts.npz"
+    np.savez(file, x=rng.poisson(rate).astype(np.int64) + 1, labels=label)
+    run, out = str(tmp_path / "run"), tmp_path / "samples.npy"
+    options = ["--dataset", str(file), "--dataset-args", "x=x", "labels=labels", "values=counts"]
+    options += ["--condition", "label", "--likelihood", "negative_binomial", "--latent-dim", "2"]
+    assert main(["train", *options, "--out", run, *SMALL, "--steps", "150"]) == 0
+    for named in ([], ["--dataset-args", "splits=0.6,0.2,0.2"]):
+        command = ["sample", run, *named, "--condition", "label=0,1", "-n", "20"]
+        assert main([*command, "--out", str(out)]) == 0
+        zeros, ones = np.load(out)[0::2].mean(0), np.load(out)[1::2].mean(0)
+        assert zeros[2] > 2 * zeros[0] and ones[0] > 2 * ones[2]
