@@ -117,9 +117,9 @@ class M1M2(Model):
         return self.m2.class_logits(mean_or_sample(self.m1.encode(x)))
 
     @torch.no_grad()
-    def of_class(self, n: int, y: int) -> Tensor:
+    def of_class(self, n: int, y: int, **side: Tensor) -> Tensor:
         """New data (n, *data_shape) of class y: means of p(x|z_1) at the means of p(z_1|z_2, y)."""
-        return self.m1.decode(self.m2.of_class(n, y)).mean
+        return mean_or_sample(self.m1.decode(self.m2.of_class(n, y), **side))
 
     def recognition_parameters(self) -> list[nn.Parameter]:
         """Those of both models."""

@@ -11,7 +11,7 @@ from torch import Size, Tensor, nn
 from torch.distributions import Distribution
 
 from pyvae.distributions import Chain, OneHot
-from pyvae.models.base import Model
+from pyvae.models.base import Model, mean_or_sample
 from pyvae.models.classifier import Classifier
 from pyvae.models.parts import Options
 from pyvae.models.vae import VAE
@@ -147,12 +147,12 @@ class M2(Model):
         self.vae.init_output(data_mean)
 
     @torch.no_grad()
-    def of_class(self, n: int, y: int) -> Tensor:
+    def of_class(self, n: int, y: int, **side: Tensor) -> Tensor:
         """New data (n, *data_shape) of class y: the means of p(x|z, y) at z of the prior."""
         code = nn.functional.one_hot(torch.tensor(y), self.classes).to(self.prior_logits)
         codes = code.expand(n, self.classes)
         z = self.prior_given(codes).sample(Size())
-        return self.decode(torch.cat([codes, z], -1)).mean
+        return mean_or_sample(self.decode(torch.cat([codes, z], -1), **side))
 
     @property
     def config(self) -> dict[str, Any]:

@@ -157,6 +157,13 @@ def test_the_interface_of_a_model(make, tmp_path):
         model.decode(torch.zeros(3, 1))
 
 
+def test_new_data_of_a_class_take_side_inputs():
+    counts = {"likelihood": "negative_binomial", "data_shape": (4,)}
+    for model in (M2(classes=K, latent_dim=D, **counts), M1M2(classes=K, latent_dim=D, **counts)):
+        drawn = model.of_class(5, 1, library=torch.full((5,), 40.0))
+        torch.testing.assert_close(drawn.sum(1), torch.full((5,), 40.0))
+
+
 @pytest.mark.parametrize("make", [m2, m1m2])
 def test_importance_sampling_sums_over_the_classes(make):
     """log p(x) of classes that explain nothing is that of the model below."""
