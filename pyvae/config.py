@@ -66,7 +66,8 @@ did you mean 'dynamic'?
     )
     condition: tuple[str, ...] = setting(
         (),
-        "what the model is given with the data: label, or columns of the data, by name",
+        "what the model is given with the data: label, or columns of the data, by name; "
+        "NAME:embedding=8 lets it learn 8 numbers for each category",
         metavar="NAME",
     )
     binarize: str = setting(

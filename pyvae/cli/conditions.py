@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from pyvae.models.base import Model
     from pyvae.training import RunFolder
 
 __all__ = ["add_condition", "given_conditions"]
@@ -24,7 +23,7 @@ def add_condition(parser: argparse.ArgumentParser, what: str) -> None:
     )
 
 
-def given_conditions(folder: RunFolder, model: Model, pairs: list[str]) -> dict[str, Tensor]:
+def given_conditions(folder: RunFolder, pairs: list[str]) -> dict[str, Tensor]:
     """The side input that name=value pairs stand for: one row for each of a list of values.
 
     A condition that is not named is missing.
@@ -53,4 +52,4 @@ def given_conditions(folder: RunFolder, model: Model, pairs: list[str]) -> dict[
                 f"or as many"
             )
         values[name] = listed * (rows // len(listed))
-    return {"condition": conditions.encode(values).to(model.dtype)}
+    return {"condition": conditions.encode(values)}

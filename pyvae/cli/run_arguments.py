@@ -83,7 +83,9 @@ def open_run(arguments: argparse.Namespace) -> tuple[TrainConfig, Model, View]:
         others["dataset_args"] = {**kept, **options}
     where = {} if given.get("data_dir") is None else {"data_dir": given["data_dir"]}
     config = dataclasses.replace(config, **absolute_paths({**others, **where}))
-    data = build_data(config)
+    known = folder.record().get("data")
+    conditional = isinstance(known, dict) and "conditions" in known
+    data = build_data(config, folder.conditions() if conditional else None)
     check_shape(model, data.data_shape, config.dataset)
     view = build_view(config, data, model.likelihood)
     if not others and not given.get("ignore_fingerprints", False):

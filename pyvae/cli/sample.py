@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     number, columns = arguments.number, 1
     side = folder.test_side(model) if data is None else data.test.side(model.side_inputs)
     if arguments.condition:
-        side |= given_conditions(folder, model, arguments.condition)
+        side |= given_conditions(folder, arguments.condition)
         columns = len(side["condition"])
         number = -(-number // columns) * columns
     with seeded(arguments.seed, next(model.parameters()).device):

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     target = check_target(
         arguments.out or str(Path(arguments.run) / "transfer.png"), model.data_shape
     )
-    others = given_conditions(RunFolder(arguments.run), model, arguments.condition)["condition"]
+    others = given_conditions(RunFolder(arguments.run), arguments.condition)["condition"]
     split = view.held_out("test").subset(arguments.number, seed=arguments.seed)
     x = view.held_out_values(split.x)
     columns = len(others)

@@ -11,7 +11,7 @@ from pyvae.data.base import DataSplits, Split
 from pyvae.data.batches import Batches
 from pyvae.data.binarize import View, draw_bits, view
 from pyvae.data.columns import Column
-from pyvae.data.conditions import Conditions
+from pyvae.data.conditions import Conditions, asked
 from pyvae.data.few_labels import few_labels
 from pyvae.data.options import lenient, names_of
 from pyvae.data.prepare import LABEL, log1p, standardize, with_conditions
@@ -48,7 +48,8 @@ def load(
         data_dir: the folder of local files and downloads; default: the environment's
             PYVAE_DATA_DIR, else the user's cache folder
         options: the data set's own options, and for any data set ``conditions`` (names of fields,
-            or "label": they become the extra "condition"), ``log1p``, ``standardize``, and
+            or "label", which become the extra "condition", or the :class:`Conditions` of other
+            data, which mean the same here), ``log1p``, ``standardize``, and
             ``labels_per_class``, ``labels_seed`` and ``labelled_share``, which hide the labels of
             all but a few training rows: see :func:`pyvae.data.few_labels.few_labels`
 
@@ -69,14 +70,18 @@ def load(
         name, options = "file", {"path": os.fspath(name), **options}
     part = datasets.get(str(name))
     own = inspect.signature(part).parameters
-    conditions = names_of(options.pop("conditions", ()))
+    conditions = options.pop("conditions", ())
+    if not isinstance(conditions, Conditions):
+        conditions = names_of(conditions)
     few = {new: options.pop(old) for old, new in _FEW.items() if old in options}
     if few and "per_class" not in few:
         raise TypeError("labels_seed and labelled_share go with labels_per_class")
     after = {log1p: _asked("log1p", options, own), standardize: _asked("standardize", options, own)}
     if "fields" in own:
-        asked = [*names_of(options.get("fields", ())), *(one for one in conditions if one != LABEL)]
-        options["fields"] = list(dict.fromkeys(asked))
+        made = isinstance(conditions, Conditions)
+        names = conditions.names if made else [asked(one)[0] for one in conditions]
+        fields = [*names_of(options.get("fields", ())), *(one for one in names if one != LABEL)]
+        options["fields"] = list(dict.fromkeys(fields))
     splits: DataSplits = datasets.create(str(name), data_dir=data_dir, **lenient(part, options))
     for function, wanted in after.items():
         if wanted:

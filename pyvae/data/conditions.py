@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import accumulate
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +17,28 @@ from pyvae.data.fields import Field
 from pyvae.errors import DataError
 from pyvae.hints import did_you_mean
 
-__all__ = ["Condition", "Conditions"]
+__all__ = ["Condition", "Conditions", "asked"]
+
+
+def asked(text: str) -> tuple[str, int]:
+    """The name of a condition that was asked for, and how wide its embedding is, 0 being none.
+
+    Raises:
+        DataError: a width that is no positive number.
+
+    >>> asked("batch"), asked("batch:embedding=8")
+    (('batch', 0), ('batch', 8))
+    """
+    found = re.fullmatch("(.+):embedding=(.*)", text)
+    if found is None:
+        return text, 0
+    name, width = found.groups()
+    if not re.fullmatch("0*[1-9][0-9]*", width):
+        raise DataError(
+            f"the embedding of the condition {name!r} must have a positive width, as in "
+            f"{name}:embedding=8, got {width!r}"
+        )
+    return name, int(width)
 
 
 @dataclass(frozen=True)
@@ -23,13 +46,16 @@ class Condition:
     """One condition, and the places that it takes.
 
     A category is a one in its place; a number is standardized. The last place says whether the
-    value is missing, and the others are 0 then.
+    value is missing, and the others are 0 then. A category that is to be embedded takes one place,
+    which holds its number; that of a missing value comes after all others.
 
     Args:
         name: what it is called
         kind: "categories" or "number"
         categories: the names of the categories
         mean, std: of a number, over the training rows
+        embedding: how many numbers a model learns to put in the place of each category; 0: it is
+            given ones and zeros
     """
 
     name: str
@@ -37,10 +63,13 @@ class Condition:
     categories: tuple[str, ...] = ()
     mean: float = 0.0
     std: float = 1.0
+    embedding: int = 0
 
     @classmethod
-    def of(cls, name: str, values: Field, train: int) -> Condition:
+    def of(cls, name: str, values: Field, train: int, embedding: int = 0) -> Condition:
         """A condition from all values of a field, of which the first ``train`` are for training.
+
+        Numbers that are to be embedded count as the names of categories.
 
         Raises:
             DataError: a number that is infinite, or no value in any of the training rows.
@@ -48,8 +77,9 @@ class Condition:
         absent = values.absent
         if absent[:train].all():
             raise DataError(f"the condition {name!r} is missing in all rows for training")
-        if not values.numeric:
-            return cls(name, "categories", tuple(sorted(set(values.texts()[~absent]))))
+        if embedding or not values.numeric:
+            categories = tuple(sorted(set(values.texts()[~absent])))
+            return cls(name, "categories", categories, embedding=embedding)
         numbers = values.values.astype(np.float64)
         if not np.isfinite(numbers[~absent]).all():
             raise DataError(f"the condition {name!r} holds infinite numbers")
@@ -59,6 +89,8 @@ class Condition:
     @property
     def places(self) -> tuple[str, ...]:
         """What each place means."""
+        if self.embedding:
+            return (f"{self.name} as {self.embedding} learned numbers",)
         values = [f"{self.name}={c}" for c in self.categories] or [self.name]
         return (*values, f"{self.name} missing")
 
@@ -70,12 +102,16 @@ class Condition:
         """
         absent = values.absent
         encoded = np.zeros((len(absent), len(self.places)), dtype=np.float32)
-        encoded[absent, -1] = 1
+        encoded[absent, -1] = len(self.categories) if self.embedding else 1
         present = np.flatnonzero(~absent)
         if self.kind == "categories":
-            place = self._place_of()
-            found = {text: place(text) for text in set(values.texts()[present])}
-            encoded[present, [found[text] for text in values.texts()[present]]] = 1
+            place, texts = self._place_of(), values.texts()[present]
+            found = {text: place(text) for text in set(texts)}
+            codes = [found[text] for text in texts]
+            if self.embedding:
+                encoded[present, 0] = codes
+            else:
+                encoded[present, codes] = 1
         else:
             encoded[present, 0] = [
                 (self._number(value) - self.mean) / self.std for value in values.values[present]
@@ -141,6 +177,17 @@ class Conditions:
     def places(self) -> tuple[str, ...]:
         """What each place means (C of them)."""
         return tuple(place for part in self.parts for place in part.places)
+
+    @property
+    def embeddings(self) -> tuple[tuple[int, int, int], ...]:
+        """For each place that holds the number of a category: the place, how many numbers there
+        are, and the width of its embedding, as ``condition_embeddings`` of a model takes them."""
+        ends = accumulate(len(part.places) for part in self.parts)
+        return tuple(
+            (end - 1, len(part.categories) + 1, part.embedding)
+            for part, end in zip(self.parts, ends, strict=True)
+            if part.embedding
+        )
 
     def encode(self, rows: Mapping[str, Any]) -> Tensor:
         """Conditions by name as float32 (B, C); those that are not named are missing.

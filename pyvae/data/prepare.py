@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pyvae.data.base import DataSplits, Split
-from pyvae.data.conditions import Condition, Conditions
+from pyvae.data.conditions import Condition, Conditions, asked
 from pyvae.data.fields import Field
 from pyvae.data.labels import UNLABELLED
 from pyvae.errors import DataError
@@ -67,28 +67,33 @@ def standardize(data: DataSplits) -> DataSplits:
     return replace(data.map(scaled), columns=columns, scale=(mean, std))
 
 
-def with_conditions(data: DataSplits, names: Sequence[str]) -> DataSplits:
+def with_conditions(data: DataSplits, wanted: Sequence[str] | Conditions) -> DataSplits:
     """The data set with the extra "condition" (B, C), and what it means.
 
     Args:
         data: the data set, with the fields of these names
-        names: of fields, or "label" for the classes
+        wanted: names of fields, or "label" for the classes, each perhaps with an embedding (see
+            :func:`pyvae.data.conditions.asked`); or conditions as they were made of other data
 
     Raises:
         DataError: no such field, or one from which no condition can be made.
     """
-    parts, encoded = [], []
-    for name in names:
-        fields = _fields(data, name)
-        parts.append(Condition.of(name, Field.cat(fields), len(data.train)))
-        encoded.append([parts[-1].encode(field) for field in fields])
+    if not isinstance(wanted, Conditions):
+        made = []
+        for name, embedding in map(asked, wanted):
+            values = Field.cat(_fields(data, name))
+            made.append(Condition.of(name, values, len(data.train), embedding))
+        wanted = Conditions(tuple(made))
+        twice = next((name for name in wanted.names if wanted.names.count(name) > 1), None)
+        if twice is not None:
+            raise DataError(f"the condition {twice!r} was named twice")
+    encoded = [[part.encode(one) for one in _fields(data, part.name)] for part in wanted.parts]
     vectors = [torch.cat(split, 1) for split in zip(*encoded, strict=True)]
     train, valid, test = (
         replace(split, extras={**split.extras, "condition": vector})
         for split, vector in zip(data.splits.values(), vectors, strict=True)
     )
-    conditions = Conditions(tuple(parts))
-    return replace(data, train=train, valid=valid, test=test, conditions=conditions)
+    return replace(data, train=train, valid=valid, test=test, conditions=wanted)
 
 
 def _fields(data: DataSplits, name: str) -> tuple[Field, ...]:

@@ -29,6 +29,7 @@ class AutoregressiveModel(PartModel):
         likelihood: layer from its output to the distribution of each element
         decoder_args, likelihood_args: options of the part that was named
         condition_dim: the length of a condition c of p(x|c); 0: none
+        condition_embeddings: places of it that are embedded, as in :class:`pyvae.VAE`
 
     Raises:
         TypeError: the decoder explains all elements at once.
@@ -49,9 +50,11 @@ class AutoregressiveModel(PartModel):
         decoder_args: Options | None = None,
         likelihood_args: Options | None = None,
         condition_dim: int = 0,
+        condition_embeddings: Sequence[Sequence[int]] = (),
     ) -> None:
         super().__init__()
         self._start(data_shape, condition_dim)
+        self._embed(condition_embeddings)
         data = {"data_shape": self.data_shape}
         self.likelihood = self._make("likelihood", likelihood, likelihood_args, data)
         self.decoder = self._make("decoder", decoder, decoder_args, self._fit_of_decoder(decoder))

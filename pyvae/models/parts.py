@@ -17,7 +17,7 @@ from pyvae.encoders import Encoder
 from pyvae.likelihoods import Likelihood
 from pyvae.models.base import Model
 from pyvae.models.explain import explain
-from pyvae.networks import beside
+from pyvae.networks import ConditionEmbedding, beside
 from pyvae.posteriors import Posterior
 from pyvae.priors import Prior
 
@@ -33,6 +33,7 @@ class PartModel(Model, ABC):
 
     decoder: Any
     condition_dim: int  #: the length of the condition that p(x|z, c) is given; 0: none
+    condition_embeddings: Sequence[Sequence[int]] = ()  #: places of it that are embedded
     masked: bool = False  #: whether some of the data may not have been observed
     _config: dict[str, Any]
 
@@ -57,6 +58,20 @@ class PartModel(Model, ABC):
                 f"got {got}"
             )
         self._config["condition_dim"] = condition_dim
+
+    def _embed(self, tables: Sequence[Sequence[int]]) -> None:
+        """Embed these places of the condition, before any part is made."""
+        if tables:
+            self.condition_embedding = ConditionEmbedding(self.condition_dim, tables)
+            self.condition_embeddings = tuple(map(tuple, tables))
+            self._config["condition_embeddings"] = self.condition_embeddings
+
+    @property
+    def _condition_width(self) -> int:
+        """The length of the condition as the parts are given it."""
+        if self.condition_embeddings:
+            return self.condition_embedding.out_features
+        return self.condition_dim
 
     @property
     def given_inputs(self) -> tuple[str, ...]:
@@ -109,7 +124,7 @@ class PartModel(Model, ABC):
 
     def _fit_of_decoder(self, decoder: str | nn.Module) -> dict[str, Any]:
         """What joins a decoder to the latents and the likelihood, which is there already."""
-        given = self._decoder_dim + self.condition_dim
+        given = self._decoder_dim + self._condition_width
         fit = {"latent_dim": given, "out_shape": tuple(self.likelihood.param_shape)}
         kind = registry.decoders.get(decoder) if isinstance(decoder, str) else type(decoder)
         if isinstance(kind, type) and issubclass(kind, AutoregressiveDecoder):
@@ -167,7 +182,7 @@ class PartModel(Model, ABC):
         return p
 
     def _condition(self, method: str, side: Mapping[str, Tensor]) -> Tensor:
-        """The condition among side inputs.
+        """The condition among side inputs, as the parts are given it (B, ...).
 
         Raises:
             ValueError: there is none, or one of another length.
@@ -179,7 +194,7 @@ class PartModel(Model, ABC):
                 f"{type(self).__name__}.{method}: the model is conditional and needs a condition "
                 f"(B, {self.condition_dim}), got {got}"
             )
-        return condition
+        return self.condition_embedding(condition) if self.condition_embeddings else condition
 
     def init_output(self, data_mean: Tensor) -> None:
         """Start the decoder at the mean of the data (*data_shape), where its parts know how to."""

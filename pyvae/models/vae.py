@@ -14,7 +14,7 @@ from pyvae import registry
 from pyvae.likelihoods import Likelihood
 from pyvae.models.fit import check_spaces
 from pyvae.models.parts import Options, PartModel
-from pyvae.models.side import seen_shape, takes_condition, with_channels
+from pyvae.models.side import EmbeddedPrior, seen_shape, takes_condition, with_channels
 from pyvae.priors import Prior
 
 __all__ = ["VAE"]
@@ -39,6 +39,9 @@ class VAE(PartModel):
         encoder_args, ...: options of the part that was named
         condition_dim: the length C of a condition c, which q(z|x, c) and p(x|z, c) are given, and
             the prior ``conditional_gaussian`` (Sohn, Lee & Yan 2015); 0: none
+        condition_embeddings: for each place of the condition that holds the number of a category,
+            (place, how many numbers, width): all parts are given a vector of this width, which is
+            learned, in its place. See ``embeddings`` of :class:`pyvae.data.Conditions`
         masked: whether elements of the data may be missing: p(x|z) then explains those that the
             side input ``mask`` says are observed, and q(z|x) sees zeros for the others and the
             mask (Mattei & Frellsen 2019)
@@ -80,6 +83,7 @@ class VAE(PartModel):
         condition_dim: int = 0,
         masked: bool = False,
         latent_shape: Sequence[int] | None = None,
+        condition_embeddings: Sequence[Sequence[int]] = (),
     ) -> None:
         super().__init__()
         on_grid: dict[str, Any] = {}
@@ -88,6 +92,7 @@ class VAE(PartModel):
             latent_dim = math.prod(latent_shape)
         self.latent_dim = latent_dim
         self._start(data_shape, condition_dim, latent_dim=latent_dim)
+        self._embed(condition_embeddings)
         self.masked = self._config["masked"] = masked
         self._config |= on_grid
         make = self._make
@@ -109,6 +114,8 @@ class VAE(PartModel):
         if isinstance(self.prior, Prior):
             self.prior_inputs = self.prior.side_inputs
             self.prior.bind(self)
+            if self.prior_inputs and self.condition_embeddings:
+                self.prior = EmbeddedPrior(self.prior, self.condition_embedding)
 
     def _seen(self, encoder: str | nn.Module, likelihood: Likelihood) -> dict[str, Any]:
         """What joins an encoder to the data as it sees them."""
@@ -116,9 +123,9 @@ class VAE(PartModel):
         kind = registry.encoders.get(encoder) if isinstance(encoder, str) else encoder
         if takes_condition(kind):
             shape = seen_shape(likelihood.input_shape, mask)
-            own = {"condition_dim": self.condition_dim} if self.condition_dim else {}
+            own = {"condition_dim": self._condition_width} if self.condition_dim else {}
             return {"data_shape": shape, **own}
-        return {"data_shape": seen_shape(likelihood.input_shape, mask, self.condition_dim)}
+        return {"data_shape": seen_shape(likelihood.input_shape, mask, self._condition_width)}
 
     def _given(self, prior: str | nn.Module) -> dict[str, Any]:
         """What joins a prior to a condition, if it takes one.
@@ -134,7 +141,7 @@ class VAE(PartModel):
                 f"VAE: the prior {kind.__name__} is p(z|c), and there is no condition: give "
                 f"condition_dim (pyvae train: --condition)"
             )
-        return {"condition_dim": self.condition_dim}
+        return {"condition_dim": self._condition_width}
 
     def encode(self, x: Tensor, **side: Tensor) -> Distribution:
         """q(z|x) with batch_shape (B,) and event_shape (latent_dim,).

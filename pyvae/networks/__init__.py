@@ -1,6 +1,7 @@
 """What encoders and decoders are built from. Imports nothing of the library."""
 
 from pyvae.networks.attention import Attention
+from pyvae.networks.embedding import ConditionEmbedding
 from pyvae.networks.layers import (
     CONV,
     CONV_TRANSPOSE,
@@ -22,6 +23,7 @@ __all__ = [
     "CONV_TRANSPOSE",
     "INITS",
     "Attention",
+    "ConditionEmbedding",
     "ResidualBlock",
     "activation_layer",
     "beside",

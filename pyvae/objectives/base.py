@@ -54,6 +54,7 @@ class Objective(nn.Module, ABC):
     #: Names of the models that it is for; None: any of its kind of posterior.
     models: ClassVar[tuple[str, ...] | None] = None
     data_size: int | None = None  #: rows of training data, set before ``bind`` by who trains
+    needs_labels: bool = False  #: whether there is nothing to learn where no row has a label
     min_rows: int = 1  #: rows that a minibatch must have: 2 where they are compared with each other
 
     def __init__(self) -> None:  # nn.Module's own takes anything, and options are checked by it

@@ -57,6 +57,7 @@ class SemiSupervised(Objective):
     """
 
     models = ("m2", "m1m2")
+    needs_labels = True
 
     def __init__(
         self, alpha: float = 50.0, concentration: float = 1.0, num_samples: int = 1

@@ -53,6 +53,7 @@ class Wrapper(Objective):
         self.name = name
         self.inner = objective
         self.min_rows = objective.min_rows
+        self.needs_labels = objective.needs_labels
 
     def notes(self, steps: int, epochs: int) -> list[str]:
         return self.inner.notes(steps, epochs)

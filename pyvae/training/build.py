@@ -11,7 +11,7 @@ import torch
 
 from pyvae import registry
 from pyvae.config import TrainConfig
-from pyvae.data import DataSplits, is_path, load
+from pyvae.data import Conditions, DataSplits, is_path, load
 from pyvae.errors import UserError
 from pyvae.hints import hints_of, takes_many
 from pyvae.likelihoods import Likelihood
@@ -29,11 +29,22 @@ __all__ = ["GIVEN", "Parts", "build", "build_data", "said_plainly"]
 #: The data set of a run whose data were given to ``pyvae.fit``.
 GIVEN = "given"
 
+#: What comes with data, by the argument of a model that takes it.
+_WHAT = {
+    "condition_dim": "conditions",
+    "condition_embeddings": "embedded conditions",
+    "masked": "data with missing values",
+}
+
 MODEL_PARTS = ("encoder", "decoder", "prior", "posterior", "likelihood")
 
 
-def build_data(config: TrainConfig) -> DataSplits:
+def build_data(config: TrainConfig, conditions: Conditions | None = None) -> DataSplits:
     """The data set of a run.
+
+    Args:
+        config: the settings of the run
+        conditions: what the run was given with its data, of which these data have others
 
     Raises:
         UserError: unknown data, or files that are missing or damaged.
@@ -45,8 +56,8 @@ def build_data(config: TrainConfig) -> DataSplits:
         )
     with said_plainly():
         options = dict(config.dataset_args)
-        if config.condition:
-            options["conditions"] = config.condition
+        if conditions or config.condition:
+            options["conditions"] = conditions or config.condition
         return load(config.dataset, config.data_dir, **options)
 
 
@@ -107,13 +118,14 @@ def _given(config: TrainConfig, data: DataSplits, takes: Container[str]) -> dict
     given: dict[str, Any] = {}
     if "condition" in extras:
         given["condition_dim"] = extras["condition"].shape[1]
+    if data.conditions is not None and data.conditions.embeddings:
+        given["condition_embeddings"] = data.conditions.embeddings
     if "mask" in extras:
         given["masked"] = True
     for name in given:
         if name not in takes:
-            what = "conditions" if name == "condition_dim" else "data with missing values"
             raise UserError(
-                f"the model {config.model!r} takes no {what}; the models that do: "
+                f"the model {config.model!r} takes no {_WHAT[name]}; the models that do: "
                 f"{', '.join(_models_that_take(name))}"
             )
     return given

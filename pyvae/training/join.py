@@ -139,6 +139,8 @@ def join(
     with said_plainly():
         shown = build_view(config, data, model.likelihood)
         _check_values(model, shown)
+        _check_conditions(model, data)
+        _check_labels(objective, data, whole=source is None)
         mean, std = moments(shown)
         if fresh:
             _begin(config, model, shown, mean, std)
@@ -192,6 +194,30 @@ def _check_values(model: Model, shown: View) -> None:
             train = name == "train"
             x = shown.train_values(part.x, generator) if train else shown.held_out_values(part.x)
             check(x, *part.side(["mask"]).values())
+
+
+def _check_conditions(model: Model, data: DataSplits) -> None:
+    """Numbers of categories must not be taken for numbers."""
+    if data.conditions is None or "condition" not in model.side_inputs:
+        return
+    there, made_for = data.conditions.embeddings, getattr(model, "condition_embeddings", ())
+    if there != made_for:
+        raise UserError(
+            f"the conditions of {data.name} are for condition_embeddings={there}, the model was "
+            f"made with {made_for}"
+        )
+
+
+def _check_labels(objective: Objective, data: DataSplits, *, whole: bool) -> None:
+    """What learns classes from labels must be given some, which all training rows can tell."""
+    y = data.train.y
+    some = y is not None and (not whole or bool((y < data.num_classes)[y >= 0].any()))
+    if some or not objective.needs_labels:
+        return
+    raise UserError(
+        f"the objective {type(objective).__name__} learns classes from labels, and no training row "
+        f"of {data.name} has one; labels=NAME names the column or array that holds them"
+    )
 
 
 def leaves_unused(parts: Parts) -> bool:

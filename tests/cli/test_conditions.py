@@ -50,6 +50,54 @@ def test_other_commands_take_the_conditions_of_the_data(run: Path) -> None:
         assert main([command[0], str(run)]) == 0
 
 
+def test_an_embedded_condition_goes_where_others_do(run: Path, tmp_path: Path) -> None:
+    """Train, resume, sample, transfer and encode; the prior is given it, too."""
+    out, again = tmp_path / "run", tmp_path / "again"
+    made = ["--condition", "label:embedding=4", "--prior", "conditional_gaussian", *SMALL]
+    assert main(["train", "--out", str(out), *made, "--eval-every", "30"]) == 0
+    assert main(["train", "--out", str(again), *made, "--eval-every", "30", "--steps", "30"]) == 0
+    assert main(["train", "--resume", str(again), "--steps", "60", "--quiet"]) == 0
+    config = json.loads((out / "config.json").read_text())
+    assert config["condition_embeddings"] == [[0, 11, 4]] and config["condition_dim"] == 1
+    for name in ("results.json", "model.safetensors"):
+        assert (out / name).read_bytes() == (again / name).read_bytes()
+    file = tmp_path / "samples.npy"
+    assert (
+        main(["sample", str(out), "--condition", "label=0,1", "-n", "40", "--out", str(file)]) == 0
+    )
+    zeros, ones = np.load(file)[0::2], np.load(file)[1::2]
+    assert ones[:, 0, 3:5, 3:5].mean() > zeros[:, 0, 3:5, 3:5].mean() + 0.2
+    assert main(["transfer", str(out), "--condition", "label=0,1", "-n", "3"]) == 0
+    z = tmp_path / "z.npy"
+    assert main(["encode", str(out), "--split", "test", "--out", str(z)]) == 0
+    assert main(["decode", str(out), "--z", str(z), "--out", str(file)]) == 0
+    assert main(["score", str(out), "--subset", "5", "--out", str(file)]) == 0
+
+
+@pytest.mark.parametrize("embedding", ["", ":embedding=3"])
+def test_other_data_are_encoded_under_the_conditions_of_the_run(
+    embedding: str, tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    """Also where they know only some of the categories, and numbers on another scale."""
+    rng = np.random.default_rng(0)
+    rows = [
+        f"{a:.3f},{b:.3f},{'uvw'[i % 3]},{i}" for i, (a, b) in enumerate(rng.normal(size=(60, 2)))
+    ]
+    head, file, other = "a,b,batch,age", tmp_path / "all.csv", tmp_path / "some.csv"
+    file.write_text("\n".join([head, *rows]) + "\n")
+    other.write_text("\n".join([head, *rows[2::3]]) + "\n")
+    run, z, few = tmp_path / "run", tmp_path / "z.npy", tmp_path / "few.npy"
+    options = ["--dataset", str(file), "--condition", "batch" + embedding, "age"]
+    options += ["--likelihood", "gaussian", "--latent-dim", "2"]
+    assert main(["train", "--out", str(run), *options, *SMALL]) == 0
+    assert main(["encode", str(run), "--out", str(z)]) == 0
+    assert main(["encode", str(run), "--dataset", str(other), "--out", str(few)]) == 0
+    assert np.allclose(np.load(few), np.load(z)[2::3], atol=1e-5)
+    other.write_text("\n".join([head, *(row.replace("w", "new") for row in rows)]) + "\n")
+    said = refused("encode", str(run), "--dataset", str(other), "--out", str(few))
+    assert "'batch' has no category 'new'" in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -100,6 +148,20 @@ def test_an_objective_of_another_model(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["train", "--objective", "semi_supervised", "--out", str(tmp_path / "run")]) == 2
     said = capsys.readouterr().err
     assert "is for the model m2 or m1m2 (--model m2), got 'vae'" in said
+
+
+@pytest.mark.parametrize("model", ["m2", "m1m2"])
+def test_classes_are_not_learned_from_nothing(
+    model: str, tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    semi = ["--model", model, "--objective", "semi_supervised", "--out", str(tmp_path / "run")]
+    plain = ["--dataset", "toy2d", "--likelihood", "gaussian"]
+    said = refused("train", *semi, *plain)
+    assert "learns classes from labels, and no training row of toy2d has one" in said
+    hidden = tmp_path / "hidden.npz"
+    np.savez(hidden, x=np.ones((20, 2)), y=np.full(20, np.nan))
+    said = refused("train", *semi, *plain[2:], "--dataset", str(hidden))
+    assert "no training row of hidden has one" in said and not (tmp_path / "run").exists()
 
 
 def test_a_table_of_which_few_rows_have_a_label(tmp_path: Path) -> None:

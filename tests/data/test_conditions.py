@@ -106,6 +106,47 @@ def test_categories_of_held_out_rows_are_known_too() -> None:
     assert constant.encode(Field.of([3.0, 4.0]))[:, 0].tolist() == [0, 1]
 
 
+def test_a_condition_that_is_to_be_embedded_is_the_number_of_its_category(people: Path) -> None:
+    """Numbers count as names; the number of a missing value comes after all others."""
+    found = data.load(people, conditions=["age", "sex:embedding=3", "group:embedding=2"])
+    assert found.conditions is not None
+    assert found.conditions.embeddings == ((2, 3, 3), (3, 4, 2))
+    assert found.conditions.dim == 4
+    rows = {"age": 30, "sex": ["m", "f", None], "group": [0, 2.0, "1"]}
+    assert found.conditions.encode(rows)[:, 2:].tolist() == [[1, 0], [0, 2], [2, 1]]
+    again = Conditions.from_dict(json.loads(json.dumps(found.conditions.to_dict())))
+    assert again == found.conditions
+    old = found.conditions.to_dict()
+    for part in old["parts"]:
+        del part["embedding"]  # as it was saved before there were any
+    assert Conditions.from_dict(old).parts[0] == found.conditions.parts[0]
+    with pytest.raises(DataError, match=r"'sex' must have a positive width, .* got '0'"):
+        data.load(people, conditions="sex:embedding=0")
+    with pytest.raises(DataError, match="'sex' was named twice"):
+        data.load(people, conditions=["sex", "sex:embedding=2"])
+
+
+def test_conditions_of_other_data_mean_the_same_here(people: Path, tmp_path: Path) -> None:
+    """Those of a run are given to new data, which may know only some of the categories."""
+    found = data.load(people, conditions=["age", "sex"])
+    lines = [line for line in people.read_text().splitlines() if ",f," not in line]
+    other = tmp_path / "men.csv"
+    other.write_text("\n".join(lines))
+    men = data.load(other, conditions=found.conditions)
+    assert men.conditions == found.conditions
+    for split in men.splits.values():
+        for x, condition in zip(split.x[:, 0], split.extras["condition"], strict=True):
+            (same,) = (
+                s.extras["condition"][s.x[:, 0] == x]
+                for s in found.splits.values()
+                if (s.x[:, 0] == x).any()
+            )
+            assert torch.equal(condition, same[0])
+    other.write_text("\n".join(["x,age,sex,group", *(f"{i},20,d,0" for i in range(20))]))
+    with pytest.raises(DataError, match=r"'sex' has no category 'd'"):
+        data.load(other, conditions=found.conditions)
+
+
 def test_hidden_labels_are_missing_conditions() -> None:
     digits = data.load("digits", conditions="label", labels_per_class=5, labelled_share=0.0)
     condition, y = digits.train.extras["condition"], digits.train.y

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -9,6 +11,7 @@ from torch import nn
 from pyvae import VAE, registry
 from pyvae.batch import Batch
 from pyvae.models import AutoregressiveModel
+from pyvae.networks import ConditionEmbedding
 from pyvae.objectives import ELBO, IWAE
 from pyvae.priors import ConditionalGaussianPrior
 
@@ -103,6 +106,72 @@ def test_a_conditional_model_is_saved_and_loaded(tmp_path):
     assert torch.equal(same.infer(b)[0].mean, model.infer(b)[0].mean)
 
 
+def embedded(**options):
+    """A model that is given the numbers of categories, 0 to C - 1, the last one for missing."""
+    torch.manual_seed(0)
+    return VAE((1, 8, 8), 2, condition_dim=1, condition_embeddings=[(0, C, C)], **options)
+
+
+@pytest.mark.parametrize("encoder", ["mlp", "conv"])
+@pytest.mark.parametrize("prior", ["standard_normal", "conditional_gaussian"])
+def test_an_embedding_whose_vectors_are_those_of_one_hot_is_the_same_model(encoder, prior):
+    plain, other = (f(encoder=encoder, prior=prior) for f in (vae, embedded))
+    state = {n.replace("prior.", "prior.inner.", 1): v for n, v in plain.state_dict().items()}
+    state["condition_embedding.tables.0.weight"] = torch.eye(C)
+    other.load_state_dict(state)
+    b = batch()
+    numbers = Batch(b.x, extras={"condition": b.extras["condition"].argmax(1, keepdim=True)})
+    for model_q, other_q in zip(plain.infer(b), other.infer(numbers), strict=True):
+        torch.testing.assert_close(other_q.mean, model_q.mean)
+    z = torch.randn(5, 6, 2)
+    means = [m.decode(z, **one.extras).mean for m, one in ((plain, b), (other, numbers))]
+    torch.testing.assert_close(*means)
+
+
+def test_an_embedding_learns_the_categories_that_it_sees():
+    model = embedded(prior="conditional_gaussian")
+    nn.init.normal_(model.prior.inner.output.weight)
+    b = batch()
+    numbers = torch.tensor([[0.0], [1.0], [0.0], [1.0], [0.0], [1.0]])
+    ELBO()(model, Batch(b.x, extras={"condition": numbers})).loss.backward()
+    slopes = model.condition_embedding.tables["0"].weight.grad.abs().sum(1)
+    assert (slopes[:2] > 0).all() and slopes[2] == 0
+    assert (model.condition_embedding.tables["0"].weight[2] == 0).all()  # nothing is known
+    assert not {id(p) for p in model.recognition_parameters()} & {
+        id(p) for p in model.condition_embedding.parameters()
+    }
+
+
+def test_numbers_beside_an_embedding_stay_where_they_are():
+    embed = ConditionEmbedding(4, [(3, 2, 2), (1, 3, 4)])
+    vectors = [embed.tables[name].weight for name in ("1", "3")]
+    c = torch.tensor([[0.5, 2.0, -1.0, 1.0]])
+    expected = torch.cat([c[0, :1], vectors[0][2], c[0, 2:3], vectors[1][1]])
+    torch.testing.assert_close(embed(c)[0], expected)
+    assert embed(c.expand(3, 1, 4)).shape == (3, 1, embed.out_features)
+
+
+def test_embedded_conditions_are_saved_loaded_and_copied(tmp_path):
+    model = embedded(prior="conditional_gaussian")
+    nn.init.normal_(model.prior.inner.output.weight)
+    model.save_pretrained(tmp_path)
+    x, c = batch().x, torch.tensor([[0.0], [1.0], [2.0]] * 2)
+    with torch.no_grad():
+        for same in (VAE.from_pretrained(tmp_path), copy.deepcopy(model)):
+            q, p = same.infer(Batch(x, extras={"condition": c}))
+            assert torch.equal(q.mean, model.encode(x, condition=c).mean)
+            assert torch.equal(p.mean, model.prior(condition=c).mean)
+            same.condition_embedding.tables["0"].weight += 1
+            assert not torch.equal(same.prior(condition=c).mean, p.mean)
+
+
+def test_a_density_model_takes_an_embedded_condition():
+    model = AutoregressiveModel((1, 2, 2), condition_dim=1, condition_embeddings=[(0, 2, 5)])
+    x, c = torch.ones(2, 1, 2, 2), torch.tensor([[0.0], [1.0]])
+    low, high = model.log_prob(x, condition=c)
+    assert low != high
+
+
 class Net(nn.Module):
     out_features = 4
 
@@ -128,5 +197,9 @@ def test_what_does_not_fit_is_said():
         ConditionalGaussianPrior(2, 3)()
     with pytest.raises(ValueError, match="condition_dim must not be negative, got -1"):
         VAE((1, 8, 8), 2, condition_dim=-1)
+    with pytest.raises(ValueError, match=r"place 0 .* whole numbers from 0 to 2"):
+        embedded().decode(torch.zeros(2, 2), condition=torch.tensor([[0.0], [3.0]]))
+    with pytest.raises(ValueError, match=r"places below 1, .* got \[\(1, 3, 8\)\]"):
+        VAE((1, 8, 8), 2, condition_dim=1, condition_embeddings=[(1, 3, 8)])
     with pytest.raises(TypeError, match="condition_dim of the encoder is set by the model"):
         vae(encoder_args={"condition_dim": 5})
