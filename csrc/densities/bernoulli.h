@@ -23,7 +23,7 @@ struct BernoulliLogProb : Density {
     const V away = x - select(l < V(0), V(0), V(1));
     const V product = select(away == V(0), V(0) * e, away * l);  // keeps NaN
     c.grad[0] = l;
-    c.grad[1] = x - select(l < V(0), e, V(1)) / factor;
+    c.grad[1] = x - ratio(select(l < V(0), e, V(1)), factor);
     return {product, factor};
   }
 };

@@ -21,8 +21,8 @@ struct ContinuousBernoulliLogProb : Density {
   PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
     const V x = c.in[0], l = c.in[1];
     const V t = abs(l), e = exp_nonpositive(-t);
-    const V r = V(1) / (V(1) - e);
-    const V tail = V(1) / t - e * r;
+    const V r = ratio(V(1), V(1) - e);
+    const V tail = ratio(V(1), t) - e * r;
     const auto negative = l < V(0);
     const V far = x * l - select(negative, V(0), l) + log(t * r);
     const V far_mean = select(negative, tail, V(1) - tail);

@@ -22,7 +22,7 @@ struct GaussianLogRatioOf : Density {
     const V root = root_precision(c.in[3]);
     const V away = (c.z - c.in[2]) * root;
     const V slope = away * root, square = away * away, of_noise = c.eps * c.eps;
-    c.grad[0] = kPath ? c.eps * finite(V(1) / deviation) - slope : -slope;
+    c.grad[0] = kPath ? c.eps * finite(reciprocal(deviation)) - slope : -slope;
     c.grad[1] = V(0.5) * (kPath ? of_noise : V(1)) - slope * c.path[1];
     c.grad[2] = slope;
     c.grad[3] = V(0.5) * (square - V(1));
@@ -42,7 +42,7 @@ struct GaussianLogRatioStandardOf : Density {
   PYVAE_FN static Term<V> step(Cell<V, kIn>& c) {
     const V deviation = sample_gaussian(c);
     const V of_noise = c.eps * c.eps;
-    c.grad[0] = kPath ? c.eps * finite(V(1) / deviation) - c.z : -c.z;
+    c.grad[0] = kPath ? c.eps * finite(reciprocal(deviation)) - c.z : -c.z;
     c.grad[1] = V(0.5) * (kPath ? of_noise : V(1)) - c.z * c.path[1];
     return {V(0.5) * (c.in[1] + of_noise - c.z * c.z), V(1)};
   }

@@ -26,8 +26,8 @@ struct ZeroInflated : Density {
     const auto zero = is_zero_count(x), rare = l < V(0);
     const V e = exp_nonpositive(negative_abs(l)), e_1 = e + V(1);
     const V f = exp_nonpositive(negative_abs(away)), f_1 = f + V(1);
-    const V inflated = select(rare, e, V(1)) / e_1;
-    const V from_counts = select(away > V(0), f, V(1)) / f_1;
+    const V inflated = ratio(select(rare, e, V(1)), e_1);
+    const V from_counts = ratio(select(away > V(0), f, V(1)), f_1);
     const V weight = select(zero, from_counts, V(1));
     c.grad[0] = weight * r.d_x;
     c.grad[1] = weight * d_mean;
@@ -35,7 +35,7 @@ struct ZeroInflated : Density {
     c.grad[3] = V(1) - weight - inflated;
     const V none = select(rare, select(away > V(0), l, a), V(0));
     const V some = a - select(rare, V(0), l);
-    return {select(zero, none, some), e_1 / select(zero, f_1, V(1))};
+    return {select(zero, none, some), ratio(e_1, select(zero, f_1, V(1)))};
   }
 };
 

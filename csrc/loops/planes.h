@@ -16,7 +16,8 @@ constexpr int kComponentPlanes = 12;  // of a component in the tile: parameters,
 constexpr int kBlockStep = 16;        // pixels of a block are a multiple of it, and so of a vector
 constexpr int kMaxBlock = 1024;
 constexpr int kCachedTile = 8192;  // numbers, where the components are not too many
-constexpr int kPixelTeam = 128;    // pixels of a block where it is worked on by a thread for each
+constexpr int kPixelTeam = 64;     // pixels of a block where it is worked on by a thread for each
+constexpr int64_t kTeamTile = 96 << 10;  // bytes that such a block may keep, and GPUs have
 constexpr int kPlaneTile = kComponentPlanes * kMaxComponents * kBlockStep;
 
 struct Planes {
@@ -38,6 +39,13 @@ struct Planes {
 
   PYVAE_FN int64_t blocks() const { return quotient(pixels + block - 1, block); }
 };
+
+// Pixels of a block with a thread for each, which keeps `numbers` of `size` bytes for its gradient.
+inline int64_t team_pixels(int64_t numbers, int64_t size) {
+  int64_t pixels = kPixelTeam;
+  while (pixels > 1 && pixels * numbers * size > kTeamTile) pixels /= 2;
+  return pixels;
+}
 
 inline namespace PYVAE_ISA {
 

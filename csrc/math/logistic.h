@@ -62,18 +62,18 @@ PYVAE_FN LogisticBin<V> logistic_bin(const Level<V>& level, V away, V log_scale)
   const V q_far = select(near_only, V(0), q);
   const V near = e_near + V(1), far = q_far + e_far;
   const V both = near * far;
-  const V r_both = V(1) / both;
+  const V r_both = ratio(V(1), both);
 
   LogisticBin<V> bin;
   const V u = abs(c);
   bin.linear = select(near_only, V(0), -u) +
                select(level.edge, V(0), V(-4.8481163645984813) - log_scale);  // log 2h
-  bin.factor = select(level.edge, r_both, r_both * (gap / w));
+  bin.factor = select(level.edge, r_both, r_both * ratio(gap, w));
   // d log mass / du
   const V slope = r_both * select(level.edge, e_near * e_far - q_far, q * e_1 * (e + V(1)));
   bin.slope_mean = precision * select(below, slope, -slope);
   // d log(1 - exp(-w)) / d log_scale = -w q^2 / (1 - q^2)
-  const V of_width = select(level.edge, V(0), w / gap * (q * q));
+  const V of_width = select(level.edge, V(0), ratio(w, gap) * (q * q));
   const V of_bounds = half * r_both * (e_near * far + q_far * near);
   bin.slope_log_scale = select(clamped, V(0), -u * slope - of_bounds - of_width);
   return bin;

@@ -23,7 +23,7 @@ template <class V>
 PYVAE_FN V tanh_and_slope(V x, V& slope) {
   V e;
   const V e_1 = expm1_nonpositive(negative_abs(x) + negative_abs(x), e);
-  const V r = V(1) / (e + V(1));
+  const V r = ratio(V(1), e + V(1));
   const V size = -e_1 * r;
   slope = V(4) * e * (r * r);
   return select(x < V(0), -size, size);

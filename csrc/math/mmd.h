@@ -43,7 +43,7 @@ struct Imq {
   }
   template <class V>
   PYVAE_FN static V value(V s, V rate) {
-    return V(1) / (V(1) + s * rate);
+    return reciprocal(V(1) + s * rate);
   }
   template <class V>
   PYVAE_FN static V slope(V s, V rate) {

@@ -29,7 +29,7 @@ template <bool kData, class V>
 PYVAE_FN NegativeBinomial<V> negative_binomial(V x, V mean, V dispersion) {
   const V t = dispersion;
   const V away = x - mean, sum = x + t;
-  const V scale = V(1) / (t + mean), r_sum = V(1) / sum, r_x = V(1) / x;
+  const V scale = reciprocal(t + mean), r_sum = reciprocal(sum), r_x = reciprocal(x);
   const V p = t * scale, v = away * scale, u = p * away * r_x;
   const V h_v = log1p_residual(v, sum, scale);
   const V ratio = sum * scale * r_x;  // times m: 1 - u

@@ -36,7 +36,7 @@ PYVAE_FN double log_product(double a, double b) {
 // which the sum has not near s = -1. With r = s / (2 + s) it is s r - 2 (r^3 / 3 + r^5 / 5 + ...).
 template <int kTerms, class T>
 PYVAE_FN T log1p_residual_by_series(T s) {
-  const T r = s / (T(2) + s), square = r * r;
+  const T r = ratio(s, T(2) + s), square = r * r;
   T p = T(0);
   for (int k = kTerms; k > 0; --k) p = p * square + T(2) / T(2 * k + 1);
   return s * r - p * square * r;
@@ -61,7 +61,7 @@ struct Stirling {
 // (off by 3e-8 and 2e-7). Below 1 it needs log z.
 template <class V>
 PYVAE_FN Stirling<V> stirling_single(V z, V log_z) {
-  const V r = V(1) / z, q = r * r;
+  const V r = reciprocal(z), q = r * r;
   V error = q * V(-4.3556724933e-5) + V(1.8382472048e-4);
   error = error * q + V(-3.9073105036e-4), error = error * q + V(7.5244381312e-4);
   error = error * q + V(-2.7737365643e-3), error = (error * q + V(8.3333214259e-2)) * r;

@@ -105,8 +105,8 @@ class Call {
     a_.data_plane = x_.stride(-3), a_.parameters_plane = params_.stride(-3);
     const int64_t rows = (planes_of(x.size(-3)) + 2) * mixtures;  // of a block in its tile
     const int64_t fits = kCachedTile / rows / kBlockStep * kBlockStep;
-    a_.block =
-        device_->limits.teams ? kPixelTeam : std::clamp<int64_t>(fits, kBlockStep, kMaxBlock);
+    a_.block = device_->limits.teams ? team_pixels(rows, double_ ? 8 : 4)
+                                     : std::clamp<int64_t>(fits, kBlockStep, kMaxBlock);
     empty_ = product(batch_) * a_.pixels == 0;
   }
 

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-sys.path.append(str(Path(__file__).parent / "executor"))
-import executor_build  # noqa: E402
-
-ARCH = "sm_90"
-FLAGS = ["-std=c++20", "-O3", "-DPYVAE_ISA=device", f"-arch={ARCH}", "-Xptxas", "-v", "-cubin"]
-FLAGS += [f"-I{ROOT / 'csrc'}"]
+sys.path.append(str(Path(__file__).parent))
+from assembly import (
+    Kernel,
+    compile_all,
+    disassemble,
+    find_disassembler,
+    find_nvcc,
+    loops,
+    sources,
+)
 
 #: Where a stack is no mistake: pattern of the demangled name -> why.
 MAY_USE_STACK = {
@@ -30,95 +27,37 @@ MAY_USE_STACK = {
 PACKED = r"(map|reduce_rows|columns)_kernel<.*float, .*\(pyvae::\w+::Path\)0"
 
 
-def find_nvcc() -> str | None:
-    homes = [os.environ.get(name) for name in ("CUDA_HOME", "CUDA_PATH")] + ["/usr/local/cuda"]
-    places = [shutil.which("nvcc"), *(f"{home}/bin/nvcc" for home in homes if home)]
-    return next((place for place in places if place and Path(place).is_file()), None)
-
-
-def find_disassembler() -> str | None:
-    """nvdisasm of the toolkit or of the package nvidia-cuda-nvdisasm."""
-    if found := shutil.which("nvdisasm"):
-        return found
-    spec = find_spec("nvidia")
-    folders = list(spec.submodule_search_locations or ()) if spec else []
-    return next((str(p) for f in folders for p in Path(f).glob("*/bin/nvdisasm")), None)
-
-
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(find_nvcc() is None, reason="needs nvcc"),
 ]
 
 
-@dataclass(frozen=True)
-class Kernel:
-    """What ptxas says of one kernel."""
-
-    source: str
-    symbol: str
-    name: str
-    stack: int
-    spills: int
-    registers: int
-
-
-def demangled(symbols: list[str]) -> list[str]:
-    tool = shutil.which("c++filt") or shutil.which("cu++filt")
-    if tool is None:
-        pytest.skip("needs c++filt (binutils)")
-    text = "\n".join(symbols)
-    said = subprocess.run([tool], input=text, capture_output=True, text=True, check=True).stdout
-    return said.splitlines()
-
-
-ENTRY = re.compile(
-    r"Compiling entry function '(\w+)'.*?(\d+) bytes stack frame, (\d+) bytes spill stores, "
-    r"(\d+) bytes spill loads.*?Used (\d+) registers",
-    re.DOTALL,
-)
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> list[Path]:
+    return sources(tmp_path_factory.mktemp("densities"))
 
 
 @pytest.fixture(scope="module")
-def sources(tmp_path_factory) -> list[Path]:
-    """Those of the tasks, and one for each header of densities."""
-    units = executor_build.units(tmp_path_factory.mktemp("densities"))
-    return [
-        *sorted((ROOT / "csrc/cuda").glob("*.cu")),
-        *(unit for unit in units if unit.suffix == ".cu"),
-    ]
-
-
-@pytest.fixture(scope="module")
-def compiled(sources, tmp_path_factory) -> tuple[list[Kernel], Path]:
+def compiled(files, tmp_path_factory) -> tuple[list[Kernel], Path]:
     """Every source for one architecture: what ptxas says, and the folder of the cubins."""
     folder = tmp_path_factory.mktemp("cubins")
-    nvcc = find_nvcc() or ""
-
-    def compile_one(source: Path) -> list[tuple[str, ...]]:
-        name = f"{source.parent.name}-{source.stem}"
-        command = [nvcc, *FLAGS, "-o", str(folder / f"{name}.cubin"), str(source)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=1200)
-        assert done.returncode == 0, f"{source.name}:\n{done.stderr[-4000:]}"
-        assert "warning" not in done.stderr, f"{source.name}:\n{done.stderr[-4000:]}"
-        return [(name, *found) for found in ENTRY.findall(done.stderr)]
-
-    jobs = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    with ThreadPoolExecutor(jobs) as pool:
-        found = [entry for entries in pool.map(compile_one, sources) for entry in entries]
-    names = demangled([symbol for _, symbol, *_ in found])
-    kernels = [
-        Kernel(source, symbol, name, int(stack), int(stores) + int(loads), int(registers))
-        for (source, symbol, stack, stores, loads, registers), name in zip(
-            found, names, strict=True
-        )
-    ]
+    kernels, warnings = compile_all(files, folder)
+    assert not warnings, "\n".join(warnings)
     return kernels, folder
 
 
-def test_every_source_compiles_and_has_kernels(sources, compiled):
+@pytest.fixture(scope="module")
+def assembly(compiled) -> dict[str, str]:
+    """The machine code of each kernel, by symbol."""
+    if find_disassembler() is None:
+        pytest.skip("needs nvdisasm (pip install nvidia-cuda-nvdisasm)")
+    return disassemble(compiled[1])
+
+
+def test_every_source_compiles_and_has_kernels(files, compiled):
     kernels, _ = compiled
-    assert {k.source for k in kernels} == {f"{s.parent.name}-{s.stem}" for s in sources}
+    assert {k.source for k in kernels} == {f"{s.parent.name}-{s.stem}" for s in files}
     assert len(kernels) > 100
 
 
@@ -132,36 +71,6 @@ def test_kernels_keep_to_registers(compiled):
         for k in bad
     )
     assert not bad, f"{len(bad)} kernels use local memory:\n{listing}"
-
-
-@pytest.fixture(scope="module")
-def assembly(compiled) -> dict[str, str]:
-    """The machine code of each kernel, by symbol."""
-    tool = find_disassembler()
-    if tool is None:
-        pytest.skip("needs nvdisasm (pip install nvidia-cuda-nvdisasm)")
-    _, folder = compiled
-    found: dict[str, str] = {}
-    for cubin in sorted(folder.glob("*.cubin")):
-        command = [tool, "-c", str(cubin)]
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        for part in re.split(r"\n//-+ \.text\.", said)[1:]:
-            found[part.split(None, 1)[0]] = part
-    return found
-
-
-def loops(code: str) -> list[str]:
-    """The text between each label and the last branch back to it."""
-    lines = code.splitlines()
-    labels = {m[1]: i for i, line in enumerate(lines) if (m := re.match(r"(\.L_x_\d+):", line))}
-    found = []
-    for label, begin in labels.items():
-        ends = [
-            i for i in range(begin, len(lines)) if "BRA" in lines[i] and f"({label})" in lines[i]
-        ]
-        if ends and ends[-1] > begin + 2:  # one that does more than branch to itself
-            found.append("\n".join(lines[begin : ends[-1] + 1]))
-    return found
 
 
 def test_main_loops_move_16_bytes_at_once(compiled, assembly):

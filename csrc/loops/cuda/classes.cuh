@@ -1,6 +1,7 @@
 // Rows of classes on CUDA: so many lanes for each position that each has a few classes, or a block
-// for it. The largest logit and the sum of the weights come of one pass, the gradient of another,
-// whose logits come out of a cache. F says what a weight is.
+// for it. Up to 1024 logits are read once, into registers; of more, the largest and the sum of the
+// weights come of one pass, and the gradient of another, whose logits come out of a cache. F says
+// what a weight is.
 #pragma once
 
 #include "launch.cuh"
@@ -43,10 +44,10 @@ __device__ __forceinline__ void write_class_values(const ClassRows& a, int64_t i
 // The gradient of logits that many rows share: for each class the weights of all, and what rows add
 // to the class that they ask for, in order.
 template <class F, class P>
-__device__ __forceinline__ void write_shared(const Position<F, P>& x, const P* p, P* to,
-                                             const ClassPlace& at, int64_t j) {
-  using T = typename Position<F, P>::T;
-  constexpr int kPack = Position<F, P>::kPack;
+__device__ __forceinline__ void write_shared(const Position<F, P, ClassTeam::block>& x, const P* p,
+                                             P* to, const ClassPlace& at, int64_t j) {
+  using T = typename Position<F, P, ClassTeam::block>::T;
+  constexpr int kPack = Position<F, P, ClassTeam::block>::kPack;
   __shared__ int64_t classes[kClassTeam];
   __shared__ T slopes[kClassTeam];
   const ClassRows& a = x.a;
@@ -95,12 +96,13 @@ __device__ __forceinline__ void write_shared(const Position<F, P>& x, const P* p
   }
 }
 
-// Items are (kept row, chunk of positions). kBlock: all threads are on one position; else `lanes`.
-template <class F, class P, bool kGradient, bool kBlock>
+// Items are (kept row, chunk of positions); `lanes` threads are on each position.
+template <class F, class P, bool kGradient, ClassTeam kTeam>
 __global__ void __launch_bounds__(kClassTeam, 1)
     class_kernel(const ClassRows a, int lanes, bool whole, bool shared, int64_t items) {
-  using T = typename Position<F, P>::T;
-  constexpr int kPack = Position<F, P>::kPack;
+  using Own = Position<F, P, kTeam>;
+  using T = typename Own::T;
+  constexpr int kPack = Own::kPack;
   const Map& r = a.rows;
   const View &index = r.view[kInput], &logits = r.view[kInput + 1], &grad = r.view[kGrad + 1];
   const int64_t chunks = a.chunks();
@@ -124,9 +126,8 @@ __global__ void __launch_bounds__(kClassTeam, 1)
       const int64_t c = class_at(a, at.index + j * index.step);
       T value = static_cast<T>(NAN);
       if (lane == 0 && r.value && c >= 0) value = widen(p[c * a.step]);
-      Position<F, P> x{a, lanes, lane, whole};
-      if (own < count) x.scan(p);
-      x.template join<kBlock>();
+      Own x(a, lanes, lane, whole);
+      x.scan(p, own < count);
       if (lane == 0 && r.value && own < count) {
         value = F::log_prob(value, F::shift(x.largest), x.sum);
         if (group)
@@ -137,9 +138,13 @@ __global__ void __launch_bounds__(kClassTeam, 1)
       if constexpr (kGradient) {
         __syncwarp();  // the gradient may take the logits' place
         P* to = static_cast<P*>(grad.data) + at.grad + j * grad.step;
-        if (kBlock && shared) {
-          write_shared(x, p, to, at, j);
-        } else if (own < count) {
+        if constexpr (kTeam == ClassTeam::block) {
+          if (shared) {
+            write_shared(x, p, to, at, j);
+            continue;
+          }
+        }
+        if (own < count) {
           T slope = static_cast<T>(NAN);
           if (c >= 0) slope = class_slope<T>(r, group ? first_group + i / group : at.slope);
           x.write(p, to, F::factor(slope, x.sum), [&](int64_t first, T(&g)[kPack]) {
@@ -166,7 +171,7 @@ bool has_packs(const Rows& r, const View& v, int64_t classes, int64_t step) {
 
 template <class F, class P, bool kGradient>
 void run_classes(const ClassRows& a, int64_t items, void* stream) {
-  using T = typename Position<F, P>::T;
+  using T = std::conditional_t<std::is_same_v<P, double>, double, float>;
   const Map& r = a.rows;
   const bool whole = has_packs<P>(r, r.view[kInput + 1], a.classes, a.step) &&
                      has_packs<P>(r, r.view[kGrad + 1], a.classes, a.grad_step);
@@ -175,12 +180,17 @@ void run_classes(const ClassRows& a, int64_t items, void* stream) {
   while (!a.planes && lanes < cuda::kWarp && 8 * lanes < a.classes) lanes *= 2;
   const cuda::Grid grid{grid_size(items)};
   const size_t held = r.value && a.group ? a.chunk * sizeof(T) : 0;
-  if (shared || (!a.planes && a.classes > kMaxPlanes))
-    cuda::launch(class_kernel<F, P, kGradient, true>, grid, kClassTeam, held, stream, a, kClassTeam,
-                 whole, shared, items);
-  else
-    cuda::launch(class_kernel<F, P, kGradient, false>, grid, kClassTeam, held, stream, a, lanes,
-                 whole, false, items);
+  const auto go = [&](auto kernel) {
+    cuda::launch(kernel, grid, kClassTeam, held, stream, a, lanes, whole, shared, items);
+  };
+  if (shared || (!a.planes && a.classes > kMaxPlanes)) {
+    lanes = kClassTeam;
+    go(class_kernel<F, P, kGradient, ClassTeam::block>);
+  } else if (a.classes <= kHeldClasses * lanes) {
+    go(class_kernel<F, P, kGradient, ClassTeam::held>);
+  } else {
+    go(class_kernel<F, P, kGradient, ClassTeam::lanes>);
+  }
 }
 template <class F, class P>
 void run_classes(const ClassRows& a, int64_t items, void* stream) {

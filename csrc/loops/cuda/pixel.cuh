@@ -54,10 +54,14 @@ struct PixelPlanes {
     else
       static_cast<P*>(a.grad.data)[at] = Narrow<P>::from(value);
   }
-  __device__ __forceinline__ auto component(const typename F::template Pixel<T>& x, int m) const {
-    T p[F::kParameters];
+  // The parameters of component m, without its logit.
+  __device__ __forceinline__ void parameters_of(int m, T (&p)[F::kParameters]) const {
 #pragma unroll
     for (int k = 0; k < F::kParameters; ++k) p[k] = parameter((1 + k) * a.components + m);
+  }
+  __device__ __forceinline__ auto component(const typename F::template Pixel<T>& x, int m) const {
+    T p[F::kParameters];
+    parameters_of(m, p);
     return F::component(x, p);
   }
   __device__ __forceinline__ ExpSum<T> logits() const {

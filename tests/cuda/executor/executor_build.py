@@ -49,9 +49,9 @@ def compiler() -> str | None:
     return None
 
 
-def units(folder: Path) -> list[Path]:
+def units(folder: Path, root: Path = ROOT) -> list[Path]:
     """A source for each header of densities, as CMake makes them, and one that names them all."""
-    headers = sorted((ROOT / "csrc/densities").glob("*.h"))
+    headers = sorted((root / "csrc/densities").glob("*.h"))
     includes = {header: f'#include "{header}"\n' for header in headers}
     texts = {
         f"{header.stem}.cu": f'#include "units/cuda.cuh"\n\n{include}'
