@@ -76,7 +76,10 @@ class Bernoulli(Finite, Elementwise):
 
     @property
     def probs(self) -> Tensor:
-        return self._shares()[0].to(self._dtype)
+        probs = self._given.get("probs")
+        if probs is not None:
+            return probs
+        return torch.sigmoid(precise(self._given["logits"])).to(self._dtype)
 
     def _shares(self) -> tuple[Tensor, Tensor]:
         """p and 1 - p, in float32 at least."""

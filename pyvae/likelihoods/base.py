@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
@@ -32,6 +33,9 @@ class Likelihood(nn.Module, ABC):
     binary: ClassVar[bool] = False
     #: Whether p(x|z) is a probability, so that -log2 p(x) is a number of bits.
     discrete: ClassVar[bool] = False
+    #: Whether each position is explained by its own parameters, independently of the others given
+    #: these, so that a decoder may explain one after the other.
+    separable: ClassVar[bool] = True
     #: Names of what ``forward`` needs besides the decoder's output (a library size, say).
     side_inputs: ClassVar[tuple[str, ...]] = ()
 
@@ -65,6 +69,25 @@ class Likelihood(nn.Module, ABC):
             inner = positions_of(self.data_shape)[0]
             return inner.expand(self.param_shape)
         return torch.arange(self.param_shape[0]) % self.data_shape[0]
+
+    def at(self, position: int) -> Likelihood:
+        """The likelihood of one position's elements: data of shape (channels, 1, ...), or (1,).
+
+        Its parameters are those that ``positions`` gives to it, in their order. Of what is kept
+        for each element, as a tensor of the data's shape, it has the part.
+
+        >>> from pyvae.likelihoods import GaussianLikelihood
+        >>> GaussianLikelihood((3, 8, 8), variance="per_pixel").at(5).param_shape
+        (6, 1, 1)
+        """
+        one = copy.copy(self)
+        channels, *rest = self.data_shape if len(self.data_shape) > 1 else (1, *self.data_shape)
+        one.data_shape = (channels, *(1 for _ in rest))[-len(self.data_shape) :]
+        for name, value in (*self._parameters.items(), *self._buffers.items()):
+            if value is not None and value.shape == self.data_shape:
+                part = value.reshape(channels, -1)[:, position].reshape(one.data_shape)
+                vars(one)[name] = part  # found before the whole one
+        return one
 
     @classmethod
     def for_columns(cls, columns: Iterable[Any]) -> dict[str, Any]:

@@ -108,6 +108,12 @@ class MixedLikelihood(Likelihood):
         pairs = zip(self._parts(), self.columns, strict=True)
         return torch.cat([columns[part.positions] for part, columns in pairs])
 
+    def at(self, position: int) -> Likelihood:
+        for group, part in zip(self.groups, self._parts(), strict=True):
+            if position in group.columns:
+                return part.at(group.columns.index(position))
+        raise IndexError(f"mixed likelihood: there is no column {position}")
+
     def forward(self, params: Tensor, **side: Tensor) -> Product:
         sizes = [part.param_shape[0] for part in self._parts()]
         pairs = zip(self._parts(), params.split(sizes, -1), strict=True)

@@ -35,6 +35,7 @@ class MultinomialLikelihood(CountLikelihood):
     """
 
     side_inputs = ("library",)
+    separable = False
 
     def __init__(
         self, data_shape: Sequence[int], fractions: bool = False, coefficient: bool = True

@@ -19,6 +19,7 @@ class _LibrarySized(CountLikelihood, ABC):
     """Counts whose mean is a share of the datum's total, with a dispersion for each variable."""
 
     side_inputs = ("library",)
+    separable = False
 
     def __init__(self, data_shape: Sequence[int], fractions: bool = False) -> None:
         super().__init__(data_shape, fractions)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from pyvae.decoders import AutoregressiveDecoder
 from pyvae.distributions import Autoregressive
 from pyvae.likelihoods import Likelihood
-from pyvae.networks import positions_of
 
 __all__ = ["explain"]
 
@@ -51,28 +51,15 @@ def _draw(
     count: int,
 ) -> Tensor:
     """Data (count, *batch, *data_shape), position by position."""
-    batch = (count, *z.shape[:-1])
+    batch, shape = (count, *z.shape[:-1]), decoder.data_shape
     rows = z.expand(*batch, z.shape[-1]).flatten(0, -2)
     step = decoder.stepper(rows)
-    of_params = decoder.positions.flatten()
-    of_data = positions_of(decoder.data_shape).flatten().to(z.device)
-    params = rows.new_zeros(len(rows), len(of_params))
-    x = _sample(likelihood, params, batch, decoder.out_shape, side).zero_()
-    for position in range(int(of_data[-1]) + 1):
-        seen = likelihood.as_input(x.reshape(len(rows), *decoder.data_shape), z.dtype)
-        params[:, of_params == position] = step(seen, position)
-        drawn = _sample(likelihood, params, batch, decoder.out_shape, side)
-        x[:, of_data == position] = drawn[:, of_data == position]
-    return x.reshape(*batch, *decoder.data_shape)
-
-
-def _sample(
-    likelihood: Likelihood,
-    params: Tensor,
-    batch: tuple[int, ...],
-    out_shape: tuple[int, ...],
-    side: Mapping[str, Tensor],
-) -> Tensor:
-    """One draw for each row of parameters, flat."""
-    drawn: Tensor = likelihood(params.reshape(*batch, *out_shape), **side).sample()
-    return drawn.reshape(len(params), -1)
+    channels = shape[0] if len(shape) > 1 else 1
+    whole = likelihood(rows.new_zeros(*batch, *decoder.out_shape), **side).sample()
+    x = torch.zeros_like(whole).reshape(len(rows), channels, -1)  # of that dtype
+    for position in range(x.shape[-1]):
+        params = step(likelihood.as_input(x.reshape(len(rows), *shape), z.dtype), position)
+        one = likelihood.at(position)
+        drawn = one(params.reshape(*batch, *one.param_shape), **side).sample()
+        x[..., position] = drawn.reshape(len(rows), channels)
+    return x.reshape(*batch, *shape)

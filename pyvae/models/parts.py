@@ -134,6 +134,12 @@ class PartModel(Model, ABC):
                     f"from those before it, which may be missing in masked data; use one that "
                     f"explains all at once, such as mlp or conv"
                 )
+            if not self.likelihood.separable:
+                raise ValueError(
+                    f"{type(self).__name__}: the decoder {kind.__name__} explains each element "
+                    f"from those before it, but the {type(self.likelihood).__name__} shares a "
+                    f"total out among all of them; poisson is a likelihood of counts that fits"
+                )
             if self.likelihood.input_shape != self.data_shape and not kind.takes_codes:
                 raise ValueError(
                     f"{type(self).__name__}: the decoder {kind.__name__} explains each element "

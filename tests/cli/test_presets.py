@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,9 +14,10 @@ from safetensors.torch import load_file
 import pyvae.presets
 from pyvae.cli import main
 from pyvae.config import TrainConfig
+from pyvae.fitting.runs import resume, start
 from pyvae.presets import with_preset
 from pyvae.registry import objectives, presets
-from pyvae.training import RunFolder, Trainer, build
+from pyvae.training import Interrupted, RunFolder, StopRequest, Trainer, build
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -38,8 +39,12 @@ def small(name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_trains(
-    name: str, tmp_path: Path, grey_digits: Path, monkeypatch: pytest.MonkeyPatch
+def test_every_preset_trains_resumes_and_loads(
+    name: str,
+    tmp_path: Path,
+    grey_digits: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stop_at: Callable[[int], None],
 ) -> None:
     """As it is, but for the data, the number of steps and the size of the batch."""
     monkeypatch.setattr("pyvae.training.report.TILES", 10)
@@ -65,6 +70,33 @@ def test_every_preset_trains(
     for key in preset.keys() - {"dataset", "dataset_args", "epochs", "steps", "batch_size"}:
         assert kept[key] == json.loads(json.dumps(preset[key])), key
     assert TrainConfig.from_dict(preset).dataset in ("digits", "mnist", "binarized_mnist")
+    stop_at(1)
+    parts = in_parts(RunFolder(out).config(), tmp_path / "parts")
+    assert_same(load_file(out / "checkpoint.safetensors"), load_file(parts.checkpoint))
+    loaded = RunFolder(out).model()
+    loaded.save_pretrained(tmp_path / "saved")
+    again = type(loaded).from_pretrained(tmp_path / "saved")
+    assert_same(again.state_dict(), parts.model().state_dict())
+
+
+def in_parts(config: TrainConfig, path: Path) -> RunFolder:
+    """A run that is stopped once and goes on in another trainer, without its final figures."""
+    stopped = start(config, [path], quiet=True)
+    with StopRequest() as stop, pytest.raises(Interrupted):
+        stopped.fit(stop)
+    stopped.folder.release()
+    torch.manual_seed(99)
+    with StopRequest() as stop:
+        resumed = resume(RunFolder(path), {}, quiet=True)
+        resumed.fit(stop)
+    resumed.folder.release()
+    return resumed.folder
+
+
+def assert_same(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> None:
+    """Bitwise."""
+    assert one.keys() == other.keys()
+    assert not [key for key in one if not torch.equal(one[key], other[key])]
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
@@ -82,12 +114,9 @@ def test_every_objective_resumes(name: str, tmp_path: Path, stop_at: Callable[[i
     assert main(["train", "--out", str(tmp_path / "parts"), *options]) == 130
     torch.manual_seed(99)
     assert main(["train", "--resume", str(tmp_path / "parts"), "--quiet"]) == 0
-    whole, parts = (
-        load_file(tmp_path / run / "checkpoint.safetensors") for run in ("whole", "parts")
+    assert_same(
+        *(load_file(tmp_path / run / "checkpoint.safetensors") for run in ("whole", "parts"))
     )
-    assert whole.keys() == parts.keys()
-    different = [key for key in whole if not torch.equal(whole[key], parts[key])]
-    assert not different
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)

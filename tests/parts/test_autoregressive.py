@@ -8,6 +8,7 @@ from torch.testing import assert_close
 
 from pyvae import VAE, registry
 from pyvae.decoders import AutoregressiveDecoder
+from pyvae.likelihoods import PoissonLikelihood
 from pyvae.models import AutoregressiveModel
 from pyvae.networks import positions_of
 from pyvae.objectives import ELBO
@@ -208,14 +209,41 @@ def test_saved_and_loaded(decoder, tmp_path):
     assert_close(again.log_prob(x), model.log_prob(x))
 
 
-def test_what_a_wrapper_calls_and_what_a_likelihood_needs():
+class Scaled(PoissonLikelihood):
+    """Counts whose rates are in units of a side input."""
+
+    side_inputs = ("library",)
+
+    def forward(self, params, **side):
+        n = len(self.data_shape)
+        return super().forward(params + side["library"].log()[(..., *(None,) * n)])
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 3, 3)])
+def test_side_inputs_of_a_likelihood_are_those_of_each_position(shape):
+    torch.manual_seed(0)
+    small = {"hidden": [16]}
+    model = AutoregressiveModel(shape, "made", Scaled(shape), decoder_args=small)
+    library = torch.tensor([1.0, 1.0, 100.0])
+    drawn = model.sample(3, library=library, mean=False).flatten(1).mean(1)
+    assert drawn[2] > 10 * drawn[:2].max()
+    with pytest.raises(ValueError, match="Scaled needs library, got no side"):
+        model.log_prob(torch.ones(3, *shape))
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in registry.likelihoods.names() if not registry.likelihoods.get(n).separable]
+)
+def test_no_element_is_explained_alone_where_all_share_a_total(name):
+    with pytest.raises(ValueError, match=r"MADEDecoder explains .* shares a total out .* poisson"):
+        AutoregressiveModel((4,), "made", name)
+    VAE((4,), latent_dim=2, likelihood=name)
+
+
+def test_what_a_wrapper_calls():
     model = make("made")
     x = torch.rand(3, 1, 3, 3).round()
     assert model(x).shape == x.shape  # of which there is no mean in closed form
-    counts = make("made", (4,), "negative_binomial")
-    with pytest.raises(ValueError, match="NegativeBinomialLikelihood needs library, got no side"):
-        counts.log_prob(torch.ones(2, 4))
-    assert counts.log_prob(torch.ones(2, 4), library=torch.full((2,), 4.0)).shape == (2,)
     with pytest.raises(ValueError, match=r"encode: x must have shape \(B, 1, 3, 3\)"):
         model.encode(torch.zeros(2, 9))
     with pytest.raises(ValueError, match="must hold one or more positive sizes, got"):

@@ -12,6 +12,7 @@ from pyvae.config import TrainConfig
 from pyvae.data import DataSplits, Split
 from pyvae.errors import UserError
 from pyvae.likelihoods import BITS, BYTES, COUNTS, REAL, UNIT, DataRange, Likelihood
+from pyvae.networks import positions_of
 from pyvae.objectives import Batch
 from pyvae.training import build
 from pyvae.training.fit import check_fit, fitting_likelihoods
@@ -84,6 +85,35 @@ def test_the_mean_of_the_samples(name, shape):
     x = p.sample((4000,)).float()
     slack = 12.0 if name == "discretized_logistic_mixture" else 1e-3  # in colour approximate
     assert ((x.mean(0) - p.mean).abs() < 6 * x.std(0) / 4000**0.5 + slack).all()
+
+
+OF_EACH_VARIABLE = [
+    ("gaussian", (3, 4, 5), {"variance": "per_variable", "standardize": True}),
+    ("gaussian", (6,), {"variance": "per_variable", "standardize": True}),
+    ("gaussian", (2, 4), {"variance": "per_pixel", "standardize": True}),
+    ("laplace", (2, 3, 2, 2), {"scale": "per_variable"}),
+    ("mixed", (4,), {"parts": ["gaussian:1", "categorical:1:3", "gaussian:1", "bernoulli:1"]}),
+]
+SEPARABLE = [(*case, {}) for case in CASES if registry.likelihoods.get(case[0]).separable]
+
+
+@pytest.mark.parametrize(("name", "shape", "options"), SEPARABLE + OF_EACH_VARIABLE, ids=str)
+def test_a_datum_is_explained_position_by_position(name, shape, options):
+    likelihood = create(name, shape, **options)
+    likelihood.init_from_statistics(torch.randn(shape), torch.rand(shape) + 0.5)
+    for parameter in likelihood.parameters():
+        torch.nn.init.normal_(parameter)
+    params = torch.randn(4, *likelihood.param_shape)
+    p, at = likelihood(params), positions_of(shape)
+    x, each = p.sample(), []
+    for position in range(int(at.max()) + 1):
+        one = likelihood.at(position)
+        given = params[:, likelihood.positions == position].reshape(4, *one.param_shape)
+        own = x[:, at == position].reshape(4, *one.data_shape)
+        each.append(one(given).log_prob(own))
+        assert one(given).sample().shape == own.shape
+    torch.testing.assert_close(torch.stack(each).sum(0), p.log_prob(x), rtol=1e-4, atol=1e-3)
+    assert likelihood.data_shape == shape and likelihood(params).event_shape == shape
 
 
 @every

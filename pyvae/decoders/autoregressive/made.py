@@ -91,17 +91,20 @@ class MADEDecoder(AutoregressiveDecoder):
         for k, latent in enumerate(self.latents):
             biases[k] = biases[k] + latent(z)
         kept = [torch.zeros_like(bias) for bias in biases[:-1]]
-        flat = self.positions.flatten()
+        positions = self.positions.flatten()
+        order = positions.argsort(stable=True)
+        own = positions.bincount().tolist()  # how many parameters each position has
+        heads = weights[-1][order].split(own), biases[-1][:, order].split(own, 1)
 
         def step(x: Tensor, position: int) -> Tensor:
             h = x.flatten(1)
             for units, weight, bias in zip(kept, weights, biases, strict=False):
-                if position:
-                    new = slice(position - 1, None, self.last)  # of this degree
-                    units[:, new] = self.activation(F.linear(h, weight[new]) + bias[:, new])
+                if 0 < position <= len(weight):  # some have this degree
+                    new = slice(position - 1, None, self.last)
+                    units[:, new] = self.activation(torch.addmm(bias[:, new], h, weight[new].T))
                 h = units
-            own = flat == position
-            return F.linear(h, weights[-1][own]) + biases[-1][:, own]
+            weight, bias = (each[position] for each in heads)
+            return torch.addmm(bias, h, weight.T)
 
         return step
 
