@@ -16,7 +16,7 @@ from pyvae import VAE
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuzz", type=float, default=0, help="seconds for each op and dtype")
-    parser.addoption("--kills", type=int, default=4, help="faults for each number of processes")
+    parser.addoption("--kills", type=int, default=3, help="kills for each number of processes")
 
 
 def pytest_configure(config: pytest.Config) -> None:

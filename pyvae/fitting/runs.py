@@ -151,7 +151,7 @@ def finish(trainer: Trainer, stop: StopRequest) -> tuple[Evaluation, list[str]] 
     """
     config, parts, folder = trainer.config, trainer.parts, trainer.folder
     trainer.fit(stop)
-    trainer.ranks.leave()
+    trainer.leave()
     if not trainer.ranks.first:
         return None
     tick = trainer.ticker(stop)

@@ -25,7 +25,15 @@ from pyvae.objectives import Objective
 from pyvae.training.describe import describe, moments, scale_advice
 from pyvae.training.optimization.optimizers import build_optimizer
 
-__all__ = ["Parts", "Source", "build_view", "join", "leaves_unused", "said_plainly"]
+__all__ = [
+    "Parts",
+    "Source",
+    "build_view",
+    "check_shared",
+    "join",
+    "leaves_unused",
+    "said_plainly",
+]
 
 _ROWS = 1000  # training data that a prior may start from
 _CHECKED = 10_000  # data whose values are checked at a time
@@ -220,18 +228,24 @@ def _check_labels(objective: Objective, data: DataSplits, *, whole: bool) -> Non
     )
 
 
-def leaves_unused(parts: Parts) -> bool:
-    """Whether a phase leaves weights without a gradient, found with copies and a few data.
+def check_shared(parts: Parts) -> None:
+    """Ask the objective whether processes, which are there, can share it.
 
     Raises:
-        UserError: the objective says, when a step begins, that processes cannot share it.
+        UserError: it says, when a step begins, that they cannot.
     """
-    batch = _few(parts.view, parts.objective, parts.device)
-    model, objective = copy.deepcopy((parts.model, parts.objective))
+    _, objective = copy.deepcopy((parts.model, parts.objective))
     try:
         objective.step_begin(0, 0)
     except RuntimeError as error:
         raise UserError(str(error)) from error
+
+
+def leaves_unused(parts: Parts) -> bool:
+    """Whether a phase leaves weights without a gradient, found with copies and a few data."""
+    batch = _few(parts.view, parts.objective, parts.device)
+    model, objective = copy.deepcopy((parts.model, parts.objective))
+    objective.step_begin(0, 0)
     weights = [p for p in (*model.parameters(), *objective.parameters()) if p.requires_grad]
     devices = [parts.device] if parts.device.type == "cuda" else []
     unused = False

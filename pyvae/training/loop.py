@@ -17,7 +17,7 @@ from pyvae.training.distributed.ranks import LostRankError, Ranks
 from pyvae.training.evaluation import evaluate_split
 from pyvae.training.folder import RunFolder
 from pyvae.training.guard import NotFiniteError, divergence, first_not_finite
-from pyvae.training.join import Parts, leaves_unused
+from pyvae.training.join import Parts, check_shared, leaves_unused
 from pyvae.training.ledger import Ledger
 from pyvae.training.monitor import BestModels
 from pyvae.training.optimization.engine import Engine
@@ -67,6 +67,8 @@ class Trainer:
         self.total = config.total_steps(self.batches.steps_per_epoch)
         alone = config.devices * config.num_nodes == 1
         self.ranks = Ranks(config, parts.device, unused=not alone and leaves_unused(parts))
+        if not alone:
+            check_shared(parts)
         self.engine = Engine(config, parts, self.ranks)
         self.schedule = Schedule(config, self.total)
         best = BestModels(None if folder is None else folder.path / "best", config.keep)
@@ -224,6 +226,11 @@ class Trainer:
                 checkpoint.save(self.folder.checkpoint, tensors, facts, keep=self.saved_step > 0)
                 self.state.best.tidy()
         self.saved_step = self.step
+
+    def leave(self) -> None:
+        """Part from the other processes, after the last step."""
+        self.engine.unwrap()  # before the group, which must not end with it: see Ranks.leave
+        self.ranks.leave()
 
     def check(self, stop: StopRequest) -> None:
         """Raises: Interrupted: if a stop was requested."""

@@ -7,6 +7,8 @@ ids, one for each environment, answers it, and when all have ended a line with t
 
 from __future__ import annotations
 
+import faulthandler
+import gc
 import json
 import os
 import resource
@@ -19,12 +21,15 @@ import lightning_fabric  # noqa: F401
 import matplotlib.image  # noqa: F401
 import sklearn.datasets  # noqa: F401
 import torch.utils.tensorboard
+from torch.nn.parallel import DistributedDataParallel
 
 from pyvae.cli import main, train  # noqa: F401
 from pyvae.config import TrainConfig
 from pyvae.errors import UserError
 from pyvae.training import RunFolder, StopRequest, Trainer, build, report  # noqa: F401
 from pyvae.training.saving import SaveClock
+
+LONGEST = 300.0  # seconds after which a process that hangs says where, and ends
 
 
 def child(request: dict[str, Any], environment: dict[str, str]) -> None:
@@ -34,6 +39,7 @@ def child(request: dict[str, Any], environment: dict[str, str]) -> None:
     os.dup2(log, 2)
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    faulthandler.dump_traceback_later(LONGEST, exit=True)
     torch.set_num_threads(1)
     SaveClock.due = lambda self: True  # type: ignore[method-assign]
     if request.get("limit"):
@@ -60,7 +66,7 @@ def fit_all(runs: dict[str, dict[str, Any]]) -> int:
     return 0
 
 
-def fit(folder: Path, settings: dict[str, Any]) -> Trainer:
+def fit(folder: Path, settings: dict[str, Any]) -> None:
     """Train without pictures and final figures."""
     config = TrainConfig.from_dict(settings)
     parts = build(config)
@@ -69,8 +75,10 @@ def fit(folder: Path, settings: dict[str, Any]) -> Trainer:
     if trainer.ranks.first:
         run.create(config, parts.model, {})
     trainer.fit(StopRequest())
+    trainer.leave()
     run.release()
-    return trainer
+    shared = [one for one in gc.get_objects() if isinstance(one, DistributedDataParallel)]
+    assert not shared, "what outlives the group may wait for its threads forever"
 
 
 def serve() -> None:

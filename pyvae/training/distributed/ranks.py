@@ -152,7 +152,12 @@ class Ranks:
             ) from error
 
     def leave(self) -> None:
-        """Part from the others, which each go their own way from here."""
+        """Part from the others, which each go their own way from here.
+
+        Whatever sends gradients must be gone. If it were the last owner of the group, it would wait
+        for the group's threads without letting Python go on, and one of them may need Python to
+        tidy up after the last message: neither would ever end.
+        """
         if self.size > 1 and distributed.is_initialized():
             with self.together():
                 distributed.barrier()  # nobody leaves before the last message has arrived

@@ -91,6 +91,10 @@ class Engine:
             self.average.update_parameters(self.parts.model)
         return terms
 
+    def unwrap(self) -> None:
+        """Let go of what shares the gradients with other processes; no step can follow."""
+        del self._step
+
     def values(self, step: int, stored: Sequence[Batch], total: int | None = None) -> list[Part]:
         """The parts of a batch as the objective gets them, from rows as they are stored."""
         whole = sum(len(rows) for rows in stored) if total is None else total
