@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -37,10 +38,29 @@ class Batch:
         """A batch as it is; a tensor as the x of one."""
         return batch if isinstance(batch, Batch) else cls(batch)
 
+    @classmethod
+    def cat(cls, parts: Sequence[Batch]) -> Batch:
+        """Batches of the same kind, one behind the other."""
+        first = parts[0]
+        if len(parts) == 1:
+            return first
+        return cls(
+            torch.cat([part.x for part in parts]),
+            None
+            if first.y is None
+            else torch.cat([part.y for part in parts if part.y is not None]),
+            {name: torch.cat([part.extras[name] for part in parts]) for name in first.extras},
+        )
+
     @property
     def target(self) -> Tensor:
         """What p(x|z) has to explain: the extra of that name, else x itself."""
         return self.extras.get("target", self.x)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the rows are."""
+        return self.x.device
 
     def __len__(self) -> int:
         return len(self.x)
@@ -65,6 +85,26 @@ class Batch:
         """The rows of an int64 index (M,), which may be on another device."""
         index = index.to(self.x.device)
         return self.map(lambda values: values.index_select(0, index))
+
+    def part(self, rows: slice | Tensor) -> Batch:
+        """Some of the rows, as a batch of the same kind: rows that are in files stay there."""
+        return self[rows] if isinstance(rows, slice) else self.take(rows)
+
+    def blocks(self, size: int, numbers: int | None = None) -> Iterator[Batch]:
+        """All rows in their order, ``size`` of them at a time; fewer where x is wide.
+
+        Args:
+            size: rows of a block
+            numbers: of the x of a block, at most; None: any number
+        """
+        if numbers is not None:
+            size = max(1, min(size, numbers // max(1, math.prod(self.x.shape[1:]))))
+        for start in range(0, len(self), size):
+            yield self[start : start + size]
+
+    def rowwise(self, function: Callable[[Batch], Batch]) -> Batch:
+        """A function that does to each row the same whatever rows are beside it, applied to all."""
+        return function(self)
 
     def to(self, device: torch.device | str) -> Batch:
         """The batch on a device."""

@@ -83,7 +83,7 @@ class Selection:
         size = rows_at_a_time(model)
         for name, index in self.rows.items():
             whole = self.split(name)
-            generator = torch.Generator(whole.x.device).manual_seed(0)
+            generator = torch.Generator(whole.device).manual_seed(0)
             for part in index.split(size):
                 batch = whole.take(part)
                 if name == "train":
@@ -102,13 +102,13 @@ class Selection:
     @property
     def labels(self) -> Tensor | None:
         """The labels of the rows (M,), where all of them have one."""
-        found = [self.split(name).take(index).y for name, index in self.rows.items()]
+        found = [self.split(name).part(index).y for name, index in self.rows.items()]
         known = [y.cpu() for y in found if y is not None]
         return torch.cat(known) if known and len(known) == len(found) else None
 
     def extra(self, name: str) -> Tensor | None:
         """A side input of the rows (M, ...), where all of them have it."""
-        found = [self.split(one).take(index).extras.get(name) for one, index in self.rows.items()]
+        found = [self.split(one).part(index).extras.get(name) for one, index in self.rows.items()]
         known = [value.cpu() for value in found if value is not None]
         return torch.cat(known) if known and len(known) == len(found) else None
 

@@ -75,6 +75,10 @@ class DataSplits:
         train, valid, test = map(function, (self.train, self.valid, self.test))
         return replace(self, train=train, valid=valid, test=test)
 
+    def rowwise(self, function: Callable[[Split], Split]) -> DataSplits:
+        """The data set with a function applied to all rows, now or when they are read."""
+        return self.map(lambda split: split.rowwise(function))
+
 
 def shuffled(
     whole: Split, sizes: tuple[int, int, int], seed: int = 0

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
 
 from pyvae.batch import Batch
+from pyvae.data.stored import StoredBatch
+from pyvae.data.windows import Windows
 
 __all__ = ["Batches"]
 
@@ -16,8 +19,9 @@ class Batches:
     """Endless minibatches of a split; each epoch visits every row once.
 
     A batch is one ``index_select`` by a slice of the epoch's permutation, on the split's device:
-    no work per item. The last batch of an epoch is smaller where the sizes do not divide; one with
-    fewer rows than ``smallest`` joins the batch before it.
+    no work per item. Rows that lie in files come in shuffled blocks, read ahead by a thread: see
+    :class:`pyvae.data.windows.Windows`. The last batch of an epoch is smaller where the sizes do
+    not divide; one with fewer rows than ``smallest`` joins the batch before it.
 
     Args:
         split: the data
@@ -48,6 +52,7 @@ class Batches:
         self.epoch = -1  #: the epoch of the next batch, from 0
         self.position = 0  #: rows of this epoch that were handed out
         self._generator = torch.Generator().manual_seed(seed)
+        self._reader = ThreadPoolExecutor(1) if isinstance(split, StoredBatch) else None
         self._begin_epoch()
 
     @property
@@ -73,10 +78,16 @@ class Batches:
             parts: how many
             wanted: which of them to take, and leave the others; None: all
         """
-        index = self._order[self.position : self.position + self.next_rows]
-        cuts = index.tensor_split(parts) if parts > 1 else (index,)
-        taken = [self.split.take(cuts[i]) for i in (range(parts) if wanted is None else wanted)]
-        self.position += len(index)
+        rows, chosen = self.next_rows, range(parts) if wanted is None else wanted
+        if self._windows is None:
+            index = self._order[self.position : self.position + rows]
+            cuts = index.tensor_split(parts) if parts > 1 else (index,)
+            taken = [self.split.take(cuts[i]) for i in chosen]
+        else:
+            whole = self._windows.next(rows)
+            places = torch.arange(rows).tensor_split(parts)
+            taken = [whole[int(places[i][0]) : int(places[i][-1]) + 1] for i in chosen]
+        self.position += rows
         if self.position >= len(self.split):
             self._begin_epoch()
         return taken
@@ -85,8 +96,13 @@ class Batches:
         self.epoch += 1
         self.position = 0
         self._start = self._generator.get_state()
+        if isinstance(self.split, StoredBatch) and self._reader is not None:
+            seed = int(torch.randint(2**62, (), generator=self._generator))
+            self._windows: Windows | None = Windows(self.split, seed, self._reader)
+            return
+        self._windows = None
         order = torch.randperm(len(self.split), generator=self._generator)
-        self._order = order.to(self.split.x.device)
+        self._order = order.to(self.split.device)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Where we are: the epoch, the rows handed out, the generator at the epoch's start."""
@@ -106,3 +122,5 @@ class Batches:
         self.epoch = epoch - 1
         self._begin_epoch()
         self.position = position
+        if self._windows is not None:
+            self._windows.skip(position)

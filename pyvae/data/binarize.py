@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pyvae.data.base import DataSplits, Split
+from pyvae.data.stored import StoredBatch
 from pyvae.errors import UserError
 from pyvae.likelihoods import DataRange
 
@@ -130,8 +131,14 @@ def view(
 
 
 def _drawn(split: Split, levels: int, seed: int) -> Split:
-    bits = draw_bits(split.x, levels, torch.Generator().manual_seed(seed))
-    return replace(split, x=bits.to(torch.uint8))
+    generator = torch.Generator().manual_seed(seed)
+
+    def bits(batch: Split) -> Tensor:
+        return draw_bits(batch.x, levels, generator).to(torch.uint8)
+
+    if isinstance(split, StoredBatch):
+        return split.written(bits, "the binarized images")
+    return replace(split, x=bits(split))
 
 
 def _values(x: Tensor, mode: Mode, levels: int | None) -> Tensor:

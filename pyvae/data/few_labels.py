@@ -72,5 +72,5 @@ def few_labels(data: DataSplits, per_class: int, seed: int = 0, share: float = 0
         weight = torch.ones(len(y))
         weight[kept] = 1 / (times + 1)
         train = replace(train, extras={**train.extras, "weight": weight})
-        train = train.take(torch.cat([torch.arange(len(y)), kept.repeat(times)]))
+        train = train.part(torch.cat([torch.arange(len(y)), kept.repeat(times)]))
     return replace(data, train=train)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pyvae.data.base import DataSplits, Split
+from pyvae.data.base import DataSplits
 from pyvae.data.columns import Column
 from pyvae.data.fields import Field
+from pyvae.data.form import Wanted, form_of
 from pyvae.data.labels import as_classes
+from pyvae.data.memory import fits
 from pyvae.data.options import check_options, lenient
 from pyvae.data.readers import parts_of, reader_of
 from pyvae.data.splitting import DEFAULT, SPLITS, check_fractions, cut, from_field
-from pyvae.data.values import Wanted, read_numbers
+from pyvae.data.values import leave_numbers, read_numbers
 from pyvae.data.whole import join
 from pyvae.errors import DataError
 from pyvae.registry import datasets, readers
@@ -47,6 +50,7 @@ def file(
     levels: int | None = None,
     channels: str | None = None,
     shape: Sequence[int] | None = None,
+    streaming: bool | None = None,
     name: str | None = None,
     **options: Any,
 ) -> DataSplits:
@@ -66,10 +70,12 @@ def file(
         fields: further fields to keep by name
         split: the field that holds train, valid or test for each row
         splits: the shares of training, validation and test rows
-        values: "counts", "corrected", "levels" or "real"; see :class:`pyvae.data.values.Wanted`
+        values: "counts", "corrected", "levels" or "real"; see :class:`pyvae.data.form.Wanted`
         levels: the highest grey level, of data that are levels
         channels: "first", "last" or "none": where the channels of images are
         shape: the shape of one datum, where rows hold its numbers in a line
+        streaming: true leaves the numbers in the file and reads them as they are needed, false
+            holds them in memory; default: holds them where they fit
         name: what the data set is called; default: the name of the path
         options: those of the reader
 
@@ -102,18 +108,24 @@ def file(
         elif len(places) > 1:
             numbers = torch.split(torch.arange(sum(whole.sizes)), whole.sizes)
             given = dict(zip(places, numbers, strict=True))
+        if streaming is None:
+            form, size = form_of(whole, wanted)
+            streaming = not fits(form.dtype.itemsize * math.prod(size))
+        left = leave_numbers(whole, wanted) if streaming else None
         index = cut(sum(whole.sizes), fractions, str(path), given)
-        order = torch.cat([index[key] for key in SPLITS]).numpy()
-        found = read_numbers(whole, wanted, order)
+        if streaming:  # neighbours in a file should be neighbours in a split
+            index = {key: rows.sort().values for key, rows in index.items()}
+        order = torch.cat([index[key] for key in SPLITS])
+        found = left or read_numbers(whole, wanted, order)
     y: Tensor | None = None
     classes: tuple[str, ...] = ()
     if whole.labels is not None:
         where = f"{path}: {whole.labels}"
         codes, classes = as_classes(whole.fields[whole.labels], where, len(order))
-        y = codes[torch.from_numpy(order)]
-    batch = Split(found.x, y, found.extras)
-    ends = [0, *np.cumsum([len(index[key]) for key in SPLITS])]
-    pieces = [batch[a:b] for a, b in pairwise(ends)]
+        y = codes if streaming else codes[order]
+    batch = replace(found.rows, y=y)
+    ends = [0, *accumulate(len(index[key]) for key in SPLITS)]
+    pieces = [batch.part(order[a:b] if streaming else slice(a, b)) for a, b in pairwise(ends)]
     columns = _columns_left(whole.columns, wanted)
     binary = bool(columns) and all(c.kind == "bits" for c in columns)
     return DataSplits(
@@ -121,10 +133,10 @@ def file(
         pieces[0],
         pieces[1],
         pieces[2],
-        levels=1 if binary and "mask" not in found.extras else found.levels,
+        levels=1 if binary and "mask" not in batch.extras else found.levels,
         columns=columns,
         classes=classes,
-        fields={key: _cut_up(whole.fields[key], order, ends) for key in fields},
+        fields={key: _cut_up(whole.fields[key], order.numpy(), ends) for key in fields},
         rows=index,
     )
 

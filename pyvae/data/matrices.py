@@ -1,81 +1,20 @@
-"""Arrays of numbers as files hold them, dense or sparse, and checks of what is in them."""
+"""Checks of the numbers that files hold."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from pyvae.data.memory import check_memory
 from pyvae.errors import DataError
 
-__all__ = ["BLOCK", "check", "check_counts", "read_sparse"]
+__all__ = ["BLOCK", "check", "check_counts"]
 
-Array = np.ndarray[Any, np.dtype[Any]]
 EXACT = 2**24  # whole numbers below are themselves in float32
-COPIES = 2  # what is read, and the rows in another order
-BLOCK = 2**24  # numbers that are read or looked at in one go
+BLOCK = 2**22  # numbers that are read or looked at in one go
 
 _PLACES = {2: ("row", "column"), 4: ("image", "channel", "row", "column")}  # by dimensions
-
-
-def read_sparse(group: Any, where: str) -> Array:
-    """A group of compressed sparse rows or columns, as a dense float32 matrix (N, D).
-
-    Args:
-        group: what h5py gives for it
-        where: the file and the group, for messages
-
-    Raises:
-        DataError: parts that are missing or do not belong together, or more than fits memory.
-    """
-    missing = [part for part in ("data", "indices", "indptr") if part not in group]
-    if missing:
-        raise DataError(
-            f"{where} is neither an array nor a sparse matrix: it has no {missing[0]!r}"
-        )
-    rows, columns = _shape(group, where)
-    kind = group.attrs.get("encoding-type", group.attrs.get("h5sparse_format", "csr_matrix"))
-    kind = kind.decode() if isinstance(kind, bytes) else str(kind)
-    by_column = kind.startswith("csc")
-    outer, inner = (columns, rows) if by_column else (rows, columns)
-    sizes = [group[part].shape for part in ("data", "indices", "indptr")]
-    whole = sizes[0] == sizes[1] and len(sizes[0]) == 1 and sizes[2] == (outer + 1,)
-    if whole:
-        _check_size((rows, columns), 4, where, "as a dense matrix, ")
-        data, indices, indptr = (group[part][()] for part in ("data", "indices", "indptr"))
-        ordered = bool((np.diff(indptr) >= 0).all()) and int(indptr[0]) == 0
-        inside = not len(indices) or (indices.min() >= 0 and indices.max() < inner)
-        whole = ordered and inside and len(data) == int(indptr[-1])
-    if not whole:
-        raise DataError(
-            f"{where}: the parts of the sparse matrix {rows} x {columns} do not belong together"
-        )
-    owner = np.repeat(np.arange(outer), np.diff(indptr))
-    dense = np.zeros((rows, columns), dtype=np.float32)
-    np.add.at(
-        dense, (indices, owner) if by_column else (owner, indices), data
-    )  # doubles are summed
-    return dense
-
-
-def _shape(group: Any, where: str) -> tuple[int, int]:
-    shape = group.attrs.get("shape", group.attrs.get("h5sparse_shape"))
-    if shape is None and "shape" in group:
-        shape = group["shape"][()]
-    if shape is None or len(shape) != 2:
-        raise DataError(f"{where}: the sparse matrix does not state its shape")
-    return int(shape[0]), int(shape[1])
-
-
-def _check_size(shape: tuple[int, ...], itemsize: int, where: str, form: str = "") -> None:
-    size = " x ".join(map(str, shape))
-    what = f"{form}{size} numbers of {itemsize} bytes, and again in another order,"
-    check_memory(COPIES * itemsize * math.prod(shape), where, what)
 
 
 def check_counts(x: Tensor, where: str, start: int = 0) -> None:

@@ -1,28 +1,16 @@
-"""How much memory there is, so that data that would not fit are refused before they are read."""
+"""How much memory there is, and whether data fit into it before they are read."""
 
 from __future__ import annotations
 
-import logging
-import math
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+from pyvae.errors import DataError
 
-from pyvae.errors import DataError, optional
-
-__all__ = ["allocate", "available_memory", "check_memory", "readable"]
-
-Array = np.ndarray[Any, np.dtype[Any]]
+__all__ = ["available_memory", "check_memory", "fits", "readable"]
 
 _SLACK = 1.25  # what a process needs beside its data
-_LEFT = 2**28  # bytes that are left free on a disk
-_log = logging.getLogger(__name__)
-
 _CGROUP = Path("/sys/fs/cgroup")  # of a container or a batch system
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB", "EB")
 
@@ -52,44 +40,10 @@ def check_memory(needed: int, where: str, what: str) -> None:
         )
 
 
-def allocate(shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> Array:
-    """An array to be filled: in memory, or in a file on the disk where it would not fit.
-
-    The file has no name and is gone with the process. It lies in the user's cache folder, or in
-    that of the environment's PYVAE_CACHE; its pages are in memory while they are used.
-
-    Args:
-        shape, dtype: of the array
-        where: what it is for, for messages
-
-    Raises:
-        DataError: neither memory nor disk has room for it.
-    """
-    needed = dtype.itemsize * math.prod(shape)
+def fits(needed: int) -> bool:
+    """Whether data of so many bytes can be held, with what a process needs beside them."""
     available = available_memory()
-    if available is None or _SLACK * needed <= available:
-        return np.empty(shape, dtype)
-    size = f"{' x '.join(map(str, shape))} numbers of {dtype.itemsize} bytes"
-    folder = Path(os.environ.get("PYVAE_CACHE") or optional("pooch").os_cache("pyvae"))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(folder).free
-        if needed + _LEFT > free:
-            raise OSError(f"the disk of {folder} has {readable(free)}")
-        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  it lives as long as the array
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, needed)  # or a full disk would end the process
-        array = np.memmap(file, dtype, "r+", shape=shape)
-    except (OSError, ValueError, OverflowError) as error:
-        raise DataError(
-            f"{where}: {size} would take {readable(needed)} of memory, and "
-            f"{readable(available)} are available; {error}"
-        ) from error
-    _log.warning(
-        "%s: %s do not fit into memory (%s of %s); they are kept in a file in %s",
-        *(where, size, readable(needed), readable(available), folder),
-    )
-    return array
+    return available is None or _SLACK * needed <= available
 
 
 def readable(size: float) -> str:

@@ -16,28 +16,29 @@ __all__ = ["draw"]
 
 _IMAGES, _ACROSS = 100, 10
 _PANELS, _BINS = 24, 40
+_ROWS = 100_000  # of which histograms are drawn
 
 
 def draw(path: Path, data: DataSplits) -> None:
     """Write a PNG of the training data.
 
     Images are shown as a grid of 100 random ones; tables as a histogram for each column; counts as
-    one of the totals of rows; anything else as one of all values.
+    one of the totals of rows; anything else as one of all values; of 100,000 random rows.
 
     Raises:
         OSError: it cannot be written.
     """
+    some = data.train.subset(_IMAGES if is_image(data.data_shape) else _ROWS)
     if is_image(data.data_shape):
-        some = data.train.subset(_IMAGES).x.float()
-        save_image(path, image_grid(_unit(some, data.levels), _ACROSS))
+        save_image(path, image_grid(_unit(some.x.float(), data.levels), _ACROSS))
     elif data.columns:
-        _histograms(path, [_column(data.train, i, c) for i, c in enumerate(data.columns[:_PANELS])])
-    elif "library" in data.train.extras:
-        totals = data.train.extras["library"]
+        _histograms(path, [_column(some, i, c) for i, c in enumerate(data.columns[:_PANELS])])
+    elif "library" in some.extras:
+        totals = some.extras["library"]
         _histograms(path, [("total counts of a row", totals, ())])
     else:
-        mask = data.train.extras.get("mask")
-        x = data.train.x if mask is None else data.train.x[mask]
+        mask = some.extras.get("mask")
+        x = some.x if mask is None else some.x[mask]
         _histograms(path, [("all values", x, ())])
 
 

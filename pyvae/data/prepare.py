@@ -17,7 +17,7 @@ from pyvae.errors import DataError
 __all__ = ["LABEL", "log1p", "moments", "standardize", "with_conditions"]
 
 LABEL = "label"  # the condition that is the class of a row
-_ROWS = 10_000  # looked at at a time
+_ROWS, _NUMBERS = 10_000, 2**20  # looked at at a time
 
 
 def log1p(data: DataSplits) -> DataSplits:
@@ -29,7 +29,7 @@ def log1p(data: DataSplits) -> DataSplits:
     _check_real(data, "log1p")
     chosen = _number_columns(data)
     for name, split in data.splits.items():
-        if len(split) and float(split.x[:, chosen].min()) < 0:
+        if any(float(block.x[:, chosen].min()) < 0 for block in split.blocks(_ROWS, _NUMBERS)):
             raise DataError(
                 f"{data.name}: log1p needs values of at least 0, the {name} split has others"
             )
@@ -40,7 +40,7 @@ def log1p(data: DataSplits) -> DataSplits:
         return replace(split, x=x)
 
     columns = tuple(replace(c, kind="real") if c.kind == "counts" else c for c in data.columns)
-    return replace(data.map(logs), columns=columns)
+    return replace(data.rowwise(logs), columns=columns)
 
 
 def standardize(data: DataSplits) -> DataSplits:
@@ -64,7 +64,7 @@ def standardize(data: DataSplits) -> DataSplits:
         return replace(split, x=x if mask is None else x.masked_fill(~mask, 0))
 
     columns = tuple(replace(c, kind="real") if c.kind == "counts" else c for c in data.columns)
-    return replace(data.map(scaled), columns=columns, scale=(mean, std))
+    return replace(data.rowwise(scaled), columns=columns, scale=(mean, std))
 
 
 def with_conditions(data: DataSplits, wanted: Sequence[str] | Conditions) -> DataSplits:
@@ -140,22 +140,21 @@ def _number_columns(data: DataSplits) -> list[int]:
 
 
 def moments(split: Split) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of what is observed of each variable; 0 and 1 of nothing."""
-    mask = split.extras.get("mask")
-    count, total = _sums(split.x, mask, None)
-    mean = total / count.clamp(min=1)
-    _, squares = _sums(split.x, mask, mean)
+    """Mean and standard deviation of what is observed of each variable; 0 and 1 of nothing.
+
+    Those of blocks are joined as Chan, Golub and LeVeque (1983) do.
+    """
+    count = torch.zeros(split.x.shape[1:], dtype=torch.float64, device=split.device)
+    mean, squares = torch.zeros_like(count), torch.zeros_like(count)
+    for block in split.blocks(_ROWS, _NUMBERS):
+        rows, mask = block.x.double(), block.extras.get("mask")
+        seen = torch.ones_like(rows) if mask is None else mask.double()
+        here = seen.sum(0)
+        middle = (rows * seen).sum(0) / here.clamp(min=1)
+        apart, total = middle - mean, count + here
+        squares += ((rows - middle).square() * seen).sum(0)
+        squares += apart.square() * count * here / total.clamp(min=1)
+        mean += apart * here / total.clamp(min=1)
+        count = total
     std = (squares / count.clamp(min=1)).sqrt()
     return mean, std.masked_fill(count == 0, 1)
-
-
-def _sums(x: Tensor, mask: Tensor | None, mean: Tensor | None) -> tuple[Tensor, Tensor]:
-    """How many values are observed; the sum of them, or of their squared distances to a mean."""
-    count = torch.zeros(x.shape[1:], dtype=torch.float64)
-    total = torch.zeros(x.shape[1:], dtype=torch.float64)
-    for start in range(0, len(x), _ROWS):
-        rows = x[start : start + _ROWS].double()
-        seen = torch.ones_like(rows) if mask is None else mask[start : start + _ROWS].double()
-        count += seen.sum(0)
-        total += ((rows if mean is None else (rows - mean).square()) * seen).sum(0)
-    return count, total

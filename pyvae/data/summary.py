@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 
 import torch
-from torch import Tensor
 
 from pyvae.data.base import DataSplits, Split
 from pyvae.data.columns import Column
 from pyvae.data.labels import UNLABELLED
 from pyvae.data.memory import readable
+from pyvae.data.stored import StoredBatch
 
 __all__ = ["ColumnSummary", "Summary", "summarize"]
 
 _SHOWN = 40  # classes or columns in the text
+_ROWS, _NUMBERS = 10_000, 2**20  # looked at at a time
+_AWAY = "; the values stay in their file, and are read as they are needed"
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ class Summary:
         dtype: how values are stored
         low, high: the least and the greatest value that is observed
         levels: the highest grey level, where they have levels
-        memory: bytes of all splits
+        memory: bytes of all splits that are held in memory
+        held: whether the values are, or stay in their file
         missing: the share of values that are missing
         side: the side inputs, by name
         classes: how many rows each class has, by its name
@@ -56,6 +60,7 @@ class Summary:
     high: float
     levels: int | None
     memory: int
+    held: bool
     missing: float
     side: tuple[str, ...]
     classes: dict[str, int]
@@ -74,7 +79,7 @@ class Summary:
             f"{self.name}: {sum(self.rows.values())} rows of {shape}, {self.dtype}{levels}",
             _line("splits", splits),
             _line("values", f"{self.low:g} to {self.high:g}"),
-            _line("memory", readable(self.memory)),
+            _line("memory", readable(self.memory) + ("" if self.held else _AWAY)),
         ]
         if self.missing:
             lines.append(_line("missing", f"{100 * self.missing:.3g} % of the values"))
@@ -101,29 +106,63 @@ def summarize(data: DataSplits) -> Summary:
     ({'train': 80, 'valid': 10, 'test': 10}, (2,), 0.0)
     """
     splits = list(data.splits.values())
-    observed = [s.x[s.extras["mask"]] if "mask" in s.extras else s.x for s in splits]
-    seen = sum(part.numel() for part in observed)
+    seen = _Seen(data)
+    for split in splits:
+        for block in split.blocks(_ROWS, _NUMBERS):
+            seen.add(block)
     total = sum(split.x.numel() for split in splits)
+    held = not isinstance(data.train, StoredBatch)
     return Summary(
         name=data.name,
         rows={name: len(split) for name, split in data.splits.items()},
         shape=data.data_shape,
         dtype=str(data.train.x.dtype).removeprefix("torch."),
-        low=min(float(part.min()) for part in observed if part.numel()) if seen else 0.0,
-        high=max(float(part.max()) for part in observed if part.numel()) if seen else 0.0,
+        low=float(seen.low.min()) if seen.count.any() else 0.0,
+        high=float(seen.high.max()) if seen.count.any() else 0.0,
         levels=data.levels,
         memory=sum(_bytes(split) for split in splits),
-        missing=1 - seen / total if total else 0.0,
+        held=held,
+        missing=1 - int(seen.count.sum()) / total if total else 0.0,
         side=tuple(splits[0].extras),
         classes=_classes(data),
-        columns=tuple(_column(data, place, c) for place, c in enumerate(data.columns)),
+        columns=tuple(seen.column(place, c) for place, c in enumerate(data.columns)),
         conditions=() if data.conditions is None else data.conditions.places,
     )
 
 
+class _Seen:
+    """The least and the greatest value of each variable that is observed, and how many are."""
+
+    def __init__(self, data: DataSplits) -> None:
+        self._rows = sum(len(split) for split in data.splits.values())
+        self.low = torch.full(data.data_shape, math.inf, dtype=torch.float64)
+        self.high = torch.full(data.data_shape, -math.inf, dtype=torch.float64)
+        self.count = torch.zeros(data.data_shape, dtype=torch.int64)
+
+    def add(self, block: Split) -> None:
+        """Look at more rows."""
+        mask = block.extras.get("mask")
+        if mask is None:
+            low, high = block.x.amin(0), block.x.amax(0)
+            self.count += len(block)
+        else:
+            x = block.x.double()
+            low, high = x.masked_fill(~mask, math.inf), x.masked_fill(~mask, -math.inf)
+            low, high = low.amin(0), high.amax(0)
+            self.count += mask.sum(0)
+        self.low, self.high = self.low.minimum(low), self.high.maximum(high)
+
+    def column(self, place: int, column: Column) -> ColumnSummary:
+        """What was seen of a column of a table."""
+        count = int(self.count[place])
+        low, high = (float(e[place]) if count else 0.0 for e in (self.low, self.high))
+        missing = 1 - count / max(self._rows, 1)
+        return ColumnSummary(column.name, column.kind, low, high, missing, column.categories)
+
+
 def _bytes(split: Split) -> int:
     tensors = [split.x, *([] if split.y is None else [split.y]), *split.extras.values()]
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors if not tensor.is_meta)
 
 
 def _classes(data: DataSplits) -> dict[str, int]:
@@ -134,19 +173,6 @@ def _classes(data: DataSplits) -> dict[str, int]:
     names = data.classes or [str(number) for number in range(len(counts))]
     found = {name: count for name, count in zip(names, counts, strict=False) if count}
     return {**found, UNLABELLED: found.get(UNLABELLED, 0) + hidden} if hidden else found
-
-
-def _column(data: DataSplits, place: int, column: Column) -> ColumnSummary:
-    values = torch.cat([split.x[:, place] for split in data.splits.values()])
-    masks = [s.extras["mask"][:, place] for s in data.splits.values() if "mask" in s.extras]
-    seen = values[torch.cat(masks)] if masks else values
-    low, high = _ends(seen)
-    missing = 1 - len(seen) / max(len(values), 1)
-    return ColumnSummary(column.name, column.kind, low, high, missing, column.categories)
-
-
-def _ends(values: Tensor) -> tuple[float, float]:
-    return (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
 
 
 def _line(name: str, text: str) -> str:

@@ -5,23 +5,24 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pyvae.data.images import channels_first, grey_levels
+from pyvae.batch import Batch
+from pyvae.data.form import Form, Wanted, form_of
+from pyvae.data.images import grey_levels
 from pyvae.data.matrices import BLOCK, check
-from pyvae.data.memory import allocate
+from pyvae.data.memory import readable
 from pyvae.data.readers.base import said_of
+from pyvae.data.scratch import Scratch, scratch_folder
+from pyvae.data.stored import ArraysSource, StoredBatch
 from pyvae.data.whole import Whole
-from pyvae.errors import DataError
 
-__all__ = ["VALUES", "Numbers", "Wanted", "read_numbers"]
-
-VALUES = ("counts", "corrected", "levels", "real")
+__all__ = ["Numbers", "leave_numbers", "read_numbers"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -29,56 +30,21 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What the numbers of a file are said to be; None: found.
-
-    Args:
-        values: "counts": whole numbers of at least 0, with their totals as the side input
-            ``library``; "corrected": the same for counts that some correction has made fractional;
-            "levels": grey levels; "real": any finite numbers, NaN where they are missing
-        levels: the highest grey level, at most 255
-        channels: where the channels of images are: "first", "last" or "none"
-        shape: the shape of one datum, such as (1, 28, 28), where rows hold its numbers in a line
-
-    Raises:
-        DataError: a value that does not exist, or two that contradict each other.
-    """
-
-    values: str | None = None
-    levels: int | None = None
-    channels: str | None = None
-    shape: tuple[int, ...] | None = None
-
-    def __post_init__(self) -> None:
-        if self.values not in (None, *VALUES):
-            raise DataError(
-                f"values must be {', '.join(VALUES[:-1])} or {VALUES[-1]}, got {self.values!r}"
-            )
-        if self.levels is not None and not 1 <= self.levels <= 255:
-            raise DataError(f"levels must be the highest level, from 1 to 255, got {self.levels}")
-        if self.levels is not None and self.values not in (None, "levels"):
-            raise DataError(f"levels={self.levels} is for values=levels, got {self.values}")
-        if self.shape is not None and (not self.shape or min(self.shape) < 1):
-            raise DataError(f"shape must be positive whole numbers, got {self.shape}")
-
-
-@dataclass(frozen=True)
 class Numbers:
     """Numbers with what they turned out to be.
 
     Args:
-        x: (N, *data_shape), uint8 where they are levels, else float32
+        rows: x (N, *data_shape), uint8 where they are levels, else float32; with the extras
+            ``library`` (N,) of counts and ``mask`` of x's shape where real values are missing
         levels: the highest level, where they are levels
-        extras: ``library`` (N,) of counts; ``mask`` of x's shape where real values are missing
     """
 
-    x: Tensor
+    rows: Batch
     levels: int | None
-    extras: dict[str, Tensor]
 
 
-def read_numbers(whole: Whole, wanted: Wanted, order: Array) -> Numbers:
-    """Read arrays (N, ...) as what they are said to hold, block by block.
+def read_numbers(whole: Whole, wanted: Wanted, order: Tensor) -> Numbers:
+    """Read arrays (N, ...) as what they are said to hold, block by block, into memory.
 
     Args:
         whole: the arrays, while they are open
@@ -86,44 +52,102 @@ def read_numbers(whole: Whole, wanted: Wanted, order: Array) -> Numbers:
         order: the rows in the order in which they are wanted (N,)
 
     Raises:
-        DataError: values of another kind, or more of them than fit into memory and on the disk.
+        DataError: values of another kind.
     """
-    array, where = whole.arrays[0]
-    values = wanted.values or ("levels" if wanted.levels else whole.values or _usual(array))
-    shape = _arranged(np.empty((0, *array.shape[1:])), where, wanted, whole.channels).shape[1:]
-    dtype = np.dtype(np.uint8 if values == "levels" else np.float32)
-    x = allocate((len(order), *shape), dtype, where)
-    place = np.empty(len(order), dtype=np.int64)
-    place[order] = np.arange(len(order))
-    library = np.zeros(len(order), dtype=np.float32)
+    form, shape = form_of(whole, wanted)
+    x = np.empty(shape, form.dtype)
+    place = order.argsort().numpy()
     mask: Array | None = None
-    levels, missing, start = 1, 0, 0
-    for array, where in whole.arrays:
-        for begin, stored in _blocks(array, where, values):
-            block = _arranged(stored, where, wanted, whole.channels)
-            to = place[start + begin : start + begin + len(block)]
-            if values == "levels":
-                block, highest = grey_levels(block, where, wanted.levels)
-                levels = max(levels, highest)
-            else:
-                numbers = torch.from_numpy(block)
-                check(values, numbers, where, begin)
-                library[to] = numbers.flatten(1).sum(1).numpy()
-                absent = np.isnan(block)
-                if absent.any():
-                    missing += int(absent.sum())
-                    if mask is None:
-                        mask = allocate(x.shape, np.dtype(bool), where)
-                        mask[...] = True
-                    mask[to], block = ~absent, np.where(absent, 0, block)
-            x[to] = block
-        start += array.shape[0]
-    extras = {"library": torch.from_numpy(library)} if values in ("counts", "corrected") else {}
+    look = _Look(form, whole)
+    for start, block in look.blocks():
+        to = place[start : start + len(block)]
+        if look.missing:
+            if mask is None:
+                mask = np.ones(shape, dtype=bool)
+            mask[to], block = ~np.isnan(block), np.nan_to_num(block, copy=False)
+        x[to] = block
+    extras = {name: value[order] for name, value in look.extras().items()}
     if mask is not None:
         extras["mask"] = torch.from_numpy(mask)
-        share = 100 * missing / x.size
-        _log.warning("%s: %.2g %% of the values are missing; they are masked", where, share)
-    return Numbers(torch.from_numpy(x), levels if values == "levels" else None, extras)
+    return Numbers(Batch(torch.from_numpy(x), None, extras), look.levels)
+
+
+def leave_numbers(whole: Whole, wanted: Wanted) -> Numbers:
+    """The same numbers, left where they are; those that cannot be read row by row are copied.
+
+    Args:
+        whole, wanted: as for :func:`read_numbers`
+
+    Raises:
+        DataError: values of another kind, or a copy for which the disk has no room.
+    """
+    form, shape = form_of(whole, wanted)
+    look = _Look(form, whole)
+    where = whole.arrays[0][1]
+    lasting = all(getattr(array, "lasting", False) for array, _ in whole.arrays)
+    scratch = None if lasting else Scratch(shape, form.dtype, where)
+    for _, block in look.blocks():
+        if scratch is not None:
+            scratch.write(block)
+    arrays = whole.arrays
+    if scratch is not None:
+        arrays, form = ((scratch.rows(), where),), replace(form, wanted=Wanted(), side="first")
+    source = ArraysSource(arrays, replace(form, masked=look.missing > 0))
+    rows = StoredBatch.of_source(source, shape[0])
+    place = "a file without a name in " + str(scratch_folder()) if scratch else "their file"
+    _log.warning(
+        "%s: %s numbers of %d bytes (%s) are not held in memory; they are read from %s as they are "
+        "needed, in shuffled blocks",
+        *(where, " x ".join(map(str, shape)), form.dtype.itemsize),
+        *(readable(form.dtype.itemsize * math.prod(shape)), place),
+    )
+    return Numbers(replace(rows, extras={**rows.extras, **look.extras()}), look.levels)
+
+
+class _Look:
+    """All numbers once, as they are wanted but for NaN, and what they turn out to be."""
+
+    def __init__(self, form: Form, whole: Whole) -> None:
+        self._form, self._arrays = form, whole.arrays
+        counts = form.values in ("counts", "corrected")
+        self._library = np.zeros(sum(whole.sizes), np.float32) if counts else None
+        self._levels = 1
+        self.missing = 0  #: values so far
+
+    def blocks(self) -> Iterator[tuple[int, Array]]:
+        """The number of the first row of each block, and the block.
+
+        Raises:
+            DataError: a value that is not what it is said to be.
+        """
+        form, start = self._form, 0
+        for array, where in self._arrays:
+            for begin, stored in _blocks(array, where, form.values):
+                block = form.arranged(stored, where)
+                if form.values == "levels":
+                    block, highest = grey_levels(block, where, form.wanted.levels)
+                    self._levels = max(self._levels, highest)
+                else:
+                    numbers = torch.from_numpy(block)
+                    check(form.values, numbers, where, begin)
+                    if self._library is not None:
+                        to = slice(start + begin, start + begin + len(block))
+                        self._library[to] = numbers.flatten(1).sum(1).numpy()
+                    self.missing += int(np.isnan(block).sum())
+                yield start + begin, block
+            start += array.shape[0]
+        if self.missing:
+            share = 100 * self.missing / (start * math.prod(block.shape[1:]))
+            _log.warning("%s: %.2g %% of the values are missing; they are masked", where, share)
+
+    @property
+    def levels(self) -> int | None:
+        """The highest level, where there are levels."""
+        return self._levels if self._form.values == "levels" else None
+
+    def extras(self) -> dict[str, Tensor]:
+        """What was found for each row."""
+        return {} if self._library is None else {"library": torch.from_numpy(self._library)}
 
 
 def _blocks(array: Any, where: str, values: str) -> Iterator[tuple[int, Array]]:
@@ -133,25 +157,3 @@ def _blocks(array: Any, where: str, values: str) -> Iterator[tuple[int, Array]]:
         with said_of(where, "what its header says"):
             stored = np.asarray(array[begin : begin + rows])
         yield begin, stored if values == "levels" else stored.astype(np.float32)
-
-
-def _usual(array: Any) -> str:
-    """Bytes and bits are levels, so are images of whole numbers; other whole numbers are counts."""
-    if array.dtype.kind == "f":
-        return "real"
-    return "levels" if array.dtype.itemsize == 1 or len(array.shape) > 2 else "counts"
-
-
-def _arranged(block: Array, where: str, wanted: Wanted, side: str | None) -> Array:
-    """Rows of the shape that is asked for, or with their channels first."""
-    if wanted.shape is not None:
-        if math.prod(wanted.shape) != math.prod(block.shape[1:]):
-            size = " x ".join(map(str, block.shape[1:])) or "1"
-            raise DataError(
-                f"{where}: shape={','.join(map(str, wanted.shape))} needs "
-                f"{math.prod(wanted.shape)} numbers in each row, got {size}"
-            )
-        return block.reshape(len(block), *wanted.shape)
-    if block.ndim == 1:
-        return block[:, None]
-    return channels_first(block, where, wanted.channels or side)

@@ -98,7 +98,7 @@ def given_data(
     sides = _Sides(model)
     if isinstance(data, DataSplits):
         splits = data if valid is None else replace(data, valid=_held_out(valid, data.train, "0"))
-        return Given(splits.map(sides))
+        return Given(splits.rowwise(sides))
     if not takes_whole(data) and isinstance(data, Dataset):
         data, valid = _split_dataset(data, valid, batch_size, seed)
     if isinstance(data, DataLoader):

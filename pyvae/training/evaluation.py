@@ -31,9 +31,11 @@ def check_shape(model: Model, data_shape: tuple[int, ...], name: str) -> None:
         )
 
 
-def is_discrete(model: Model, x: Tensor) -> bool:
+def is_discrete(model: Model, split: Split) -> bool:
     """Whether log p(x) is a probability's: whole numbers under a discrete likelihood."""
-    return model.likelihood.discrete and (not x.is_floating_point() or bool((x == x.round()).all()))
+    if not model.likelihood.discrete or not split.x.is_floating_point():
+        return model.likelihood.discrete
+    return all(bool((block.x == block.x.round()).all()) for block in split.blocks(ROWS))
 
 
 def evaluate_split(
@@ -63,10 +65,10 @@ def evaluate_split(
     training = model.training
 
     whole = "mask" not in split.extras  # bits are counted for each dimension of a datum
-    discrete = whole and is_discrete(model, split.x) and view.held_out_mode == "stored"
+    discrete = whole and is_discrete(model, split) and view.held_out_mode == "stored"
     model.eval()
     try:
-        with seeded(SEED, split.x.device):
+        with seeded(SEED, split.device):
             return evaluate(
                 model,
                 _batches(view, split),
@@ -90,7 +92,7 @@ def annealed_split(
         UserError: latents that are no real numbers.
     """
     found = Moments()
-    with seeded(SEED, split.x.device):
+    with seeded(SEED, split.device):
         for x, side in _batches(view, split.subset(rows) if rows else split):
             try:
                 each = ais_log_likelihood(model, x, steps=steps, chains=chains, side=side)
@@ -101,8 +103,7 @@ def annealed_split(
 
 
 def _batches(view: View, split: Split) -> Iterator[tuple[Tensor, Mapping[str, Tensor]]]:
-    for start in range(0, len(split), ROWS):
-        part = split[start : start + ROWS]
+    for part in split.blocks(ROWS):
         label = {} if part.y is None else {"label": part.y}
         yield view.held_out_values(part.x), {**part.extras, **label}
 

@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 _ROWS = 1000  # training data that a prior may start from
-_CHECKED = 10_000  # data whose values are checked at a time
+_CHECKED, _NUMBERS = 10_000, 2**20  # data, and numbers of them, that are checked at a time
 
 # what parts raise about names, options, values, and packages that are not installed
 _SAID = (registry.UnknownPartError, TypeError, ValueError, NotImplementedError, ImportError)
@@ -197,8 +197,7 @@ def _check_values(model: Model, shown: View) -> None:
     check = model.likelihood.check
     generator = torch.Generator().manual_seed(0)
     for name, split in shown.data.splits.items():
-        for start in range(0, len(split), _CHECKED):
-            part = split[start : start + _CHECKED]
+        for part in split.blocks(_CHECKED, _NUMBERS):
             train = name == "train"
             x = shown.train_values(part.x, generator) if train else shown.held_out_values(part.x)
             check(x, *part.side(["mask"]).values())

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+import torch
 
 from pyvae.batch import Batch
+from pyvae.data.form import Wanted
 from pyvae.data.labels import as_classes
 from pyvae.data.readers import reader_of
-from pyvae.data.values import Wanted, read_numbers
+from pyvae.data.values import read_numbers
 from pyvae.data.whole import join
 from pyvae.registry import readers
 
@@ -31,9 +32,9 @@ def read_whole(path: Path, labels: str | None = None, **options: Any) -> tuple[B
     wanted = Wanted(**{n: v for n, v in options.items() if n not in own})
     with part.rows(path, [] if labels is None else [labels]) as rows:
         whole = join([rows], labels, [])
-        found = read_numbers(whole, wanted, np.arange(sum(whole.sizes)))
+        found = read_numbers(whole, wanted, torch.arange(sum(whole.sizes)))
     y = None
     if whole.labels is not None:
         where = f"{path}: {whole.labels}"
-        y = as_classes(whole.fields[whole.labels], where, len(found.x))[0]
-    return Batch(found.x, y, found.extras), found.levels
+        y = as_classes(whole.fields[whole.labels], where, len(found.rows))[0]
+    return Batch(found.rows.x, y, found.rows.extras), found.levels

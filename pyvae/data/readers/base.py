@@ -29,7 +29,7 @@ class Rows:
         labels: the field that holds labels when nothing is said
         columns: what each column of x is, where it is a table
         values: what the numbers are when nothing is said (see
-            :class:`~pyvae.data.values.Wanted`); None: what their dtype says
+            :class:`~pyvae.data.form.Wanted`); None: what their dtype says
         channels: where images have their channels when nothing is said; None: found
     """
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import math
+import struct
 import zipfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from pyvae.data.memory import check_memory
+from pyvae.data.memory import check_memory, fits
 from pyvae.data.readers.base import Reader, Rows, said_of
 from pyvae.data.readers.choose import rows_by_name
+from pyvae.data.row_file import RowFile
 from pyvae.errors import DataError
 from pyvae.registry import readers
 
 __all__ = ["Npy", "Npz"]
+
+_LENGTHS = 26  # bytes before the lengths in the head of a member of a zip file
 
 
 @readers.register("npy")
@@ -31,13 +36,17 @@ class Npy(Reader):
         """The array, read from the disk as it is sliced."""
         with said_of(path, "a .npy file of numbers"):
             with open(path, "rb") as file:
-                _header(file, str(path))
-            yield Rows(np.load(path, mmap_mode="r", allow_pickle=False), str(path))
+                shape, columns, dtype = _header(file, str(path))
+                start = file.tell()
+            yield Rows(RowFile(path, str(path), start, shape, dtype, columns=columns), str(path))
 
 
 @readers.register("npz")
 class Npz(Reader):
     """Arrays by name in a .npz file.
+
+    One that is not compressed, as ``np.savez`` writes it, is read row by row where it is too large
+    to be held.
 
     Args:
         x: the array with the data; default: x, X, images or data, else the only one that is
@@ -53,35 +62,58 @@ class Npz(Reader):
     def rows(self, path: Path, aside: Collection[str]) -> Iterator[Rows]:
         """The array of the data; lists of as many values are fields."""
         with said_of(path, "a .npz file of numbers"):
-            shapes, sizes = _declared(path)
+            members = _members(path)
+            shapes = {name: member.shape for name, member in members.items()}
             with np.load(path, allow_pickle=False) as archive:
 
                 def read(name: str) -> Any:
-                    check_memory(sizes[name], f"{path}: {name}", "reading it")
+                    member, where = members[name], f"{path}: {name}"
+                    size = math.prod(member.shape) * member.dtype.itemsize
+                    if member.start is not None and not fits(2 * size):  # and in another order
+                        place = where, member.start, member.shape, member.dtype
+                        return RowFile(path, *place, columns=member.columns)
+                    how = "reading it whole, as it is compressed (np.savez does not),"
+                    check_memory(size, where, how)
                     return archive[name]
 
                 yield rows_by_name(self.x, shapes, path, read, archive.__getitem__)
 
 
-def _declared(path: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, int]]:
-    """The shapes that a file states, and the bytes that its arrays would take; none is read."""
-    shapes, sizes = {}, {}
-    with zipfile.ZipFile(path) as archive:
+@dataclass(frozen=True)
+class _Member:
+    """What a .npz file states of one array, and where its numbers begin unless compressed."""
+
+    shape: tuple[int, ...]
+    columns: bool
+    dtype: np.dtype[Any]
+    start: int | None
+
+
+def _members(path: Path) -> dict[str, _Member]:
+    """The arrays of a file by name, of which none is read."""
+    found = {}
+    with zipfile.ZipFile(path) as archive, open(path, "rb") as plain:
         for member in archive.infolist():
             key = member.filename.removesuffix(".npy")
             with archive.open(member) as file:
-                shape, dtype = _header(file, f"{path}: {key}")
-            shapes[key], sizes[key] = shape, math.prod(shape) * dtype.itemsize
-            if member.file_size < sizes[key]:
+                shape, columns, dtype = _header(file, f"{path}: {key}")
+                head = file.tell()
+            if member.file_size < math.prod(shape) * dtype.itemsize:
                 raise DataError(
                     f"{path}: {key} states {shape} numbers of {dtype} and holds "
                     f"{member.file_size} bytes"
                 )
-    return shapes, sizes
+            start = None
+            if member.compress_type == zipfile.ZIP_STORED:
+                plain.seek(member.header_offset + _LENGTHS)
+                lengths = struct.unpack("<HH", plain.read(4))  # of the name, and of what follows it
+                start = member.header_offset + _LENGTHS + 4 + sum(lengths) + head
+            found[key] = _Member(shape, columns, dtype, start)
+    return found
 
 
-def _header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """What the head of a .npy file states.
+def _header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """What the head of a .npy file states: shape, whether by columns, dtype.
 
     Raises:
         DataError: it holds Python objects, which only unpickling would bring back.
@@ -92,7 +124,7 @@ def _header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], np.dtype[Any]
     read: Any = np.lib.format.read_array_header_1_0
     if version == (2, 0):
         read = np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(file)
+    shape, columns, dtype = read(file)
     if dtype.hasobject:
         raise DataError(f"{where} holds Python objects (pickle), which are never read")
-    return shape, dtype
+    return shape, columns and len(shape) > 1, dtype

@@ -1,0 +1,203 @@
+"""Rows of data that stay in their files and are read when they are taken."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pyvae.batch import Batch
+from pyvae.data.readers.base import said_of
+from pyvae.data.scratch import Scratch
+
+__all__ = ["ArraysSource", "Source", "StoredBatch", "plain"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_SKIP = 2**16  # bytes that are read in vain rather than left out by another read
+_ROWS, _NUMBERS = 4096, 2**20  # rows, and numbers in them, that are written at a time
+
+
+class Source(Protocol):
+    """Rows by their numbers."""
+
+    def read(self, index: Tensor) -> Batch:
+        """The rows of an index (M,), in its order: x, and extras that lie with it."""
+
+
+@dataclass(frozen=True)
+class ArraysSource:
+    """The rows of arrays that can be sliced, one array behind the other.
+
+    Args:
+        arrays: they, and what they are called in messages
+        form: makes x and extras of rows as they are stored
+    """
+
+    arrays: Sequence[tuple[Any, str]]
+    form: Callable[[Array, str], Batch]
+
+    def read(self, index: Tensor) -> Batch:
+        """Rows that lie near each other are read by one slice, which is then sorted out."""
+        if not len(index):
+            array, where = self.arrays[0]
+            return self.form(np.asarray(array[0:1]), where)[:0]
+        wanted, place = np.unique(index.numpy(), return_inverse=True)
+        ends = list(accumulate(int(array.shape[0]) for array, _ in self.arrays))
+        parts = []
+        for number, (array, where) in enumerate(self.arrays):
+            start = ends[number] - int(array.shape[0])
+            here = wanted[np.searchsorted(wanted, start) : np.searchsorted(wanted, ends[number])]
+            row = max(1, array.dtype.itemsize * math.prod(array.shape[1:]))
+            gaps = np.flatnonzero(np.diff(here) > max(1, _SKIP // row)) + 1
+            for group in np.split(here, gaps) if len(here) else ():
+                first, last = int(group[0]) - start, int(group[-1]) - start
+                with said_of(where, "what its header says"):
+                    stored = np.asarray(array[first : last + 1])
+                if len(group) < len(stored):
+                    stored = stored[group - group[0]]
+                parts.append(self.form(stored, where))
+        found = Batch.cat(parts)
+        if (place[1:] > place[:-1]).all():  # in the order of the file, each once
+            return found
+        return found.take(torch.from_numpy(place))
+
+
+@dataclass(frozen=True)
+class _Written:
+    """Rows whose x were written to a file of their own, and whose extras are where they were."""
+
+    before: StoredBatch
+    x: ArraysSource
+
+    def read(self, index: Tensor) -> Batch:
+        """Both together."""
+        found = self.x.read(index)
+        if any(value.is_meta for value in self.before.extras.values()):
+            names = {name for name, value in self.before.extras.items() if value.is_meta}
+            return replace(found, extras=self.before.take(index).side(names))
+        return found
+
+
+@dataclass(frozen=True)
+class StoredBatch(Batch):
+    """A batch whose x lies in files.
+
+    ``x``, and those extras that lie with it, are tensors on the device "meta": they have a shape
+    and a dtype, and no values. Slices and ``take`` read rows; ``part`` and ``rowwise`` do not.
+
+    Args:
+        x, y, extras: as for a batch; what is no meta tensor is held in memory
+        source: where rows are read
+        index: their numbers there (N,)
+        steps: what is done to rows once they are read
+        home: the device on which they are wanted
+    """
+
+    source: Source = field(kw_only=True)
+    index: Tensor = field(kw_only=True)
+    steps: tuple[Callable[[Batch], Batch], ...] = ()
+    home: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+    @classmethod
+    def of_source(cls, source: Source, rows: int) -> StoredBatch:
+        """All rows of a source, in its order."""
+        index = torch.arange(rows)
+        x, extras = _outline(source.read(index[:1]), rows, {})
+        return cls(x, None, extras, source=source, index=index)
+
+    @property
+    def device(self) -> torch.device:
+        """Where rows come when they are taken."""
+        return self.home
+
+    def take(self, index: Tensor) -> Batch:
+        """Read the rows of an index (M,)."""
+        index = index.to(self.index.device)
+        found = self.source.read(self.index[index])
+        held = {name: v[index] for name, v in self.extras.items() if not v.is_meta}
+        y = None if self.y is None else self.y[index]
+        batch = Batch(found.x, y, {**found.extras, **held})
+        for step in self.steps:
+            batch = step(batch)
+        return batch.to(self.home)
+
+    def __getitem__(self, rows: slice) -> Batch:
+        """Read some of the rows."""
+        return self.take(torch.arange(len(self))[rows])
+
+    def subset(self, size: int, seed: int = 0) -> Batch:
+        """Read ``size`` random rows, or all if there are no more."""
+        return self[:] if size >= len(self) else super().subset(size, seed)
+
+    def part(self, rows: slice | Tensor) -> StoredBatch:
+        """Some of the rows, of which none is read."""
+        index = torch.arange(len(self))[rows]
+        extras = {n: v[: len(index)] if v.is_meta else v[index] for n, v in self.extras.items()}
+        y = None if self.y is None else self.y[index]
+        x = self.x.new_empty((len(index), *self.x.shape[1:]))
+        return replace(self, x=x, y=y, extras=extras, index=self.index[index])
+
+    def rowwise(self, function: Callable[[Batch], Batch]) -> StoredBatch:
+        """A function applied to rows whenever they are read."""
+        after = replace(self, steps=(*self.steps, function), home=torch.device("cpu"))
+        x, extras = _outline(after[:1], len(self), self.extras)
+        return replace(after, x=x, extras=extras, home=self.home)
+
+    def written(self, function: Callable[[Batch], Tensor], where: str) -> StoredBatch:
+        """The batch with another x, in a file of its own: what a function gives for each block.
+
+        It is called once for all rows, in their order.
+
+        Args:
+            function: gives the x of some rows
+            where: what they are called in messages
+
+        Raises:
+            DataError: the disk has no room for them.
+        """
+        here = replace(self, home=torch.device("cpu"))
+        scratch: Scratch | None = None
+        for block in here.blocks(_ROWS, _NUMBERS):
+            x = function(block).numpy()
+            if scratch is None:
+                scratch = Scratch((len(self), *x.shape[1:]), x.dtype, where)
+            scratch.write(x)
+        if scratch is None:
+            return self
+        source = _Written(here, ArraysSource([(scratch.rows(), where)], plain))
+        after = StoredBatch.of_source(source, len(self))
+        held = {name: value for name, value in self.extras.items() if not value.is_meta}
+        return replace(after, y=self.y, extras={**after.extras, **held}, home=self.home)
+
+    def to(self, device: torch.device | str) -> StoredBatch:
+        """The rows come to a device when they are taken."""
+        return replace(self, home=torch.device(device))
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Batch:
+        """Raises: TypeError: there are no tensors of all rows."""
+        raise TypeError("the rows of a StoredBatch are in files: take some of them")
+
+
+def plain(stored: Array, where: str) -> Batch:
+    """Rows that are stored as they are wanted."""
+    return Batch(torch.from_numpy(stored))
+
+
+def _outline(few: Batch, rows: int, held: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    """x and extras as tensors without values, but for extras that are held."""
+
+    def outline(values: Tensor) -> Tensor:
+        return values.new_empty((rows, *values.shape[1:]), device="meta")
+
+    extras = {}
+    for name, values in few.extras.items():
+        there = name in held and not held[name].is_meta
+        extras[name] = held[name] if there else outline(values)
+    return outline(few.x), extras

@@ -1,0 +1,361 @@
+"""Rows that stay in their files: the same rows, read in shuffled blocks, in little memory."""
+
+from __future__ import annotations
+
+import gc
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+import pyvae
+from pyvae import data
+from pyvae.cli import main
+from pyvae.data import Batches, DataSplits, memory, windows
+from pyvae.data.row_file import RowFile
+from pyvae.data.stored import StoredBatch
+from pyvae.errors import DataError
+
+RNG = np.random.default_rng(0)
+ROWS, COLUMNS = 230, 12
+X = RNG.integers(0, 9, (ROWS, COLUMNS)).astype("f4")
+X[:, 0] = 1 + np.arange(ROWS)
+Y = np.arange(ROWS) % 4
+
+
+def npy(path: Path) -> Path:
+    np.save(path / "a.npy", X)
+    return path / "a.npy"
+
+
+def npy_by_columns(path: Path) -> Path:
+    np.save(path / "a.npy", np.asfortranarray(X.astype(">f8")))
+    return path / "a.npy"
+
+
+def npz(path: Path) -> Path:
+    np.savez(path / "a.npz", y=Y, x=X)
+    return path / "a.npz"
+
+
+def npz_compressed(path: Path) -> Path:
+    np.savez_compressed(path / "a.npz", y=Y, x=X)
+    return path / "a.npz"
+
+
+def safetensors(path: Path) -> Path:
+    tensors = {"x": torch.from_numpy(X).bfloat16(), "y": torch.from_numpy(Y)}
+    save_file(tensors, path / "a.safetensors")
+    return path / "a.safetensors"
+
+
+def hdf5(path: Path, **options: Any) -> Path:
+    with h5py.File(path / "a.h5", "w") as file:
+        file.create_dataset("X", data=X, **options)
+        file["Y"] = Y
+    return path / "a.h5"
+
+
+def hdf5_in_chunks(path: Path) -> Path:
+    return hdf5(path, chunks=(7, 5), compression="gzip")
+
+
+def sparse_rows(path: Path) -> Path:
+    return _sparse(path, X, "csr_matrix")
+
+
+def sparse_columns(path: Path) -> Path:
+    return _sparse(path, X.T, "csc_matrix")
+
+
+def _sparse(path: Path, lines: np.ndarray, kind: str) -> Path:
+    with h5py.File(path / "a.h5ad", "w") as file:
+        group = file.create_group("X")
+        group.attrs["encoding-type"], group.attrs["shape"] = kind, X.shape
+        owner, place = np.nonzero(lines)
+        group["data"], group["indices"] = lines[owner, place], place
+        group["indptr"] = np.append(0, np.cumsum(np.bincount(owner, minlength=len(lines))))
+        file["Y"] = Y
+    return path / "a.h5ad"
+
+
+def csv(path: Path) -> Path:
+    np.savetxt(path / "a.csv", X, delimiter=",", header=",".join("abcdefghijkl"), comments="")
+    return path / "a.csv"
+
+
+def images(path: Path) -> Path:
+    for row, pixels in enumerate(X.astype("u1").reshape(ROWS, 3, 4)):
+        place = path / "photos" / str(Y[row])
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(place / f"{row:03}.png")
+    return path / "photos"
+
+
+IN_PLACE = [npy, npy_by_columns, safetensors, hdf5, sparse_rows, sparse_columns]
+COPIED = [npz, npz_compressed, hdf5_in_chunks, csv, images]
+
+
+def whole(split: Any) -> Any:
+    """All rows of a split, read."""
+    return split[:]
+
+
+def assert_alike(held: DataSplits, away: DataSplits) -> None:
+    """The same rows in the same splits, with what belongs to them."""
+    assert held.levels == away.levels and held.data_shape == away.data_shape
+    assert held.classes == away.classes and held.conditions == away.conditions
+    for name, one in held.splits.items():
+        other, order = whole(away.splits[name]), held.rows[name].argsort()
+        assert torch.equal(held.rows[name][order], away.rows[name])
+        assert one.x.dtype == other.x.dtype == away.splits[name].x.dtype
+        torch.testing.assert_close(one.x[order], other.x, rtol=1e-5, atol=1e-5)
+        assert (one.y is None) == (other.y is None)
+        assert one.y is None or torch.equal(one.y[order], other.y)
+        assert set(one.extras) == set(other.extras) == set(away.splits[name].extras)
+        for key, value in one.extras.items():
+            torch.testing.assert_close(value[order], other.extras[key])
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PYVAE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.mark.parametrize("write", [*IN_PLACE, *COPIED], ids=lambda f: f.__name__)
+def test_rows_are_those_of_data_in_memory(
+    tmp_path: Path, cache: Path, write: Callable[[Path], Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write(tmp_path)
+    held, away = data.load(path), data.load(path, streaming=True)
+    assert isinstance(away.train, StoredBatch) and away.train.x.is_meta
+    assert_alike(held, away)
+    copied = write in COPIED
+    assert cache.exists() == copied and ("a file without a name in" in caplog.text) == copied
+    assert "read from" in caplog.text and "in shuffled blocks" in caplog.text
+    assert not copied or list(cache.iterdir()) == []
+    index = torch.tensor([5, 3, 3, 0])
+    assert torch.equal(away.train.take(index).x, whole(away.train).x[index])
+    assert torch.equal(away.train[2:7].x, whole(away.train).x[2:7])
+    assert len(away.train[:0]) == 0 and len(away.train.part(index)) == 4
+
+
+@pytest.mark.parametrize("values", ["levels", "real", "counts"])
+def test_what_does_not_fit_stays_in_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: str
+) -> None:
+    """The numbers, the splits and the errors are those of data in memory."""
+    x = RNG.integers(1, 200, (5000, 40)).astype("f4")
+    if values == "real":
+        x[7, 3] = np.nan
+    np.save(tmp_path / "x.npy", x)
+    held = data.load(tmp_path / "x.npy", values=values)
+    monkeypatch.setattr(memory, "available_memory", lambda: 100_000)
+    away = data.load(tmp_path / "x.npy", values=values)
+    assert isinstance(away.train, StoredBatch)
+    assert_alike(held, away)
+    assert isinstance(
+        data.load(tmp_path / "x.npy", values=values, streaming=False).train.x.sum(), torch.Tensor
+    )
+    x[4321, 5] = np.inf
+    np.save(tmp_path / "x.npy", x)
+    with pytest.raises(DataError, match=r"row 4321, column 5|must hold levels"):
+        data.load(tmp_path / "x.npy", values=values)
+
+
+def test_an_archive_that_is_not_compressed_is_read_in_place(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.savez(tmp_path / "a.npz", other=np.ones(1000), y=Y, x=X.astype("f8"))
+    held = data.load(tmp_path / "a.npz")
+    monkeypatch.setattr(memory, "available_memory", lambda: 10_000)
+    away = data.load(tmp_path / "a.npz")
+    assert_alike(held, away)
+    assert isinstance(away.train, StoredBatch) and not cache.exists()
+
+
+def test_a_disk_without_room(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = hdf5_in_chunks(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(DataError, match=r"230 x 12 numbers .* the disk of .* has 1 kB"):
+        data.load(path, streaming=True)
+
+
+def test_files_that_shrink_are_noticed(tmp_path: Path) -> None:
+    away = data.load(npy(tmp_path), streaming=True)
+    with open(tmp_path / "a.npy", "r+b") as file:
+        file.truncate(4000)
+    with pytest.raises(DataError, match="has been cut short since it was opened"):
+        whole(away.train)
+
+
+def test_what_is_asked_of_any_data_set(tmp_path: Path) -> None:
+    """Logarithms, scales, conditions and few labels are those of data in memory."""
+    x = X.copy()
+    x[RNG.random(x.shape) < 0.1] = np.nan
+    np.savez(tmp_path / "a.npz", x=x, y=Y)
+    for options in (
+        {"standardize": True},
+        {"log1p": True, "standardize": True},
+        {"conditions": "label"},
+        {"labels_per_class": 5},
+    ):
+        pair = [
+            data.load(tmp_path / "a.npz", streaming=s, values="real", **options)
+            for s in (False, True)
+        ]
+        if "labels_per_class" not in options:  # which repeats other rows
+            assert_alike(*pair)
+        assert [len(s) for s in pair[0].splits.values()] == [
+            len(s) for s in pair[1].splits.values()
+        ]
+        assert pair[0].train.extras.keys() == pair[1].train.extras.keys()
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(windows, "BLOCK", 5 * 4 * COLUMNS)  # five rows
+    monkeypatch.setattr(windows, "BLOCKS", 4)
+
+
+def epoch(batches: Batches) -> Iterator[torch.Tensor]:
+    for _ in range(batches.steps_per_epoch):
+        yield batches.next().x[:, 0]
+
+
+def test_an_epoch_visits_each_row_once_in_shuffled_blocks(
+    tmp_path: Path, small_blocks: None
+) -> None:
+    train = data.load(npy(tmp_path), streaming=True, values="real").train
+    batches = Batches(train, 7, seed=0)
+    first, second = (torch.cat(list(epoch(batches))) for _ in range(2))
+    rows = whole(train).x[:, 0].contiguous()
+    assert torch.equal(first.sort().values, rows) and torch.equal(second.sort().values, rows)
+    assert not torch.equal(first, second)
+    again = torch.cat(list(epoch(Batches(train, 7, seed=0))))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, torch.cat(list(epoch(Batches(train, 7, seed=1)))))
+    # a window is the rows of four blocks of five neighbours, in any order
+    places = torch.searchsorted(rows, first)
+    assert len((places[:20] // 5).unique()) == 4 and not torch.equal(
+        places[:20], places[:20].sort()[0]
+    )
+
+
+@pytest.mark.parametrize("steps", [0, 3, 9, 26, 27, 40])
+def test_batches_can_be_left_and_taken_up(tmp_path: Path, small_blocks: None, steps: int) -> None:
+    train = data.load(npy(tmp_path), streaming=True, values="real").train
+    one, other = Batches(train, 7, seed=3), Batches(train, 7, seed=3)
+    for _ in range(steps):
+        one.next()
+    other.load_state_dict(one.state_dict())
+    for _ in range(30):
+        assert one.next_rows == other.next_rows
+        assert torch.equal(one.next().x, other.next().x)
+
+
+def test_a_batch_in_parts(tmp_path: Path, small_blocks: None) -> None:
+    train = data.load(npy(tmp_path), streaming=True, values="real").train
+    one, other = Batches(train, 25, seed=3), Batches(train, 25, seed=3)
+    for _ in range(10):
+        first, second = other.next_parts(2)
+        assert torch.equal(one.next().x, torch.cat([first.x, second.x]))
+
+
+def test_files_are_closed_with_the_data(tmp_path: Path) -> None:
+    away = data.load(npy(tmp_path), streaming=True)
+    file = next(o for o in gc.get_objects() if isinstance(o, RowFile))._file
+    del away
+    gc.collect()
+    assert file.closed
+
+
+def run(path: Path, out: Path, *more: str) -> list[str]:
+    return [
+        *("train", "--dataset", str(path), "--out", str(out), "--latent-dim", "2"),
+        *("--eval-samples", "0", "--batch-size", "16", "--quiet", *more),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("write", "options"),
+    [
+        (npy, ["--likelihood", "gaussian", "--dataset-args", "streaming=true", "standardize=true"]),
+        (sparse_rows, ["--likelihood", "negative_binomial", "--dataset-args", "streaming=true"]),
+        (images, ["--likelihood", "bernoulli", "--dataset-args", "streaming=true"]),
+    ],
+)
+def test_training_resumes_with_the_same_numbers(
+    tmp_path: Path, cache: Path, write: Any, options: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write(tmp_path)
+    assert main(run(path, tmp_path / "whole", "--epochs", "2", *options)) == 0
+    assert main(run(path, tmp_path / "part", "--epochs", "1", *options)) == 0
+    assert main(["train", "--resume", str(tmp_path / "part"), "--epochs", "2", "--quiet"]) == 0
+    one, other = (
+        json.loads((tmp_path / name / "results.json").read_text()) for name in ("whole", "part")
+    )
+    assert one == other and "in shuffled blocks" in caplog.text
+
+
+def test_what_is_said_of_data_that_stay_in_their_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, said = npy(tmp_path), []
+    for streaming in ("true", "false"):
+        options = ["--dataset-args", f"streaming={streaming}", "values=real"]
+        assert main(["data", str(path), *options, "--out", str(tmp_path / "x.png")]) == 0
+        said.append(capsys.readouterr().out.splitlines())
+    away, held = said
+    assert [line for line in away if "memory" not in line] == [
+        line for line in held if "memory" not in line
+    ]
+    assert "0 bytes; the values stay in their file" in "".join(away)
+    assert "memory       11 kB" in "".join(held)
+
+
+def test_fit_takes_rows_in_files(tmp_path: Path) -> None:
+    splits = data.load(npy(tmp_path), streaming=True, values="real")
+    vae = pyvae.VAE((COLUMNS,), 2, likelihood="gaussian")
+    history = pyvae.fit(vae, splits, epochs=1, batch_size=16, progress=False)
+    assert len(history.rows) > 0
+
+
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (1_150_000_000, 1_150_000_000))
+from pyvae.cli import main
+code = main(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+raise SystemExit(code)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="limits addresses")
+def test_a_file_larger_than_the_limit_of_addresses(tmp_path: Path) -> None:
+    """A file of 520 MB, of which nothing is on the disk, in 1.15 GB of addresses with torch."""
+    rows, path = 1_000_000, tmp_path / "big.npy"
+    with open(path, "wb") as file:
+        said = {"descr": "|u1", "fortran_order": False, "shape": (rows, 512)}
+        np.lib.format.write_array_header_1_0(file, said)
+        file.truncate(file.tell() + rows * 512)
+    arguments = run(path, tmp_path / "run", "--likelihood", "gaussian", "--steps", "20")
+    arguments += ["--dataset-args", "splits=0.999,0.0005,0.0005"]
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[-1]) < 900_000  # kB
