@@ -332,6 +332,37 @@ def test_rows_of_a_file_come_in_its_order(tmp_path: Path) -> None:
     assert np.isfinite(np.load(tmp_path / "s.npy")).all()
 
 
+def test_other_data_become_numbers_as_the_data_of_the_run_did(
+    tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    """On the same scale, in the same columns and with the same codes of categories."""
+    rng = np.random.default_rng(0)
+    x = np.exp(rng.normal(size=(60, 2)))
+    rows = [[f"{a:.4f}", f"{b:.4f}", "uvw"[i % 3], f"{i % 2}"] for i, (a, b) in enumerate(x)]
+    head, file, other = ["a", "b", "kind", "class"], tmp_path / "all.csv", tmp_path / "some.csv"
+
+    def table(path: Path, head: list[str], rows: list[list[str]]) -> None:
+        path.write_text("\n".join(",".join(row) for row in [head, *rows]) + "\n")
+
+    table(file, head, rows)
+    table(other, head[::-1], [row[::-1] for row in rows[2::3]])
+    run, z, few = tmp_path / "run", tmp_path / "z.npy", tmp_path / "few.npy"
+    options = ["--dataset-args", "labels=class", "standardize=true", "log1p=true"]
+    options += ["--likelihood", "mixed", "--latent-dim", "2", "--steps", "40"]
+    assert main(["train", "--out", str(run), *SMALL, "--dataset", str(file), *options]) == 0
+    assert main(["encode", str(run), "--out", str(z)]) == 0
+    assert main(["encode", str(run), "--dataset", str(other), "--out", str(few)]) == 0
+    assert np.allclose(np.load(few), np.load(z)[2::3], atol=1e-5)
+    for said, changed in {
+        "kind has no category 'new'": (head, [[*row[:2], "new", row[3]] for row in rows]),
+        "has no column 'kind'": (["a", "b", "sort", "class"], rows),
+        "kind must hold categories": (head, [[*row[:2], "1.5", row[3]] for row in rows]),
+        "further columns, age": ([*head, "age"], [[*row, "1.5"] for row in rows]),
+    }.items():
+        table(other, *changed)
+        assert said in refused("encode", str(run), "--dataset", str(other), "--out", str(few))
+
+
 def test_conditions_reach_encoder_decoder_and_prior(tmp_path: Path) -> None:
     out, z = tmp_path / "run", tmp_path / "z.npy"
     given = ["--dataset-args", "conditions=label", "--prior", "conditional_gaussian"]
