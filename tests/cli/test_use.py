@@ -388,27 +388,6 @@ def test_conditions_reach_encoder_decoder_and_prior(tmp_path: Path) -> None:
         assert main([command, str(out), "--out", str(tmp_path / "a.npz")]) == 0, command
 
 
-def test_other_posteriors_and_models(tmp_path: Path, refused: Callable[..., str]) -> None:
-    short = ["--steps", "2", "--eval-samples", "0", "--quiet"]
-    for name, parts in {
-        "iaf": ["--posterior", "iaf", "--latent-dim", "4"],
-        "machine": ["--model", "helmholtz", "--model-args", "hidden=6,4"],
-    }.items():
-        out = tmp_path / name
-        objective = ["--objective", "wake_sleep"] if name == "machine" else []
-        assert main(["train", "--out", str(out), *short, *parts, *objective]) == 0
-        few = ["--split", "test", "--subset", "9", "--out", str(tmp_path / "a.npy")]
-        assert main(["encode", str(out), *few]) == 0
-        assert len(np.load(tmp_path / "a.npy")) == 9
-        assert main(["score", str(out), *few, "--samples", "3"]) == 0
-    out = tmp_path / "made"
-    made = ["--model", "autoregressive", "--decoder", "made"]
-    assert main(["train", "--out", str(out), *short, *made]) == 0
-    assert main(["score", str(out), *few]) == 0
-    said = refused("encode", str(out), "--out", str(tmp_path / "z.npy"))
-    assert "AutoregressiveModel has no latents" in said
-
-
 def test_runs_side_by_side(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other, figure = tmp_path / "other", tmp_path / "both.png"
     assert main(["train", "--out", str(other), *SMALL, "--objective-args", "beta=4"]) == 0
@@ -424,21 +403,6 @@ def test_runs_side_by_side(run: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(["compare", str(run), str(other), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said[str(run)]["results"] == results[0]
-
-
-@pytest.mark.parametrize("preset", ["dlgm", "m2", "rbm", "helmholtz"])
-def test_models_of_other_kinds(preset: str, tmp_path: Path) -> None:
-    """Whatever the latents are, they are encoded and decoded, and data have a score."""
-    out, z, s = tmp_path / "run", tmp_path / "z.npy", tmp_path / "s.npy"
-    small = ["--dataset", "digits", "--steps", "1", "--eval-samples", "0", "--quiet"]
-    small += ["--latent-dim", "10"] if preset == "rbm" else []  # log Z by enumeration
-    assert main(["train", "--preset", preset, "--out", str(out), *small]) == 0
-    few = ["--split", "test", "--subset", "7"]
-    assert main(["encode", str(out), *few, "--draws", "--out", str(z)]) == 0
-    assert main(["decode", str(out), "--z", str(z), "--out", str(tmp_path / "x.npy")]) == 0
-    assert np.load(tmp_path / "x.npy").shape == (7, 1, 8, 8)
-    assert main(["score", str(out), *few, "--samples", "2", "--out", str(s)]) == 0
-    assert np.isfinite(np.load(s)[:, 0]).all()
 
 
 # What is refused
