@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ __all__ = [
     "remove_unfinished",
     "save_tensors",
     "write_whole",
+    "written_whole",
 ]
 
 UNFINISHED = ".unfinished"  # the end of the name of a file that is being written
@@ -38,11 +39,43 @@ class DamagedError(ValueError):
     """A file that is cut short, altered, or of another format."""
 
 
-def write_whole(path: Path, content: bytes, *, before: Path | None = None) -> None:
-    """Write a file, or leave what was there; after a power failure too.
+@contextlib.contextmanager
+def written_whole(path: Path, *, before: Path | None = None) -> Iterator[Path]:
+    """The path of a temporary file, which takes the place of a file once it has been written.
 
-    A temporary file beside it is written through to the disk, then takes its name in one step, and
-    the folder is written through as well.
+    If what is within fails, what was there is left. After a power failure too, either of the two is
+    there: the temporary file lies beside the other, is written through to the disk, and takes its
+    name in one step, and the folder is written through as well.
+
+    Args:
+        path: the file
+        before: the name that what was there takes, once the new file is on disk
+
+    Raises:
+        OSError: the disk is full, or the place cannot be written.
+    """
+    handle, name = tempfile.mkstemp(UNFINISHED, f".{path.name}.", path.parent)
+    os.close(handle)
+    try:
+        yield Path(name)
+        with open(name, "rb") as file:
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)  # mkstemp gives 0o600
+        if before is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(path, before)
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+    _sync_folder(path.parent)
+
+
+def write_whole(path: Path, content: bytes, *, before: Path | None = None) -> None:
+    """Write a file, or leave what was there: see :func:`written_whole`.
 
     Args:
         path: the file
@@ -52,24 +85,8 @@ def write_whole(path: Path, content: bytes, *, before: Path | None = None) -> No
     Raises:
         OSError: the disk is full, or the place cannot be written.
     """
-    handle, temporary = tempfile.mkstemp(UNFINISHED, f".{path.name}.", path.parent)
-    try:
-        with open(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp gives 0o600
-        if before is not None:
-            with contextlib.suppress(FileNotFoundError):
-                os.replace(path, before)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    _sync_folder(path.parent)
+    with written_whole(path, before=before) as temporary, open(temporary, "wb") as file:
+        file.write(content)
 
 
 def load_array(path: Path) -> Any:

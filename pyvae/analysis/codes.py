@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -11,7 +10,7 @@ from torch import Tensor
 from pyvae.analysis.rows import Rows, check_latents, rows_at_a_time, stream
 from pyvae.models.base import Model, mean_or_sample
 
-__all__ = ["decode", "encode"]
+__all__ = ["decode", "decode_parts", "encode"]
 
 
 @torch.no_grad()
@@ -46,7 +45,6 @@ def encode(model: Model, data: Rows, *, draws: bool = False) -> Tensor:
     return torch.cat(parts)
 
 
-@torch.no_grad()
 def decode(
     model: Model, z: Tensor, side: Mapping[str, Tensor] | None = None, *, draws: bool = False
 ) -> Tensor:
@@ -71,6 +69,15 @@ def decode(
     >>> decode(VAE((1, 8, 8), latent_dim=3), torch.zeros(5, 2, 3)).shape
     torch.Size([5, 2, 1, 8, 8])
     """
+    shape = (*z.shape[:-1], *model.data_shape)
+    parts = list(decode_parts(model, z, side, draws=draws))
+    return torch.cat(parts).view(shape) if parts else torch.empty(shape)
+
+
+def decode_parts(
+    model: Model, z: Tensor, side: Mapping[str, Tensor] | None = None, *, draws: bool = False
+) -> Iterator[Tensor]:
+    """What :func:`decode` gives, some rows (B, *data_shape) at a time."""
     check_latents("decode", model)
     if z.ndim == 0 or z.shape[-1] != model.latent_dim:
         raise ValueError(
@@ -78,13 +85,13 @@ def decode(
         )
     device = next(model.parameters()).device
     flat = z.reshape(-1, model.latent_dim)
-    parts = []
     for index in torch.arange(len(flat)).split(rows_at_a_time(model)):
+        if not len(index):
+            return
         rows = {name: _cycled(value, index).to(device) for name, value in (side or {}).items()}
-        p = model.decode(flat[index.to(flat.device)].to(device, model.dtype), **rows)
-        parts.append((p.sample() if draws else mean_or_sample(p)).cpu())
-    shape = (*z.shape[:-1], *model.data_shape)
-    return torch.cat(parts).view(shape) if math.prod(z.shape[:-1]) else torch.empty(shape)
+        with torch.no_grad():
+            p = model.decode(flat[index.to(flat.device)].to(device, model.dtype), **rows)
+            yield (p.sample() if draws else mean_or_sample(p)).cpu()
 
 
 def _cycled(value: Tensor, index: Tensor) -> Tensor:

@@ -41,7 +41,10 @@ def stream(model: Model, data: Rows) -> Iterator[Batch]:
 def check_latents(command: str, model: Model) -> None:
     """Raises: ValueError: the model has no latents."""
     if not model.latent_dim:
-        raise ValueError(f"{command}: {type(model).__name__} has no latents")
+        raise ValueError(
+            f"{command}: {type(model).__name__} has no latents; sample, score and evaluate need "
+            f"none, and a vae has some"
+        )
 
 
 def given(model: Model, batch: Batch) -> dict[str, Tensor]:

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pyvae.cli.rows import add_row_arguments, add_table_out, chosen, table_of
 from pyvae.cli.run_arguments import open_run, positive
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from pyvae.analysis import Selection
+    from pyvae.cli.tables import Table
+    from pyvae.data import DataSplits
+    from pyvae.models.base import Model
 
 __all__ = ["add_arguments", "run"]
 
@@ -26,29 +36,42 @@ def run(arguments: argparse.Namespace) -> int:
 
     Of a table, ``.csv`` and ``.parquet`` hold its columns, with their names and their categories.
     """
-    import torch
-
     from pyvae.cli.tables import check_table_target, write_table
-    from pyvae.data.typed import typed
     from pyvae.metrics import seeded
-    from pyvae.models import impute
     from pyvae.training.join import said_plainly
 
     target = check_table_target(arguments.out)
-    _, model, view = open_run(arguments)
-    selection, found = chosen(view, arguments), []
+    config, model, view = open_run(arguments)
+    selection = chosen(view, arguments)
     with said_plainly(), seeded(arguments.seed, next(model.parameters()).device):
-        for batch in selection.batches(model):
-            side = dict(batch.extras)
-            mask = side.pop("mask", torch.ones_like(batch.x, dtype=torch.bool))
-            filled = impute(
-                model, batch.x, mask, arguments.samples, draws=int(arguments.draws), side=side
-            )
-            found.append((filled[0] if arguments.draws else filled).cpu())
-    values = torch.cat(found) if found else torch.zeros(0, *model.data_shape)
-    table = table_of("x", values, selection)
-    if view.data.columns and target.suffix in (".csv", ".parquet"):
-        known = {**table.about, **typed(torch.from_numpy(table.values), view.data)}
-        table = replace(table, values=table.values[:, :0], about=known)
-    write_table(target, table)
+        whole = _filled(model, selection, arguments.samples, arguments.draws)
+        table = table_of("x", whole, selection, config, target)
+    write_table(target, _of_columns(table, view.data, target.suffix))
     return 0
+
+
+def _filled(model: Model, selection: Selection, samples: int, draws: bool) -> Iterator[Tensor]:
+    """The rows of each batch, with a value in each place."""
+    import torch
+
+    from pyvae.models import impute
+
+    for batch in selection.batches(model):
+        side = dict(batch.extras)
+        mask = side.pop("mask", torch.ones_like(batch.x, dtype=torch.bool))
+        filled = impute(model, batch.x, mask, samples, draws=int(draws), side=side)
+        yield filled[0] if draws else filled
+
+
+def _of_columns(table: Table, data: DataSplits, ending: str) -> Table:
+    """Rows of a table by its columns, where the file can hold their names or their categories."""
+    import torch
+
+    from pyvae.data.typed import typed
+
+    if not data.columns:
+        return table
+    if ending in (".csv", ".parquet"):
+        of_columns = typed(torch.from_numpy(table.values.copy()), data)
+        return replace(table, values=table.values[:, :0], about={**table.about, **of_columns})
+    return replace(table, columns=tuple(column.name for column in data.columns))

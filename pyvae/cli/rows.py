@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyvae.cli.run_arguments import add_run_arguments, nonnegative
+from pyvae.cli.targets import said_unwritable
+from pyvae.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from pyvae.analysis import Selection
     from pyvae.cli.tables import Table
+    from pyvae.config import TrainConfig
     from pyvae.data import View
 
 __all__ = ["add_row_arguments", "add_table_out", "chosen", "table_of"]
@@ -35,7 +40,7 @@ def add_row_arguments(parser: argparse.ArgumentParser, split: str = "all") -> No
 def add_table_out(parser: argparse.ArgumentParser) -> None:
     """Where the numbers of the rows are to be."""
     parser.add_argument(
-        "--out", required=True, metavar="FILE", help=".npy, .csv, .parquet or .h5ad (obsm)"
+        "--out", required=True, metavar="FILE", help=".npy, .csv, .parquet or .h5ad"
     )
 
 
@@ -47,17 +52,37 @@ def chosen(view: View, arguments: argparse.Namespace) -> Selection:
 
 
 def table_of(
-    name: str, values: Tensor, selection: Selection, columns: tuple[str, ...] = ()
+    name: str,
+    found: Iterable[Tensor],
+    selection: Selection,
+    config: TrainConfig,
+    target: Path,
+    columns: tuple[str, ...] = (),
 ) -> Table:
-    """A table of rows that come from a selection, with what is known of them.
+    """A row of numbers for each datum of a selection, with what is known of it.
 
     That is the split of each row, its number in there, and its label where it has one. Rows of
-    files have their number in the file, and its order.
+    files have their number in the file, and its order. The numbers lie on the disk of the target.
+
+    Args:
+        name: what the numbers are called
+        found: the numbers (B, ...) of the rows in the selection's order, block by block
+        selection: the rows
+        config: the settings, which say where the data come from
+        target: the file that the table is for
+        columns: the names of the numbers
+
+    Raises:
+        UserError: there are no rows, or no room for them.
     """
     import numpy as np
 
+    from pyvae.cli.annotated import source_of
+    from pyvae.cli.spool import spooled
     from pyvae.cli.tables import Table
 
+    if not len(selection):
+        raise UserError(f"there are no rows in {' and '.join(selection.rows)}")
     data, numbers = selection.view.data, selection.numbers.numpy()
     splits = np.concatenate([[split] * len(i) for split, i in selection.rows.items()])
     about: dict[str, Any] = {"split": splits, "row": numbers}
@@ -66,4 +91,8 @@ def table_of(
         about["label"] = np.asarray(data.classes)[y] if data.classes else y
     order = numbers.argsort(kind="stable") if data.rows else np.arange(len(numbers))
     about = {key: column[order] for key, column in about.items()}
-    return Table(name, values.numpy()[order], columns, about)
+    with said_unwritable(target):
+        blocks = (block.cpu().numpy() for block in found)
+        values = spooled(blocks, order.argsort(), target.absolute().parent)
+    source = source_of(config, about["row"]) if data.rows and target.suffix == ".h5ad" else None
+    return Table(name, values, columns, about, source)

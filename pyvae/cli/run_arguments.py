@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyvae.cli.settings import absolute_paths
@@ -24,6 +25,15 @@ __all__ = [
     "other_data",
     "positive",
 ]
+
+
+#: Options of data sets that say where the rows are, for what, and which of them have labels.
+_PLACES = (
+    *("path", "reader", "valid", "test", "splits", "name", "conditions"),
+    *("labels_per_class", "labels_seed", "labelled_share"),
+)
+#: What says how numbers are taken: of any data set, and of any file.
+_OF_ANY, _OF_FILES = ("log1p", "standardize"), ("values", "levels", "channels", "shape")
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,21 +86,35 @@ def open_run(arguments: argparse.Namespace) -> tuple[TrainConfig, Model, View]:
     config, given = folder.config(), vars(arguments)
     others: dict[str, Any] = {}
     if given.get("dataset") is not None and given["dataset"] != config.dataset:
-        others = {"dataset": given["dataset"], "dataset_args": {}}
+        others = {"dataset": given["dataset"], "dataset_args": _kept(config, given["dataset"])}
     if given.get("dataset_args"):
         options = parse_pairs(given["dataset_args"], "--dataset-args")
-        kept = {} if others else config.dataset_args
-        others["dataset_args"] = {**kept, **options}
+        others["dataset_args"] = {**others.get("dataset_args", config.dataset_args), **options}
     where = {} if given.get("data_dir") is None else {"data_dir": given["data_dir"]}
     config = dataclasses.replace(config, **absolute_paths({**others, **where}))
-    known = folder.record().get("data")
-    conditional = isinstance(known, dict) and "conditions" in known
-    data = build_data(config, folder.conditions() if conditional else None)
+    data = build_data(config, folder.encoding() if others else None)
     check_shape(model, data.data_shape, config.dataset)
     view = build_view(config, data, model.likelihood)
     if not others and not given.get("ignore_fingerprints", False):
         check_data(folder.path, folder.record().get("data"), describe(data, view))
     return config, model, view.to(next(model.parameters()).device)
+
+
+def _kept(config: TrainConfig, other: str) -> dict[str, Any]:
+    """The options of a run's data that say what numbers mean, and go for other data as well.
+
+    They do not say where the data are and for what; those of a reader go for files of its kind.
+    """
+    from pyvae.data import is_path
+    from pyvae.data.readers import parts_of, reader_of
+
+    options = {n: value for n, value in config.dataset_args.items() if n not in _PLACES}
+    name = config.dataset_args.get("path", "") if config.dataset == "file" else config.dataset
+    if not (is_path(name) and is_path(other)):
+        return {n: value for n, value in options.items() if n in _OF_ANY}
+    paths = [parts_of(Path(one).expanduser())["train"] for one in (name, other)]
+    alike = all(path.exists() for path in paths) and len(set(map(reader_of, paths))) == 1
+    return options if alike else {n: v for n, v in options.items() if n in (*_OF_ANY, *_OF_FILES)}
 
 
 def other_data(arguments: argparse.Namespace) -> bool:

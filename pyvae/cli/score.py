@@ -29,11 +29,11 @@ def run(arguments: argparse.Namespace) -> int:
     from pyvae.training.join import said_plainly
 
     target = check_table_target(arguments.out)
-    _, model, view = open_run(arguments)
-    selection = chosen(view, arguments)
+    config, model, view = open_run(arguments)
+    selection, columns = chosen(view, arguments), ("log_likelihood", "standard_error")
     with said_plainly(), seeded(arguments.seed, next(model.parameters()).device):
-        found = score(model, selection.batches(model), arguments.samples)
-    values = torch.stack([found.log_likelihood, found.error], 1)
-    columns = ("log_likelihood", "standard_error")
-    write_table(target, table_of("score", values, selection, columns))
+        scores = (score(model, x, arguments.samples) for x in selection.batches(model))
+        found = (torch.stack([one.log_likelihood, one.error], 1) for one in scores)
+        table = table_of("score", found, selection, config, target, columns)
+    write_table(target, table)
     return 0

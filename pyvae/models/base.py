@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from pyvae.batch import Batch
+from pyvae.distributions.base import OpDistribution
 from pyvae.likelihoods import Likelihood
 from pyvae.models import pretrained
 from pyvae.models.importance import infer, log_marginal
@@ -22,11 +23,21 @@ Self = TypeVar("Self", bound="Model")
 
 
 def mean_or_sample(p: Distribution) -> Tensor:
-    """The mean of a distribution, or a sample of it where its mean has no closed form."""
+    """The mean of a distribution, or a sample of it where its mean has no closed form.
+
+    A sample also takes the place of a mean that there is not, as that of heavy tails.
+
+    >>> mean_or_sample(torch.distributions.Cauchy(torch.zeros(3), 1.0)).isfinite().all()
+    tensor(True)
+    """
     try:
-        return p.mean
+        mean = p.mean
     except NotImplementedError:
         return p.sample()
+    if isinstance(p, OpDistribution):  # which always has one
+        return mean
+    there = mean.isfinite()
+    return mean if bool(there.all()) else torch.where(there, mean, p.sample())
 
 
 def unwrapped(module: Any) -> Any:

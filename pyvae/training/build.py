@@ -11,7 +11,8 @@ import torch
 
 from pyvae import registry
 from pyvae.config import TrainConfig
-from pyvae.data import Conditions, DataSplits, is_path, load
+from pyvae.data import DataSplits, is_path, load
+from pyvae.data.encoding import Encoding
 from pyvae.errors import UserError
 from pyvae.hints import hints_of, takes_many
 from pyvae.likelihoods import Likelihood
@@ -39,12 +40,12 @@ _WHAT = {
 MODEL_PARTS = ("encoder", "decoder", "prior", "posterior", "likelihood")
 
 
-def build_data(config: TrainConfig, conditions: Conditions | None = None) -> DataSplits:
+def build_data(config: TrainConfig, encoding: Encoding | None = None) -> DataSplits:
     """The data set of a run.
 
     Args:
         config: the settings of the run
-        conditions: what the run was given with its data, of which these data have others
+        encoding: how the data of the run became numbers, where these are others
 
     Raises:
         UserError: unknown data, or files that are missing or damaged.
@@ -56,9 +57,11 @@ def build_data(config: TrainConfig, conditions: Conditions | None = None) -> Dat
         )
     with said_plainly():
         options = dict(config.dataset_args)
-        if conditions or config.condition:
-            options["conditions"] = conditions or config.condition
-        return load(config.dataset, config.data_dir, **options)
+        known = None if encoding is None else encoding.conditions
+        if known or config.condition:
+            options["conditions"] = known or config.condition
+        data = load(config.dataset, config.data_dir, **options)
+        return data if encoding is None else encoding.applied(data)
 
 
 def build(config: TrainConfig) -> Parts:

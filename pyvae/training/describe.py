@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from pyvae.data import DataSplits, View
+from pyvae.data.encoding import Encoding
 from pyvae.data.prepare import moments as observed_moments
 from pyvae.data.stored import StoredBatch
 from pyvae.errors import UserError
@@ -53,7 +54,7 @@ def describe(data: DataSplits, shown: View) -> dict[str, Any]:
         "levels": data.levels,
         "white": shown.white,
         "fingerprint": fingerprint(data),
-        **({"conditions": data.conditions.to_dict()} if data.conditions else {}),
+        **Encoding.of(data).to_dict(),
     }
 
 

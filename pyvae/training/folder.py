@@ -23,6 +23,7 @@ from torch import Tensor
 from pyvae.config import TrainConfig
 from pyvae.config_files import yaml_text
 from pyvae.data.conditions import Conditions
+from pyvae.data.encoding import Encoding
 from pyvae.errors import RunError, UserError
 from pyvae.models.base import Model
 from pyvae.models.pretrained import WEIGHTS, save_config
@@ -267,6 +268,18 @@ class RunFolder:
             raise RunError(f"samples need {missing[0]}, which {self.path / SIDE} does not hold")
         return {name: tensors[name] for name in wanted}
 
+    def encoding(self) -> Encoding:
+        """How the data of the run became numbers.
+
+        Raises:
+            RunError: ``train.json`` is damaged.
+        """
+        data = self.record().get("data", {})
+        try:
+            return Encoding.from_dict(data if isinstance(data, dict) else {})
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(f"{self.path / SETTINGS} is damaged: its data: {error}") from error
+
     def conditions(self) -> Conditions:
         """What the model was given with the data.
 
@@ -274,14 +287,10 @@ class RunFolder:
             UserError: the model is given nothing.
             RunError: ``train.json`` is damaged.
         """
-        data = self.record().get("data", {})
-        saved = data.get("conditions") if isinstance(data, dict) else None
-        if saved is None:
+        found = self.encoding().conditions
+        if found is None:
             raise UserError(f"{self.path} was trained without conditions (pyvae train --condition)")
-        try:
-            return Conditions.from_dict(saved)
-        except (KeyError, TypeError, ValueError) as error:
-            raise RunError(f"{self.path / SETTINGS} is damaged: its conditions: {error}") from error
+        return found
 
     def white(self) -> float:
         """The value of the data that is drawn as white.

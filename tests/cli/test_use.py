@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import math
 from collections.abc import Callable
@@ -18,7 +19,9 @@ from pyvae import VAE
 from pyvae.analysis import decode, encode, score, select
 from pyvae.batch import Batch
 from pyvae.cli import main
-from pyvae.cli.tables import WRITERS, Table, read_latents, write_table
+from pyvae.cli.latents.read import read_latents
+from pyvae.cli.spool import spooled
+from pyvae.cli.tables import WRITERS, Table, write_table
 from pyvae.data import View
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -166,6 +169,101 @@ def test_what_is_written_is_read_again(suffix: str, tmp_path: Path) -> None:
     assert [found.name for found in tmp_path.iterdir()] == [path.name]
 
 
+def test_rows_in_any_order_are_kept_in_theirs(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(57, 2, 3)).astype(np.float32)
+    for places in (np.arange(57), np.arange(57)[::-1], np.random.default_rng(1).permutation(57)):
+        found = spooled(np.split(rows, [5, 6, 40]), places, tmp_path)
+        assert found.dtype == np.float32 and np.array_equal(found[places], rows)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Callable[..., str]
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.pwrite", full)
+    said = refused("encode", str(run), "--subset", "5", "--out", str(tmp_path / "z.csv"))
+    assert f"cannot write {tmp_path / 'z.csv'}: No space left on device" in said
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def annotated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Cells with names, types and batches, and a run of them."""
+    anndata = pytest.importorskip("anndata", reason='pip install "pyvae-fused[anndata]"')
+    import pandas as pd
+
+    folder = tmp_path_factory.mktemp("annotated")
+    kinds = pd.Categorical(["T cell", "B cell", None] * 20)
+    obs = pd.DataFrame({"type": kinds, "age": np.arange(60.0), "pyvae_split": "old"})
+    obs.index = pd.Index([f"cell-{i}" for i in range(60)], name="barcode")
+    var = pd.DataFrame(index=[f"gene-{i}" for i in range(12)])
+    x = np.random.default_rng(0).poisson(2.0, (60, 12)).astype(np.float32) + 1
+    file, out = folder / "cells.h5ad", folder / "run"
+    anndata.AnnData(x, obs, var).write_h5ad(file)
+    made = ["--dataset", str(file), "--dataset-args", "labels=type", "--latent-dim", "3"]
+    made += ["--likelihood", "negative_binomial", "--batch-size", "20"]
+    assert main(["train", "--out", str(out), *SMALL, *made]) == 0
+    return file, out
+
+
+def test_codes_of_annotated_data_are_beside_what_is_known_of_them(
+    annotated: tuple[Path, Path], tmp_path: Path
+) -> None:
+    import anndata
+
+    source, run = anndata.read_h5ad(annotated[0]), str(annotated[1])
+    file, plain = tmp_path / "z.h5ad", tmp_path / "z.npy"
+    for name in (file, plain):
+        assert main(["encode", run, "--out", str(name)]) == 0
+    found = anndata.read_h5ad(file)
+    assert np.array_equal(found.obsm["X_pyvae"], np.load(plain))
+    assert list(found.obs_names) == list(source.obs_names) and found.X is None
+    for column in ("type", "age"):
+        assert found.obs[column].equals(source.obs[column])
+    assert set(found.obs["pyvae_split"]) == {"train", "valid", "test"}
+    source.obsm["X_pyvae"] = found[source.obs_names].obsm["X_pyvae"]  # as one would use it
+    assert main(["decode", run, "--z", str(file), "--out", str(tmp_path / "x.h5ad")]) == 0
+    assert anndata.read_h5ad(tmp_path / "x.h5ad").X.shape == (60, 12)
+    few = ["--split", "train", "--subset", "9", "--samples", "5"]
+    assert main(["score", run, *few, "--out", str(file)]) == 0
+    assert main(["score", run, *few, "--out", str(tmp_path / "s.csv")]) == 0
+    found, rows = anndata.read_h5ad(file), list(csv.DictReader((tmp_path / "s.csv").open()))
+    assert list(found.obs_names) == [f"cell-{row['row']}" for row in rows]
+    scores = [float(row["log_likelihood"]) for row in rows]
+    assert np.allclose(found.obs["pyvae_log_likelihood"], scores)
+    assert (found.obs["pyvae_standard_error"] > 0).all()
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["s.csv", "x.h5ad", "z.h5ad", "z.npy"]
+
+
+def test_annotated_data_in_a_file_for_each_split(
+    annotated: tuple[Path, Path], tmp_path: Path
+) -> None:
+    import anndata
+
+    whole, folder = anndata.read_h5ad(annotated[0]), tmp_path / "parts"
+    folder.mkdir()
+    for name, rows in {
+        "test": slice(50, 60),
+        "train": slice(0, 40),
+        "valid": slice(40, 50),
+    }.items():
+        whole[rows].write_h5ad(folder / f"{name}.h5ad")
+    options = ["--dataset", str(folder), "--dataset-args", "labels=type"]
+    out = tmp_path / "z.h5ad"
+    assert main(["encode", str(annotated[1]), *options, "--out", str(out)]) == 0
+    found = anndata.read_h5ad(out)
+    for name, rows in {
+        "test": slice(50, 60),
+        "train": slice(0, 40),
+        "valid": slice(40, 50),
+    }.items():
+        names = found.obs_names[found.obs["pyvae_split"] == name]
+        assert list(names) == list(whole.obs_names[rows])
+
+
 def test_encode_decode_and_score_of_a_run(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -234,6 +332,37 @@ def test_rows_of_a_file_come_in_its_order(tmp_path: Path) -> None:
     assert np.isfinite(np.load(tmp_path / "s.npy")).all()
 
 
+def test_other_data_become_numbers_as_the_data_of_the_run_did(
+    tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    """On the same scale, in the same columns and with the same codes of categories."""
+    rng = np.random.default_rng(0)
+    x = np.exp(rng.normal(size=(60, 2)))
+    rows = [[f"{a:.4f}", f"{b:.4f}", "uvw"[i % 3], f"{i % 2}"] for i, (a, b) in enumerate(x)]
+    head, file, other = ["a", "b", "kind", "class"], tmp_path / "all.csv", tmp_path / "some.csv"
+
+    def table(path: Path, head: list[str], rows: list[list[str]]) -> None:
+        path.write_text("\n".join(",".join(row) for row in [head, *rows]) + "\n")
+
+    table(file, head, rows)
+    table(other, head[::-1], [row[::-1] for row in rows[2::3]])
+    run, z, few = tmp_path / "run", tmp_path / "z.npy", tmp_path / "few.npy"
+    options = ["--dataset-args", "labels=class", "standardize=true", "log1p=true"]
+    options += ["--likelihood", "mixed", "--latent-dim", "2", "--steps", "40"]
+    assert main(["train", "--out", str(run), *SMALL, "--dataset", str(file), *options]) == 0
+    assert main(["encode", str(run), "--out", str(z)]) == 0
+    assert main(["encode", str(run), "--dataset", str(other), "--out", str(few)]) == 0
+    assert np.allclose(np.load(few), np.load(z)[2::3], atol=1e-5)
+    for said, changed in {
+        "kind has no category 'new'": (head, [[*row[:2], "new", row[3]] for row in rows]),
+        "has no column 'kind'": (["a", "b", "sort", "class"], rows),
+        "kind must hold categories": (head, [[*row[:2], "1.5", row[3]] for row in rows]),
+        "further columns, age": ([*head, "age"], [[*row, "1.5"] for row in rows]),
+    }.items():
+        table(other, *changed)
+        assert said in refused("encode", str(run), "--dataset", str(other), "--out", str(few))
+
+
 def test_conditions_reach_encoder_decoder_and_prior(tmp_path: Path) -> None:
     out, z = tmp_path / "run", tmp_path / "z.npy"
     given = ["--dataset-args", "conditions=label", "--prior", "conditional_gaussian"]
@@ -259,27 +388,6 @@ def test_conditions_reach_encoder_decoder_and_prior(tmp_path: Path) -> None:
         assert main([command, str(out), "--out", str(tmp_path / "a.npz")]) == 0, command
 
 
-def test_other_posteriors_and_models(tmp_path: Path, refused: Callable[..., str]) -> None:
-    short = ["--steps", "2", "--eval-samples", "0", "--quiet"]
-    for name, parts in {
-        "iaf": ["--posterior", "iaf", "--latent-dim", "4"],
-        "machine": ["--model", "helmholtz", "--model-args", "hidden=6,4"],
-    }.items():
-        out = tmp_path / name
-        objective = ["--objective", "wake_sleep"] if name == "machine" else []
-        assert main(["train", "--out", str(out), *short, *parts, *objective]) == 0
-        few = ["--split", "test", "--subset", "9", "--out", str(tmp_path / "a.npy")]
-        assert main(["encode", str(out), *few]) == 0
-        assert len(np.load(tmp_path / "a.npy")) == 9
-        assert main(["score", str(out), *few, "--samples", "3"]) == 0
-    out = tmp_path / "made"
-    made = ["--model", "autoregressive", "--decoder", "made"]
-    assert main(["train", "--out", str(out), *short, *made]) == 0
-    assert main(["score", str(out), *few]) == 0
-    said = refused("encode", str(out), "--out", str(tmp_path / "z.npy"))
-    assert "AutoregressiveModel has no latents" in said
-
-
 def test_runs_side_by_side(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other, figure = tmp_path / "other", tmp_path / "both.png"
     assert main(["train", "--out", str(other), *SMALL, "--objective-args", "beta=4"]) == 0
@@ -295,21 +403,6 @@ def test_runs_side_by_side(run: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(["compare", str(run), str(other), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said[str(run)]["results"] == results[0]
-
-
-@pytest.mark.parametrize("preset", ["dlgm", "m2", "rbm", "helmholtz"])
-def test_models_of_other_kinds(preset: str, tmp_path: Path) -> None:
-    """Whatever the latents are, they are encoded and decoded, and data have a score."""
-    out, z, s = tmp_path / "run", tmp_path / "z.npy", tmp_path / "s.npy"
-    small = ["--dataset", "digits", "--steps", "1", "--eval-samples", "0", "--quiet"]
-    small += ["--latent-dim", "10"] if preset == "rbm" else []  # log Z by enumeration
-    assert main(["train", "--preset", preset, "--out", str(out), *small]) == 0
-    few = ["--split", "test", "--subset", "7"]
-    assert main(["encode", str(out), *few, "--draws", "--out", str(z)]) == 0
-    assert main(["decode", str(out), "--z", str(z), "--out", str(tmp_path / "x.npy")]) == 0
-    assert np.load(tmp_path / "x.npy").shape == (7, 1, 8, 8)
-    assert main(["score", str(out), *few, "--samples", "2", "--out", str(s)]) == 0
-    assert np.isfinite(np.load(s)[:, 0]).all()
 
 
 # What is refused

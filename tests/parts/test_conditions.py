@@ -10,6 +10,8 @@ from torch import nn
 
 from pyvae import VAE, registry
 from pyvae.batch import Batch
+from pyvae.decoders import Decoder
+from pyvae.encoders import Encoder
 from pyvae.models import AutoregressiveModel
 from pyvae.networks import ConditionEmbedding
 from pyvae.objectives import ELBO, IWAE
@@ -177,6 +179,45 @@ class Net(nn.Module):
 
     def forward(self, x):
         return x.flatten(1)[:, :4]
+
+
+class Named(Encoder):
+    """An encoder of another package, which is given the condition by its name."""
+
+    side_inputs = ("condition",)
+    out_features = 4
+
+    def __init__(self, data_shape, condition_dim=0):
+        super().__init__(data_shape)
+        self.condition_dim = condition_dim
+
+    def forward(self, x, condition=None):
+        self.seen = condition
+        return x.flatten(1)[:, :4]
+
+
+class Behind(Decoder):
+    """A decoder of another package, which finds the condition behind the latents."""
+
+    def forward(self, z):
+        self.seen = z[..., 2:]
+        return z.sum(-1)[..., None, None, None].expand(*z.shape[:-1], *self.out_shape)
+
+
+@pytest.mark.parametrize("tables", [[], [(0, 4, 5)]])
+def test_parts_of_other_packages_take_conditions_by_the_documented_interface(tables, monkeypatch):
+    for kind, part in ((registry.encoders, Named), (registry.decoders, Behind)):
+        known = kind.get
+        monkeypatch.setattr(kind, "get", lambda n, p=part, k=known: p if n == "theirs" else k(n))
+    both = {"encoder": "theirs", "decoder": "theirs"}
+    model = VAE((1, 8, 8), 2, condition_dim=C, condition_embeddings=tables, **both)
+    b = batch()
+    width = model.encoder.condition_dim
+    assert width == (7 if tables else C)
+    given = model.condition_embedding(conditions(6)) if tables else conditions(6)
+    ELBO()(model, b)
+    for part in (model.encoder, model.decoder):
+        torch.testing.assert_close(part.seen.reshape(6, width), given)
 
 
 def test_a_bare_module_sees_the_condition_as_channels():

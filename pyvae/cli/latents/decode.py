@@ -27,11 +27,15 @@ def run(arguments: argparse.Namespace) -> int:
     Side inputs are those of test data, one after the other: with ``--dataset`` from there, else
     those that the run folder keeps.
     """
+    import numpy as np
     import torch
 
-    from pyvae.analysis import decode
+    from pyvae.analysis.codes import decode_parts
     from pyvae.analysis.rows import check_latents, given
-    from pyvae.cli.tables import Table, check_table_target, read_latents, write_table
+    from pyvae.cli.latents.read import read_latents
+    from pyvae.cli.spool import spooled
+    from pyvae.cli.tables import Table, check_table_target, write_table
+    from pyvae.cli.targets import said_unwritable
     from pyvae.metrics import seeded
     from pyvae.training.join import said_plainly
 
@@ -45,7 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
             side = given(model, view.data.test)
         else:
             side = folder.test_side(model)
-        with seeded(arguments.seed, next(model.parameters()).device):
-            x = decode(model, z, side, draws=arguments.draws)
-    write_table(target, Table("x", x.numpy()))
+        with seeded(arguments.seed, next(model.parameters()).device), said_unwritable(target):
+            flat = z.reshape(-1, model.latent_dim)
+            parts = (x.numpy() for x in decode_parts(model, flat, side, draws=arguments.draws))
+            x = spooled(parts, np.arange(len(flat)), target.absolute().parent)
+    write_table(target, Table("x", x.reshape(*z.shape[:-1], *model.data_shape)))
     return 0

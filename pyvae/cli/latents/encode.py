@@ -20,14 +20,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the latents of data, a row for each datum."""
     from pyvae.analysis import encode
+    from pyvae.analysis.rows import check_latents
     from pyvae.cli.tables import check_table_target, write_table
     from pyvae.metrics import seeded
     from pyvae.training.join import said_plainly
 
     target = check_table_target(arguments.out)
-    _, model, view = open_run(arguments)
+    config, model, view = open_run(arguments)
     selection = chosen(view, arguments)
     with said_plainly(), seeded(arguments.seed, next(model.parameters()).device):
-        z = encode(model, selection.batches(model), draws=arguments.draws)
-    write_table(target, table_of("z", z, selection))
+        check_latents("encode", model)
+        codes = (encode(model, x, draws=arguments.draws) for x in selection.batches(model))
+        table = table_of("z", codes, selection, config, target)
+    write_table(target, table)
     return 0

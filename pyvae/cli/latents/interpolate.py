@@ -29,11 +29,13 @@ def run(arguments: argparse.Namespace) -> int:
     targets = check_targets(arguments.out, default, model.data_shape)
     from pyvae import plots
     from pyvae.analysis import between, encode, interpolate, select
+    from pyvae.analysis.rows import check_latents
     from pyvae.metrics import seeded
     from pyvae.training.join import said_plainly
 
     selection = select(view, arguments.split, 2 * arguments.number, arguments.seed)
     with said_plainly(), seeded(arguments.seed, next(model.parameters()).device):
+        check_latents("interpolate", model)
         rows = len(selection) // 2
         z = encode(model, selection.batches(model))[: 2 * rows]
         ends = z[:rows], z[rows:]

@@ -37,6 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     config, model, view = open_run(arguments)
     targets = targets_of(arguments, model, "denoising.png")
     from pyvae.analysis import restore, root_mean_square
+    from pyvae.analysis.rows import check_latents
     from pyvae.batch import Batch
     from pyvae.metrics import seeded
     from pyvae.objectives.denoising import check_level, corrupted
@@ -44,6 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     noise = _noise(config, arguments)
     with said_plainly(), seeded(arguments.seed, next(model.parameters()).device):
+        check_latents("denoise", model)
         check_level(noise["corruption"], noise["level"])
         _, x, side = chosen_data(model, view, arguments)
         noisy = corrupted(x, **noise)

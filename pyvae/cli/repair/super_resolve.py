@@ -24,6 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     config, model, view = open_run(arguments)
     targets = targets_of(arguments, model, "super_resolution.png")
     from pyvae.analysis import bicubic, restore, root_mean_square
+    from pyvae.analysis.rows import check_latents
     from pyvae.batch import Batch
     from pyvae.metrics import seeded
     from pyvae.objectives.denoising import check_level, corrupted
@@ -41,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
             )
         factor = round(trained["level"])
     with said_plainly(), seeded(arguments.seed, next(model.parameters()).device):
+        check_latents("super-resolve", model)
         check_level("downsample", factor)
         _, x, side = chosen_data(model, view, arguments)
         coarse = corrupted(x, "downsample", factor)
