@@ -63,9 +63,8 @@ def written_whole(path: Path, *, before: Path | None = None) -> Iterator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(name, 0o666 & ~umask)  # mkstemp gives 0o600
-        if before is not None:
-            with contextlib.suppress(FileNotFoundError):
-                os.replace(path, before)
+        if before is not None and path.exists():
+            _name_too(path, before)
         os.replace(name, path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -87,6 +86,22 @@ def write_whole(path: Path, content: bytes, *, before: Path | None = None) -> No
     """
     with written_whole(path, before=before) as temporary, open(temporary, "wb") as file:
         file.write(content)
+
+
+def _name_too(path: Path, name: Path) -> None:
+    """Give a file a second name, so that at no moment there is none under the first.
+
+    On a file system without such names, it moves to the second one.
+    """
+    link = path.with_name(f".{name.name}{UNFINISHED}")
+    try:
+        link.unlink(missing_ok=True)
+        os.link(path, link)
+        os.replace(link, name)
+        link.unlink(missing_ok=True)  # a name that the file had already stays, and so does this one
+    except OSError:
+        link.unlink(missing_ok=True)
+        os.replace(path, name)
 
 
 def load_array(path: Path) -> Any:

@@ -87,7 +87,8 @@ def torment(server: Any, folder: Path, kills: int, seed: int, ranks: int = 1) ->
                 tally.kills += 1
             elif limit and codes[0]:
                 tally.full += 1
-                assert set(codes) == {2}, server.log.read_text()
+                left = {0, 2}  # others are done when the first one draws
+                assert codes[0] == 2 and {*codes} <= left, server.log.read_text()
             else:
                 assert codes == [0] * ranks, server.log.read_text()
             now = saved_step(run)

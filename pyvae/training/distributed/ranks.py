@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
 
 from pyvae.config import TrainConfig
 from pyvae.errors import RunError, UserError, optional
@@ -88,6 +89,7 @@ class Ranks:
         options: dict[str, Any] = {"accelerator": device.type, "precision": config.precision}
         options |= {"devices": config.devices, "num_nodes": config.num_nodes}
         self.size = config.devices * config.num_nodes
+        self._plain = config.precision == "32-true"
         if config.precision == "16-mixed" and device.type == "cpu":
             raise UserError("--precision 16-mixed needs CUDA; on the CPU take bf16-mixed")
         if self.size == 1:
@@ -116,6 +118,17 @@ class Ranks:
     def first(self) -> bool:
         """Whether this is the process that writes."""
         return self.rank == 0
+
+    def wrap(self, module: Any, *optimizers: Optimizer) -> tuple[Any, ...]:
+        """A module and its optimizers, as precision and strategy have them.
+
+        For one process in single precision they are as they were: wrappers would do nothing, and
+        take their time in each step.
+        """
+        if self.size == 1 and self._plain:
+            return module, *optimizers
+        wrapped = self.fabric.setup(module, *optimizers)
+        return tuple(wrapped)
 
     def sum(self, values: Tensor) -> Tensor:
         """The sum over all processes, in place."""

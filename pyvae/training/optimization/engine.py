@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from pyvae.batch import Batch
 from pyvae.config import TrainConfig
 from pyvae.models.base import Model
 from pyvae.training.distributed.ranks import Ranks, keep_constants
 from pyvae.training.join import Parts
+from pyvae.training.optimization.average import Average
 from pyvae.training.optimization.noise import Noise
 from pyvae.training.optimization.optimizers import FUSED, build_optimizer
 from pyvae.training.optimization.step import Losses, Part, Stepper, Terms
@@ -43,7 +43,7 @@ class Engine:
             for phase in self.phases
         }
         losses = torch.compile(self.losses) if config.compile else self.losses
-        forward, *wrapped = self.fabric.setup(losses, *self.optimizers.values())
+        forward, *wrapped = ranks.wrap(losses, *self.optimizers.values())
         self.noise = Noise(config.seed, parts.device)
         self._step = Stepper(
             self.fabric,
@@ -55,16 +55,12 @@ class Engine:
             skips=config.max_skipped > 0,
             watches=list(self.losses.buffers()),
         )
-        self.average = (
-            None
-            if config.ema is None
-            else AveragedModel(parts.model, multi_avg_fn=get_ema_multi_avg_fn(config.ema))
-        )
+        self.average = None if config.ema is None else Average(parts.model, config.ema)
 
     @property
     def outcome(self) -> Model:
         """The model that is evaluated and saved: the averaged one where there is one."""
-        return self.parts.model if self.average is None else cast(Model, self.average.module)
+        return self.parts.model if self.average is None else self.average.model
 
     def step(
         self,
@@ -88,7 +84,7 @@ class Engine:
         self.parts.objective.step_begin(step, epoch)
         terms = self._step(step, self.values(step, stored, total))
         if self.average is not None and not terms.skipped:
-            self.average.update_parameters(self.parts.model)
+            self.average.update()
         return terms
 
     def unwrap(self) -> None:

@@ -7,8 +7,8 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from pyvae.batch import Batch
 from pyvae.models.base import Model
@@ -145,12 +145,10 @@ class Stepper:
 
     def _norm(self, phase: Phase, optimizer: Any) -> Tensor:
         """The norm of a phase's gradient, which is then clipped."""
-        if self._clip is not None:
-            norm: Tensor = self._fabric.clip_gradients(
-                self._losses, optimizer, max_norm=self._clip, error_if_nonfinite=False
-            )
-            return norm
         bare = getattr(optimizer, "optimizer", optimizer)
         self._fabric.strategy.precision.unscale_gradients(bare)
-        gradients = [p.grad for p in phase.parameters if p.grad is not None]
-        return torch.nn.utils.get_total_norm(gradients)
+        weights = [p for p in phase.parameters if p.grad is not None]
+        norm = get_total_norm([p.grad for p in weights if p.grad is not None])
+        if self._clip is not None:
+            clip_grads_with_norm_(weights, self._clip, norm)
+        return norm
