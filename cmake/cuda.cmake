@@ -48,17 +48,16 @@ set(CMAKE_CUDA_STANDARD_REQUIRED ON)
 enable_language(CUDA)
 set(PYVAE_CUDA_VERSION "${CMAKE_CUDA_COMPILER_VERSION}")
 
-# The loops of another kind than rows, and the glue.
+# The loops of another kind than rows.
 add_library(tasks_cuda OBJECT csrc/cuda/kernels.cu
   csrc/cuda/categorical.cu csrc/cuda/gaussian_mixture.cu csrc/cuda/logistic_mixture.cu
   csrc/cuda/mmd.cu csrc/cuda/rank1.cu)
 # A namespace of its own, as every instruction set of the CPU has.
 target_compile_definitions(tasks_cuda PRIVATE PYVAE_ISA=device)
 target_compile_options(tasks_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-Xfatbin=-compress-all>)
-target_sources(_C PRIVATE csrc/cuda/run.cpp)
-target_link_libraries(_C PRIVATE tasks_cuda CUDA::cudart_static)
-# The module itself has no CUDA source; a target that is older than the language may have taken an
+target_link_libraries(pyvae_kernels PRIVATE tasks_cuda CUDA::cudart_static)
+# The library itself has no CUDA source; a target that is older than the language may have taken an
 # empty list of architectures from an earlier run's cache.
-set_target_properties(_C PROPERTIES LINKER_LANGUAGE CXX CUDA_ARCHITECTURES OFF)
+set_target_properties(pyvae_kernels PROPERTIES LINKER_LANGUAGE CXX CUDA_ARCHITECTURES OFF)
 # The runtime is this library's own: torch brings another, which must not take its place.
-target_link_options(_C PRIVATE LINKER:--exclude-libs,libcudart_static.a)
+target_link_options(pyvae_kernels PRIVATE LINKER:--exclude-libs,libcudart_static.a)

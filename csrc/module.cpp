@@ -1,4 +1,4 @@
-// The Python module: what Python needs beside torch.ops, which holds the ops.
+// The Python module PYVAE_MODULE: what Python needs beside torch.ops, which holds the ops.
 #include <c10/util/Exception.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -6,10 +6,10 @@
 #include "cpu/run.h"
 #include "register.h"
 
-extern "C" pyvae_densities_fn pyvae_densities;  // those of this library
+extern "C" pyvae_densities_fn pyvae_densities;  // those of the library of kernels
 
-PYBIND11_MODULE(_C, m) {
-  m.doc() = "Native ops of pyvae (see torch.ops.pyvae) and the facts of this build.";
+PYBIND11_MODULE(PYVAE_MODULE, m) {
+  m.doc() = "The native ops of pyvae (see torch.ops.pyvae), for one version of torch.";
   std::vector<std::string> ops = pyvae::register_densities("pyvae", *pyvae_densities(), "pyvae");
   for (std::string& name : pyvae::register_task_ops()) ops.push_back(std::move(name));
   m.attr("ops") = pybind11::cast(ops);  // their names

@@ -1,4 +1,4 @@
-"""Loads the native library and gives its ops what only Python can say.
+"""Gives the ops of the native library what only Python can say.
 
 For each op that is its specification (``reference``), which also serves derivatives beyond the
 kernels' own and devices without a kernel, and its rule under ``torch.vmap``. Which ops there are,
@@ -15,23 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import _vmap, reference
-from ._build_check import check_build
-
-
-def _load() -> list[str]:
-    """The names of the ops."""
-    try:
-        from . import _build
-    except ImportError as error:
-        raise ImportError(
-            "pyvae's native library is not built: install the package (`pip install .` in its "
-            "source folder) instead of importing the source tree."
-        ) from error
-    check_build(_build.torch_version, torch.__version__)
-    from . import _C
-
-    return list(_C.ops)
+from . import _native, _vmap, reference
 
 
 def _vjp(
@@ -115,4 +99,4 @@ def complete(namespace: str, specifications: Mapping[str, Callable[..., Any]]) -
         _vmap.add_rules(namespace, name)
 
 
-complete("pyvae", {name: getattr(reference, name) for name in _load()})
+complete("pyvae", {name: getattr(reference, name) for name in _native.ops})

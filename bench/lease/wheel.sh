@@ -21,26 +21,9 @@ tools=$work/tools
     "cmake>=3.26" ninja
 }
 
-# Of torch only what a build reads: its headers, three libraries and its version.
-package=$work/torch-$torch
-[[ -f $package/torch/version.py ]] || {
-  "$tools/bin/pip" download -q --no-deps --only-binary=:all: -d "$work/download" "torch==$torch"
-  "$tools/bin/python" - "$work/download" "$package" << 'PYTHON'
-import re
-import sys
-import zipfile
-from pathlib import Path
+export PYVAE_TORCHES=$work/$torch/torch
+"$tools/bin/python" .github/torches.py
 
-(wheel,) = Path(sys.argv[1]).glob("torch-*.whl")
-wanted = re.compile(r"torch/(include/|lib/lib(torch|torch_cpu|c10)\.so$|version\.py$)")
-with zipfile.ZipFile(wheel) as archive:
-    names = sorted(filter(wanted.match, archive.namelist()), key=lambda name: "version" in name)
-    archive.extractall(sys.argv[2], names)
-PYTHON
-  rm -rf "$work/download"
-}
-
-export PYVAE_TORCH=$package/torch
 export CMAKE_ARGS="-DPYVAE_CUDA=ON -DPYVAE_CUDA_ARCHS=$archs" CMAKE_GENERATOR=Ninja
 rm -f "$wheels"/pyvae_fused-*.whl
 PATH=$tools/bin:$PATH "$tools/bin/pip" wheel -v --no-deps --no-build-isolation --no-cache-dir \

@@ -4,6 +4,8 @@
 
 #include "../loops/rows.h"
 
+// What the glue to torch takes from the library of kernels.
+#pragma GCC visibility push(default)
 namespace pyvae::cuda {
 
 void combine(const Combine& pass, void* stream);
@@ -12,3 +14,4 @@ void scale_rows(void* data, bool is_double, int64_t rows, int64_t cols, const Vi
                 double folded, void* stream);
 
 }  // namespace pyvae::cuda
+#pragma GCC visibility pop

@@ -68,6 +68,8 @@ class Task final : public AnyTask {
   X(mixture_few_pulls, Mixture)                                                                    \
   X(mixture_few_points, Mixture)
 
+// What the glue to torch takes from the library of kernels.
+#pragma GCC visibility push(default)
 namespace tasks {
 #define PYVAE_DECLARE(name, A) extern const Task<A> name;
 PYVAE_TASKS(PYVAE_DECLARE)
@@ -77,5 +79,6 @@ PYVAE_HOST_TASKS(PYVAE_DECLARE)
 // By name, for a device whose kernels lie in another library. Null where there is none.
 const AnyTask* find(const char* name);
 }  // namespace tasks
+#pragma GCC visibility pop
 
 }  // namespace pyvae

@@ -16,14 +16,14 @@ __all__ = ["compile_problem", "machine_facts"]
 def machine_facts(*, malloc_raised: bool = False) -> dict[str, Any]:
     """Versions, processor, instruction set, threads, allocator, date: fit for JSON."""
     import pyvae
-    from pyvae import _C
+    from pyvae import _native
 
     return {
         "date": time.strftime("%Y-%m-%d %H:%M:%S %Z"),
         "cpu": _cpu_name(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "instruction set": _C.instruction_set(),
+        "instruction set": _native.instruction_set(),
         "torch's instruction set": torch.backends.cpu.get_cpu_capability(),
         "pyvae": pyvae.__version__,
         "torch": torch.__version__,

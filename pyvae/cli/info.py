@@ -60,11 +60,11 @@ def _bfloat16() -> str:
 
 
 def _kernels() -> dict[str, Any]:
-    from pyvae import _C, _build
+    from pyvae import _build, _native
 
     found: dict[str, Any] = {
-        "built for torch": _build.torch_version,
-        "instruction set": _C.instruction_set(),
+        "built for torch": ", ".join(_build.modules),
+        "instruction set": _native.instruction_set(),
         "cuda kernels": "yes" if _build.cuda else "no",
     }
     if _build.cuda:

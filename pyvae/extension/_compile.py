@@ -15,7 +15,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from pyvae import _C
+from pyvae import _native
 
 from ._library import load_library
 
@@ -35,7 +35,7 @@ def cmake_dir() -> str:
 
 
 def _installed(folder: str, file: str) -> Path:
-    places = [Path(__file__).parents[1], Path(_C.__file__).parent]  # the latter, if editable
+    places = [Path(__file__).parents[1], _native.path.parent]  # the latter, if editable
     for package in places:
         if (package / folder / file).is_file():
             return package / folder
@@ -87,7 +87,7 @@ def load_density(
         library = _cache() / name / "density.so"
         if not library.is_file():
             _compile(file.resolve(), library, tools, verbose)
-        names = _C.density_names(_exported(library), str(library))
+        names = _native.density_names(_exported(library), str(library))
         functions = load_library(library, dict.fromkeys(names, reference), namespace=name)
         (_functions[name],) = functions.values()
     return _functions[name]

@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from pyvae import _C
+from pyvae import _native
 from pyvae._library import complete
 
 from ._function import density_function
@@ -64,10 +64,10 @@ def load_library(
         raise ImportError(f"{file} is no library of densities: {error}") from error
     address = ctypes.cast(exported, ctypes.c_void_p).value
     assert address is not None
-    missing = [name for name in _C.density_names(address, str(file)) if name not in references]
+    missing = [name for name in _native.density_names(address, str(file)) if name not in references]
     if missing:
         raise ValueError(f"{file}: references must have a function for {', '.join(missing)}")
     _loaded.append(library)
-    names = _C.register_densities(namespace, address, str(file))
+    names = _native.register_densities(namespace, address, str(file))
     complete(namespace, {name: references[name] for name in names})
     return {name: density_function(namespace, name, references[name]) for name in names}

@@ -165,9 +165,9 @@ def test_an_op_is_registered_once(log_prob, cache):
 def test_another_version_of_the_interface_is_refused():
     import ctypes
 
-    from pyvae import _C
+    from pyvae import _native
 
-    record = (ctypes.c_int32 * 8)(_C.interface + 1, 0)
+    record = (ctypes.c_int32 * 8)(_native.interface + 1, 0)
 
     @ctypes.CFUNCTYPE(ctypes.c_void_p)
     def densities():
@@ -175,4 +175,4 @@ def test_another_version_of_the_interface_is_refused():
 
     address = ctypes.cast(densities, ctypes.c_void_p).value
     with pytest.raises(ValueError, match=r"lib\.so was built for version \d+ .* build it again"):
-        _C.register_densities("other", address, "lib.so")
+        _native.register_densities("other", address, "lib.so")

@@ -32,7 +32,7 @@ def packages(environment: Path) -> Path:
     return folder
 
 
-def make_torch(folder: Path) -> Path:
+def make_torch(folder: Path, version: str = "2.99.1+x", cuda: str | None = None) -> Path:
     """A package of the form of torch that cannot be imported, which finding it must not need."""
     lib = folder / "torch" / "lib"
     lib.mkdir(parents=True)
@@ -40,7 +40,7 @@ def make_torch(folder: Path) -> Path:
         (lib / f"lib{name}.so").touch()
         (lib / f"lib{name}.dylib").touch()
     (lib.parent / "__init__.py").write_text("raise ImportError('not to be imported')")
-    (lib.parent / "version.py").write_text("__version__ = '2.99.1+x'\ncuda: object = None\n")
+    (lib.parent / "version.py").write_text(f"__version__ = {version!r}\ncuda: object = {cuda!r}\n")
     return lib.parent
 
 
@@ -113,10 +113,15 @@ class TestCMake:
             'set(CMAKE_FIND_LIBRARY_PREFIXES "lib")\n'
             'set(CMAKE_FIND_LIBRARY_SUFFIXES ".so" ".dylib")\n'
             f'include("{CMAKE}/torch.cmake")\n'
-            'message(STATUS "found ${PYVAE_TORCH_VERSION} cuda <${PYVAE_TORCH_CUDA}>")\n'
-            'message(STATUS "found ${PYVAE_LIB_c10}")\n'
+            'message(STATUS "cuda <${PYVAE_TORCH_CUDA}>")\n'
+            "foreach(torch IN LISTS PYVAE_TORCH_TARGETS)\n"
+            "get_target_property(libraries ${torch} INTERFACE_LINK_LIBRARIES)\n"
+            'message(STATUS "<${torch}> ${PYVAE_VERSION_OF_${torch}} ${libraries}")\n'
+            "endforeach()\n"
         )
-        env = {key: value for key, value in os.environ.items() if key not in ("UV", "PYVAE_TORCH")}
+        env = {
+            key: value for key, value in os.environ.items() if key not in ("UV", "PYVAE_TORCHES")
+        }
         done = subprocess.run(
             ["cmake", "-S", source, "-B", tmp_path / "build", *options],
             env={**env, "PWD": str(tmp_path), **environment},
@@ -128,7 +133,7 @@ class TestCMake:
     def test_its_version_is_read(self, environments: Path, tmp_path: Path) -> None:
         said = self.configure(tmp_path, environments / "torch/bin/python")
         assert "pyvae: building against PyTorch 2.99.1+x in " in said
-        assert "found 2.99.1+x cuda <>" in said and "Configuring done" in said
+        assert "cuda <>" in said and "<torch2_99> 2.99.1+x" in said and "Configuring done" in said
 
     def test_a_folder_of_builds_serves_another_environment(
         self, environments: Path, tmp_path: Path
@@ -136,9 +141,21 @@ class TestCMake:
         self.configure(tmp_path, environments / "torch/bin/python")
         other = make_torch(tmp_path / "other")
         python = environments / "empty/bin/python"
-        assert f"found {other}/lib/libc10" in self.configure(
-            tmp_path, python, PYVAE_TORCH=str(other)
-        )
+        said = self.configure(tmp_path, python, PYVAE_TORCHES=str(other))
+        assert f"<torch2_99> 2.99.1+x {other}/lib/libtorch." in said
+        assert str(environments) not in said.partition("building against")[2]
+
+    def test_several_are_named(self, environments: Path, tmp_path: Path) -> None:
+        """By a variable of CMake, which comes before that of the environment."""
+        versions = ("2.13.0", "2.13.1+cpu", "2.14.0.dev20261101+cpu")
+        a, b, c = (make_torch(tmp_path / v, v, "13.0" if "dev" in v else None) for v in versions)
+        python = environments / "torch/bin/python"
+        said = self.configure(tmp_path, python, f"-DPYVAE_TORCHES={a};{c}", PYVAE_TORCHES=str(b))
+        assert "cuda <13.0>" in said and str(b) not in said and "2.99.1" not in said
+        assert f"<torch2_13> 2.13.0 {a}/lib/libtorch." in said
+        assert f"<torch2_14_0_dev20261101_cpu> 2.14.0.dev20261101+cpu {c}/lib/libtorch." in said
+        said = self.configure(tmp_path, python, f"-DPYVAE_TORCHES={a};{b}")
+        assert "PYVAE_TORCHES names two packages of torch 2.13; one serves both." in said
 
     def test_none_is_said_with_what_helps(self, environments: Path, tmp_path: Path) -> None:
         python = environments / "empty/bin/python"
@@ -147,5 +164,6 @@ class TestCMake:
         said = self.configure(tmp_path, python, UV="/usr/bin/uv")
         assert "which uv hides from builds" in said
         assert "`uv pip install --no-build-isolation`" in said
-        said = self.configure(tmp_path, python, f"-DPYVAE_TORCH={tmp_path}")
-        assert f"PYVAE_TORCH={tmp_path} is not the folder of a torch package" in said
+        said = self.configure(tmp_path, python, f"-DPYVAE_TORCHES={tmp_path}")
+        assert f"against PyTorch, and {tmp_path} is not the folder of a torch package" in said
+        assert "PYVAE_TORCHES names another" in said

@@ -14,8 +14,8 @@ CSRC = Path(__file__).parents[2] / "csrc"
 PARTS = {"encoders", "decoders", "priors", "posteriors", "likelihoods"}
 # each layer may import those before it; layers that import nothing of ours come first
 LAYERS = [
-    {"_C", "_build", "_build_check", "_command", "_source_tree", "hints", "storage"},
-    {"batch", "reference", "registry", "networks", "flows"},
+    {"_build", "_build_check", "_command", "_source_tree", "hints", "storage"},
+    {"_native", "batch", "reference", "registry", "networks", "flows"},
     {"_vmap"},
     {"_library"},
     {"functional"},

@@ -27,7 +27,9 @@ def python(*arguments, cwd):
 def test_what_is_installed():
     files = [str(f) for f in importlib.metadata.files("pyvae-fused")]
     assert "pyvae/_build.py" in files
-    assert any(f.startswith("pyvae/_C.") for f in files)
+    assert any(f.startswith("pyvae/libpyvae_kernels.") for f in files)
+    for module in _build.modules.values():
+        assert any(f.startswith(f"pyvae/{module}.") for f in files)
     assert any(f.endswith("licenses/LICENSE") for f in files)
     for file in files:  # the command, the package, its metadata, the hook of an editable install
         known = ("pyvae/", "pyvae_fused-", "_editable_", "__pycache__/_editable_")
@@ -50,10 +52,10 @@ def test_another_torch_is_refused_before_the_library_is_loaded(tmp_path):
     returned, said = python("-c", code, cwd=tmp_path)
     assert returned == 1
     assert said.splitlines()[-1] == (
-        f"ImportError: pyvae was built against torch {_build.torch_version}, but torch 2.99.0 is "
-        "installed. Build it again for this torch: pip install --force-reinstall --no-deps "
-        "--no-cache-dir --no-binary pyvae-fused pyvae-fused (or `pip install .` in its source "
-        "folder)."
+        f"ImportError: pyvae was built against torch {' and '.join(_build.modules)}, but torch "
+        "2.99.0 is installed. Build it again for this torch: pip install --force-reinstall "
+        "--no-deps --no-cache-dir --no-binary pyvae-fused pyvae-fused (or `pip install .` in its "
+        "source folder)."
     )
     assert "undefined symbol" not in said
 

@@ -15,9 +15,9 @@ from pyvae.testing import CASES, differentiate, outputs
 
 SCRIPT = """
 import sys, torch
-from pyvae import _C
+from pyvae import _native
 from pyvae.testing import CASES, differentiate, outputs
-print(_C.instruction_set())
+print(_native.instruction_set())
 found = {}
 for name, case in CASES.items():
     inputs = case.inputs(*(2 * s + 31 for s in case.small), requires_grad=case.differentiable)

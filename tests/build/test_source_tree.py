@@ -13,10 +13,10 @@ import pytest
 import torch
 
 import pyvae
-from pyvae import _C, _build
+from pyvae import _build, _native
 
 PACKAGE = Path(pyvae.__file__).parent
-IGNORED = shutil.ignore_patterns("_build.py", "*.so", "*.pyd", "__pycache__")
+IGNORED = shutil.ignore_patterns("_build.py", "*.so", "*.dylib", "__pycache__")
 
 
 @pytest.fixture
@@ -34,8 +34,9 @@ def sources(tmp_path: Path) -> Path:
 def installed(tmp_path: Path) -> Path:
     folder = tmp_path / "installed"
     shutil.copytree(PACKAGE, folder / "pyvae", ignore=IGNORED)
-    for module in (_C, _build):
-        shutil.copy(module.__file__, folder / "pyvae")
+    native = [p for p in _native.path.parent.iterdir() if p.suffix in (".so", ".dylib")]
+    for file in (_build.__file__, *native):
+        shutil.copy(file, folder / "pyvae")
     return folder
 
 

@@ -112,13 +112,14 @@ def test_list_names_every_part_and_plugins(
 
 
 def test_info_says_what_is_in(capsys: pytest.CaptureFixture[str]) -> None:
-    from pyvae import _C
+    from pyvae import _native
 
     capsys.readouterr()
     assert main(["info", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["torch"] == found["built for torch"] == torch.__version__
-    assert found["instruction set"] == _C.instruction_set()
+    assert found["torch"] == torch.__version__
+    assert torch.__version__ in found["built for torch"].split(", ")
+    assert found["instruction set"] == _native.instruction_set()
     assert found["cuda kernels"] in ("yes", "no")
     assert main(["info"]) == 0
 

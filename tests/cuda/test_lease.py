@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import pyvae
-from pyvae import _C, _build
+from pyvae import _build, _native
 from pyvae.testing import CASES
 
 ROOT = Path(__file__).parents[2]
@@ -267,9 +267,10 @@ def test_what_is_installed_is_what_is_used(tmp_path):
         for path in Path(pyvae.__file__).parent.rglob("*"):
             if path.is_file() and path.suffix != ".pyc":
                 wheel.write(path, Path("pyvae") / path.relative_to(Path(pyvae.__file__).parent))
-        for module in (_C, _build):
-            if f"pyvae/{Path(module.__file__).name}" not in wheel.namelist():
-                wheel.write(module.__file__, f"pyvae/{Path(module.__file__).name}")
+        native = [p for p in _native.path.parent.iterdir() if p.suffix in (".so", ".dylib")]
+        for file in (Path(_build.__file__), *native):
+            if f"pyvae/{file.name}" not in wheel.namelist():
+                wheel.write(file, f"pyvae/{file.name}")
         facts = "Metadata-Version: 2.1\nName: pyvae-fused\nVersion: 1.2.3\n"
         wheel.writestr(f"{name}.dist-info/METADATA", facts)
         tag = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"

@@ -17,10 +17,10 @@ import executor_build
 
 @functools.cache
 def _library() -> ctypes.CDLL:
-    from pyvae import _C
+    from pyvae import _native
 
     # The executor's library finds the table of kernels in pyvae's.
-    ctypes.CDLL(_C.__file__, mode=os.RTLD_GLOBAL | os.RTLD_NOLOAD)
+    ctypes.CDLL(str(_native.path), mode=os.RTLD_GLOBAL | os.RTLD_NOLOAD)
     path = executor_build.library(bool(os.environ.get("PYVAE_EXECUTOR_SANITIZE")))
     return ctypes.CDLL(str(path), mode=os.RTLD_NOW)
 
