@@ -60,7 +60,7 @@ class SemiSupervised(Objective):
     needs_labels = True
 
     def __init__(
-        self, alpha: float = 50.0, concentration: float = 1.0, num_samples: int = 1
+        self, alpha: float = 1.0, concentration: float = 1.0, num_samples: int = 1
     ) -> None:
         super().__init__()
         if alpha < 0 or concentration <= 0 or num_samples < 1:
