@@ -147,13 +147,13 @@ def moments(split: Split) -> tuple[Tensor, Tensor]:
     count = torch.zeros(split.x.shape[1:], dtype=torch.float64, device=split.device)
     mean, squares = torch.zeros_like(count), torch.zeros_like(count)
     for block in split.blocks(_ROWS, _NUMBERS):
-        rows, mask = block.x.double(), block.extras.get("mask")
-        seen = torch.ones_like(rows) if mask is None else mask.double()
-        here = seen.sum(0)
-        middle = (rows * seen).sum(0) / here.clamp(min=1)
+        rows = block.x.to(torch.float64, copy=True)
+        mask = block.extras.get("mask")
+        here = torch.full_like(count, len(rows)) if mask is None else mask.double().sum(0)
+        middle = (rows if mask is None else rows * mask).sum(0) / here.clamp(min=1)
+        rows = rows.sub_(middle) if mask is None else (rows - middle) * mask
         apart, total = middle - mean, count + here
-        squares += ((rows - middle).square() * seen).sum(0)
-        squares += apart.square() * count * here / total.clamp(min=1)
+        squares += rows.square_().sum(0) + apart.square() * count * here / total.clamp(min=1)
         mean += apart * here / total.clamp(min=1)
         count = total
     std = (squares / count.clamp(min=1)).sqrt()
