@@ -39,7 +39,10 @@ def log1p(data: DataSplits) -> DataSplits:
         x[:, chosen] = x[:, chosen].log1p()
         return replace(split, x=x)
 
-    columns = tuple(replace(c, kind="real") if c.kind == "counts" else c for c in data.columns)
+    columns = tuple(
+        replace(c, kind="real", whole=False) if c.kind in ("real", "counts") else c
+        for c in data.columns
+    )
     return replace(data.rowwise(logs), columns=columns)
 
 
@@ -63,7 +66,9 @@ def standardize(data: DataSplits) -> DataSplits:
         mask = split.extras.get("mask")
         return replace(split, x=x if mask is None else x.masked_fill(~mask, 0))
 
-    columns = tuple(replace(c, kind="real") if c.kind == "counts" else c for c in data.columns)
+    columns = tuple(
+        replace(c, kind="real", whole=True) if c.kind == "counts" else c for c in data.columns
+    )
     return replace(data.rowwise(scaled), columns=columns, scale=(mean, std))
 
 
