@@ -165,6 +165,13 @@ def test_a_bad_row_deep_in_a_file(tmp_path: Path, line: str, said: str) -> None:
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_a_bad_row_a_million_rows_into_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    path.write_text("a,b,c\n" + "1,2.5,3\n" * 1_000_000 + "1,2.5\n" + "1,2.5,3\n" * 1000)
+    with pytest.raises(DataError, match="line 1000002 has 2 values where the first has 3"):
+        data.load(path)
+
+
 def test_files_that_are_no_tables(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     for text, said in (
