@@ -51,7 +51,7 @@ def absolute_paths(given: dict[str, Any]) -> dict[str, Any]:
         if is_path(found["dataset"]):
             found["dataset"] = _absolute(found["dataset"])
     if isinstance(found.get("dataset_args"), dict):
-        paths = ("path", "valid", "test")
+        paths = ("path", "valid", "test", "mask")
         options = found["dataset_args"].items()
         found["dataset_args"] = {n: _absolute(v) if n in paths else v for n, v in options}
     return found

@@ -20,6 +20,8 @@ class Column:
         kind: "real": any finite numbers; "bits": zeros and ones; "categories": a place in
             ``categories``, as a whole number; "counts": whole numbers of at least 0
         categories: the names of the categories, in the order of their codes
+        whole: whether the file holds whole numbers, of a column that is real
+        note: why it is of this kind, where that needs a word
 
     >>> Column("species", "categories", ("Adelie", "Gentoo")).categories[1]
     'Gentoo'
@@ -28,3 +30,5 @@ class Column:
     name: str
     kind: Kind
     categories: tuple[str, ...] = ()
+    whole: bool = False
+    note: str = ""

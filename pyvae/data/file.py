@@ -20,6 +20,7 @@ from pyvae.data.columns import Column
 from pyvae.data.fields import Field
 from pyvae.data.form import Wanted, form_of
 from pyvae.data.labels import as_classes
+from pyvae.data.masks import Mask, mask_of
 from pyvae.data.memory import fits
 from pyvae.data.options import check_options, lenient
 from pyvae.data.readers import parts_of, reader_of
@@ -50,6 +51,7 @@ def file(
     levels: int | None = None,
     channels: str | None = None,
     shape: Sequence[int] | None = None,
+    mask: str | os.PathLike[str] | None = None,
     streaming: bool | None = None,
     name: str | None = None,
     **options: Any,
@@ -74,6 +76,8 @@ def file(
         levels: the highest grey level, of data that are levels
         channels: "first", "last" or "none": where the channels of images are
         shape: the shape of one datum, where rows hold its numbers in a line
+        mask: a file of zeros and ones of the shape of the data, 1 where a value was observed;
+            beside data in parts, a folder with the same parts
         streaming: true leaves the numbers in the file and reads them as they are needed, false
             holds them in memory; default: holds them where they fit
         name: what the data set is called; default: the name of the path
@@ -102,6 +106,10 @@ def file(
     with ExitStack() as opened:
         rows = [opened.enter_context(part.rows(place, aside)) for place in places.values()]
         whole = join(rows, labels, asked)
+        seen: Mask | None = None
+        if mask is not None:
+            seen = mask_of(Path(mask).expanduser(), whole, places, wanted, opened)
+            whole = seen.hiding(whole)
         given: dict[str, Tensor] = {}
         if split is not None:
             given = from_field(whole.fields[split], f"{path}: {split}")
@@ -117,13 +125,14 @@ def file(
             index = {key: rows.sort().values for key, rows in index.items()}
         order = torch.cat([index[key] for key in SPLITS])
         found = left or read_numbers(whole, wanted, order)
+        batch = found.rows if seen is None else seen.laid_on(found.rows, order)
     y: Tensor | None = None
     classes: tuple[str, ...] = ()
     if whole.labels is not None:
         where = f"{path}: {whole.labels}"
         codes, classes = as_classes(whole.fields[whole.labels], where, len(order))
         y = codes if streaming else codes[order]
-    batch = replace(found.rows, y=y)
+    batch = replace(batch, y=y)
     ends = [0, *accumulate(len(index[key]) for key in SPLITS)]
     pieces = [batch.part(order[a:b] if streaming else slice(a, b)) for a, b in pairwise(ends)]
     columns = _columns_left(whole.columns, wanted)

@@ -39,7 +39,10 @@ def log1p(data: DataSplits) -> DataSplits:
         x[:, chosen] = x[:, chosen].log1p()
         return replace(split, x=x)
 
-    columns = tuple(replace(c, kind="real") if c.kind == "counts" else c for c in data.columns)
+    columns = tuple(
+        replace(c, kind="real", whole=False) if c.kind in ("real", "counts") else c
+        for c in data.columns
+    )
     return replace(data.rowwise(logs), columns=columns)
 
 
@@ -63,7 +66,9 @@ def standardize(data: DataSplits) -> DataSplits:
         mask = split.extras.get("mask")
         return replace(split, x=x if mask is None else x.masked_fill(~mask, 0))
 
-    columns = tuple(replace(c, kind="real") if c.kind == "counts" else c for c in data.columns)
+    columns = tuple(
+        replace(c, kind="real", whole=True) if c.kind == "counts" else c for c in data.columns
+    )
     return replace(data.rowwise(scaled), columns=columns, scale=(mean, std))
 
 
@@ -147,13 +152,13 @@ def moments(split: Split) -> tuple[Tensor, Tensor]:
     count = torch.zeros(split.x.shape[1:], dtype=torch.float64, device=split.device)
     mean, squares = torch.zeros_like(count), torch.zeros_like(count)
     for block in split.blocks(_ROWS, _NUMBERS):
-        rows, mask = block.x.double(), block.extras.get("mask")
-        seen = torch.ones_like(rows) if mask is None else mask.double()
-        here = seen.sum(0)
-        middle = (rows * seen).sum(0) / here.clamp(min=1)
+        rows = block.x.to(torch.float64, copy=True)
+        mask = block.extras.get("mask")
+        here = torch.full_like(count, len(rows)) if mask is None else mask.double().sum(0)
+        middle = (rows if mask is None else rows * mask).sum(0) / here.clamp(min=1)
+        rows = rows.sub_(middle) if mask is None else (rows - middle) * mask
         apart, total = middle - mean, count + here
-        squares += ((rows - middle).square() * seen).sum(0)
-        squares += apart.square() * count * here / total.clamp(min=1)
+        squares += rows.square_().sum(0) + apart.square() * count * here / total.clamp(min=1)
         mean += apart * here / total.clamp(min=1)
         count = total
     std = (squares / count.clamp(min=1)).sqrt()

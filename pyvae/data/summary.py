@@ -22,7 +22,15 @@ _AWAY = "; the values stay in their file, and are read as they are needed"
 
 @dataclass(frozen=True)
 class ColumnSummary:
-    """One column of a table: its kind, its least and greatest value, the share that is missing."""
+    """One column of a table.
+
+    Args:
+        name, kind: what it is called, and of which kind it is
+        low, high: the least and the greatest value that is observed
+        missing: the share that is not
+        categories: their names
+        note: why it is of this kind, where that needs a word
+    """
 
     name: str
     kind: str
@@ -30,6 +38,7 @@ class ColumnSummary:
     high: float
     missing: float
     categories: tuple[str, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,7 +166,9 @@ class _Seen:
         count = int(self.count[place])
         low, high = (float(e[place]) if count else 0.0 for e in (self.low, self.high))
         missing = 1 - count / max(self._rows, 1)
-        return ColumnSummary(column.name, column.kind, low, high, missing, column.categories)
+        return ColumnSummary(
+            column.name, column.kind, low, high, missing, column.categories, column.note
+        )
 
 
 def _bytes(split: Split) -> int:
@@ -185,7 +196,8 @@ def _column_line(column: ColumnSummary, width: int) -> str:
         names = ", ".join(column.categories[:5]) + (", ..." if len(column.categories) > 5 else "")
         says = f"{len(column.categories)}: {names}"
     missing = f", {100 * column.missing:.3g} % missing" if column.missing else ""
-    return f"    {column.name:<{width}}  {column.kind:<10}  {says}{missing}"
+    note = f" ({column.note})" if column.note else ""
+    return f"    {column.name:<{width}}  {column.kind:<10}  {says}{missing}{note}"
 
 
 def _some(texts: list[str], between: str) -> str:

@@ -17,7 +17,7 @@ def typed(values: Tensor, data: DataSplits) -> dict[str, Any]:
     """The columns of rows (N, D) by name: categories by theirs, others as numbers.
 
     What was standardized when the data were read has its own scale again. Bits and counts are whole
-    numbers, unless they are means.
+    numbers, unless they are means; columns of whole numbers that are taken as real are rounded.
 
     >>> from pyvae.data import Column, Split
     >>> columns = (Column("height", "real"), Column("species", "categories", ("oak", "ash")))
@@ -35,8 +35,8 @@ def typed(values: Tensor, data: DataSplits) -> dict[str, Any]:
             names = np.array(column.categories or ("",))
             places = of_rows.round().long().clamp(0, len(names) - 1)
             found[column.name] = names[places.numpy()]
-        elif column.kind != "real" and whole:
-            found[column.name] = of_rows.to(torch.int64).numpy()
+        elif column.whole or (column.kind != "real" and whole):
+            found[column.name] = of_rows.round().to(torch.int64).numpy()
         else:
             found[column.name] = _short(of_rows)
     return found

@@ -97,7 +97,10 @@ def _columns(parts: Sequence[Rows]) -> tuple[Column, ...]:
             )
         widest = next(k for k in ("categories", "real", "counts", "bits") if k in kinds)
         categories = tuple(sorted({name for column in same for name in column.categories}))
-        columns.append(replace(same[0], kind=widest, categories=categories))
+        first_so = next(column for column in same if column.kind == widest)
+        every = all(column.whole or column.kind in ("counts", "bits") for column in same)
+        whole = widest == "real" and every
+        columns.append(replace(first_so, categories=categories, whole=whole))
     return tuple(columns)
 
 

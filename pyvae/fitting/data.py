@@ -74,6 +74,7 @@ def given_data(
     *,
     valid: Any,
     labels: Any,
+    mask: Any,
     levels: int | None,
     batch_size: int,
     seed: int,
@@ -84,7 +85,7 @@ def given_data(
     """What was given to :func:`pyvae.fit`, as training takes it.
 
     Args:
-        data, valid, labels, levels: as for :func:`pyvae.fit`
+        data, valid, labels, mask, levels: as for :func:`pyvae.fit`
         batch_size: rows of a minibatch of a Dataset
         seed: of the order, and of the choice of held-out rows
         device: where the minibatches of a loader are brought
@@ -96,6 +97,11 @@ def given_data(
         DataError: data that cannot be used.
     """
     sides = _Sides(model)
+    if mask is not None and not takes_whole(data):
+        raise DataError(
+            f"mask is for data that lie in memory, got a {type(data).__name__}; give batches with "
+            f"the extra 'mask', or the splits of pyvae.data.load(path, mask=...)"
+        )
     if isinstance(data, DataSplits):
         splits = data if valid is None else replace(data, valid=_held_out(valid, data.train, "0"))
         return Given(splits.rowwise(sides))
@@ -104,9 +110,29 @@ def given_data(
     if isinstance(data, DataLoader):
         return _of_loader(data, valid, levels, seed, device, sides, min_rows)
     whole = as_batch(data, labels)
+    if mask is not None:
+        if "mask" not in model.side_inputs:
+            raise DataError("the model takes no mask; build it with masked=True")
+        whole = _masked(whole, mask)
     held = SHARE if valid is None else _held_out(valid, whole)
     levels = levels_of(whole.x) if levels is None else levels
     return Given(as_splits(whole, held, levels, seed, NAME).map(sides))
+
+
+def _masked(whole: Batch, mask: Any) -> Batch:
+    """Rows of which a mask says what was observed, with 0 elsewhere."""
+    seen = as_batch(mask, what="mask").x
+    if seen.shape != whole.x.shape or not bool(((seen == 0) | (seen == 1)).all()):
+        said = f"{tuple(seen.shape)} from {float(seen.min()):g} to {float(seen.max()):g}"
+        raise DataError(
+            f"mask must hold zeros and ones of the shape {tuple(whole.x.shape)} of the data, got "
+            f"{said}"
+        )
+    seen = seen == 1
+    if whole.x.is_floating_point():
+        seen = seen & ~whole.x.isnan()
+    x = whole.x.masked_fill(~seen, 0)
+    return Batch(x, whole.y, {**whole.extras, "mask": seen})
 
 
 def _held_out(valid: Any, whole: Batch, only: str = "") -> Any:

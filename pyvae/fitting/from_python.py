@@ -51,6 +51,7 @@ def fit(
     seed: int | None = None,
     valid: Any = None,
     labels: Any = None,
+    mask: Any = None,
     levels: int | None = None,
     objective_args: Mapping[str, Any] | None = None,
     folder: Path_ | None = None,
@@ -84,6 +85,8 @@ def fit(
             0: none. Default: a tenth of the rows, those of the splits, or none for a DataLoader
         labels: of the rows, for objectives that take any; of a data frame or an AnnData, the name
             of the column
+        mask: of data that lie in memory, zeros and ones (N, *data_shape): 1 where a value was
+            observed. NaN says the same of a value that was not
         levels: the highest grey level, for values that are grey levels and no bytes
         objective_args: options of an objective given by name
         folder: make a run folder, as ``pyvae train --out`` does, with curves, checkpoints and the
@@ -133,6 +136,7 @@ def fit(
             data,
             valid=valid,
             labels=labels,
+            mask=mask,
             levels=levels,
             batch_size=config.batch_size,
             seed=config.seed,

@@ -18,6 +18,7 @@ from pyvae.batch import Batch
 from pyvae.config import TrainConfig
 from pyvae.data import Batches, DataSplits, Split, View, view
 from pyvae.data.binarize import Binarize
+from pyvae.data.stored import StoredBatch
 from pyvae.errors import UserError
 from pyvae.likelihoods import Likelihood
 from pyvae.models.base import Model
@@ -197,10 +198,18 @@ def _check_values(model: Model, shown: View) -> None:
     check = model.likelihood.check
     generator = torch.Generator().manual_seed(0)
     for name, split in shown.data.splits.items():
-        for part in split.blocks(_CHECKED, _NUMBERS):
+        for part in _to_check(split, shown.data.levels).blocks(_CHECKED, _NUMBERS):
             train = name == "train"
             x = shown.train_values(part.x, generator) if train else shown.held_out_values(part.x)
             check(x, *part.side(["mask"]).values())
+
+
+def _to_check(split: Split, levels: int | None) -> Split:
+    """The rows of a split; of grey levels in files each level once, in every place."""
+    if levels is None or not isinstance(split, StoredBatch) or split.x.dtype != torch.uint8:
+        return split
+    each = torch.arange(levels + 1, dtype=torch.uint8)
+    return Batch(each.view(-1, *[1] * (split.x.ndim - 1)).expand(-1, *split.x.shape[1:]))
 
 
 def _check_conditions(model: Model, data: DataSplits) -> None:

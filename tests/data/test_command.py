@@ -39,7 +39,7 @@ def test_a_table_in_text(table: Path, capsys: pytest.CaptureFixture[str]) -> Non
         "missing 32.5 % of the values",
         "side inputs mask",
         "classes 2: a 20, b 20",
-        "height counts 150 to 190",
+        "height real 150 to 190 (whole numbers, no counts: their mean is 170)",
         "visits counts 0 to 3",
         "weight real 70.5 to 70.5, 97.5 % missing",
     ):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -151,6 +153,23 @@ def test_shards_of_arrays(tmp_path: Path) -> None:
         data.load(write(*x, np.ones(4)))
     with pytest.raises(DataError, match=r"20\.npy is damaged or no array of numbers"):
         data.load(write(*x, np.array([print], dtype=object)))
+
+
+def test_shards_that_stay_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No member is held: all that is read of an image is its header, until it is decoded."""
+    monkeypatch.setenv("PYVAE_CACHE", str(tmp_path / "cache"))
+    path = write_shard(tmp_path / "a.tar", range(24))
+    held, away = data.load(path), data.load(path, streaming=True)
+    order = held.rows["train"].argsort()
+    assert np.array_equal(away.train[:].x, held.train.x[order])
+    with pytest.raises(DataError, match="not compressed"):
+        data.load(shutil.copy(_compressed(path), tmp_path / "b.tar"))
+
+
+def _compressed(path: Path) -> Path:
+    target = path.with_suffix(".gz")
+    target.write_bytes(gzip.compress(path.read_bytes()))
+    return target
 
 
 def test_damaged_shards(tmp_path: Path) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import datetime
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from pyvae import data
+from pyvae.cli import main
 from pyvae.data.columns import Column
+from pyvae.data.typed import typed
 from pyvae.errors import DataError, MissingExtraError
 
 polars = pytest.importorskip("polars", reason='needs polars: pip install "pyvae-fused[tables]"')
@@ -55,7 +58,7 @@ def test_columns_are_found(tmp_path: Path, name: str) -> None:
         Column("alive", "bits"),
         Column("bit", "bits"),
         Column("visits", "counts"),
-        Column("change", "real"),
+        Column("change", "real", whole=True),
         Column("city", "categories", ("Lima", "Oslo", "Rome")),
     )
     assert found.levels is None and found.train.x.dtype == torch.float32
@@ -162,6 +165,13 @@ def test_a_bad_row_deep_in_a_file(tmp_path: Path, line: str, said: str) -> None:
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_a_bad_row_a_million_rows_into_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    path.write_text("a,b,c\n" + "1,2.5,3\n" * 1_000_000 + "1,2.5\n" + "1,2.5,3\n" * 1000)
+    with pytest.raises(DataError, match="line 1000002 has 2 values where the first has 3"):
+        data.load(path)
+
+
 def test_files_that_are_no_tables(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     for text, said in (
@@ -241,3 +251,56 @@ def test_without_polars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(sys.modules, "polars", None)
     with pytest.raises(MissingExtraError, match=r'pip install "pyvae-fused\[tables\]"'):
         data.load(path)
+
+
+@pytest.mark.parametrize(
+    ("draw", "kind", "note"),
+    [
+        (lambda r: r.poisson(1.5, 2000), "counts", ""),
+        (lambda r: r.poisson(r.gamma(2.0, 2.0, 2000)), "counts", ""),  # as latents explain
+        (lambda r: r.integers(18, 90, 2000), "real", "their mean is 5"),
+        (lambda r: r.integers(2007, 2010, 2000), "real", "their mean is 2.01e+03"),
+        (
+            lambda r: r.negative_binomial(0.05, 0.01, 2000),
+            "real",
+            "times their mean",
+        ),
+        (lambda r: r.integers(4, 6, 2000), "real", "variance is 0.055 times their mean"),
+        (lambda r: r.integers(0, 2, 2000), "bits", ""),
+        (lambda r: r.integers(-3, 3, 2000), "real", ""),
+    ],
+)
+def test_whole_numbers_are_counts_where_a_poisson_may_explain_them(
+    tmp_path: Path, draw: Any, kind: str, note: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = draw(np.random.default_rng(0))
+    path = write(tmp_path / "a.csv", polars.DataFrame({"a": values, "b": values / 7 + 0.01}))
+    (column, other) = data.load(path).columns
+    assert column.kind == kind and note in column.note and bool(column.note) == bool(note)
+    assert column.whole == (kind == "real") and not other.whole
+    assert main(["data", str(path)]) == 0
+    assert note in capsys.readouterr().out
+    forced = data.load(path, counts="a") if values.min() >= 0 else data.load(path, real="a")
+    assert forced.columns[0].note == ""
+
+
+def test_rows_of_a_model_are_whole_numbers_where_those_of_the_file_are(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frame = polars.DataFrame({"age": rng.integers(18, 90, 50), "height": rng.normal(size=50)})
+    for options in ({}, {"standardize": True}):
+        found = data.load(write(tmp_path / "a.csv", frame), **options)
+        rows = typed(found.test.x + 1e-3, found)
+        ages = frame["age"].to_numpy()[found.rows["test"]]
+        assert rows["age"].dtype == np.int64 and (rows["age"] == ages).all()
+        assert rows["height"].dtype == np.float64
+    logs = data.load(tmp_path / "a.csv", log1p=True, real="age", drop="height")
+    assert not logs.columns[0].whole
+
+
+def test_parts_that_look_different_are_of_one_kind(tmp_path: Path) -> None:
+    for name, rate in (("train", 2.0), ("test", 90.0)):
+        values = np.random.default_rng(0).poisson(rate, 100)
+        write(tmp_path / f"{name}.csv", polars.DataFrame({"a": values, "b": values % 2}))
+    found = data.load(tmp_path)
+    assert [(c.kind, c.whole) for c in found.columns] == [("real", True), ("bits", False)]
+    assert "their mean is" in found.columns[0].note

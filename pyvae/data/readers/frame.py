@@ -19,6 +19,10 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 _MOST_CATEGORIES = 1000
 _MOSTLY = 0.9  # of the texts of a column are numbers: then the others are mistakes
+# Whole numbers are taken for counts where a Poisson may explain them: its spread is that of its
+# mean, which no network can change, and of large numbers a part of the mean so small that every
+# value is an outlier. What differs from row to row, as latents explain, adds to the variance.
+_LARGE, _DISPERSION = 20.0, 4.0  # the greatest mean; variance over mean, or its inverse
 _EXACT = 2**24  # whole numbers below are themselves in float32
 
 
@@ -82,7 +86,7 @@ def _column(series: Any, named: Kind | None, where: str) -> tuple[Array, Column]
     bad = np.flatnonzero(np.isinf(values))
     if len(bad):
         raise DataError(f"{where} must hold finite numbers, got {values[bad[0]]} in row {bad[0]}")
-    kind = named or _kind(series, present)
+    kind, note = (named, "") if named else _kind(series, present)
     if kind in ("bits", "counts"):
         good = (present >= 0) & (present == present.round()) & (present < _EXACT)
         if kind == "bits":
@@ -91,15 +95,25 @@ def _column(series: Any, named: Kind | None, where: str) -> tuple[Array, Column]
             row = int(np.flatnonzero(~np.isnan(values))[np.flatnonzero(~good)[0]])
             expected = "zeros and ones" if kind == "bits" else "whole numbers from 0 to 2^24 - 1"
             raise DataError(f"{where} must hold {expected}, got {values[row]:g} in row {row}")
-    return values.astype(np.float32), Column(series.name, kind)
+    whole = kind == "real" and series.dtype.is_integer()
+    return values.astype(np.float32), Column(series.name, kind, whole=whole, note=note)
 
 
-def _kind(series: Any, present: Array) -> Kind:
+def _kind(series: Any, present: Array) -> tuple[Kind, str]:
+    """The kind of a column of numbers, and why whole numbers are no counts."""
     if series.dtype == _polars().Boolean:
-        return "bits"
+        return "bits", ""
     if not series.dtype.is_integer() or present.min() < 0 or present.max() >= _EXACT:
-        return "real"
-    return "bits" if present.max() <= 1 else "counts"
+        return "real", ""
+    if present.max() <= 1:
+        return "bits", ""
+    mean, variance = float(present.mean()), float(present.var())
+    if mean > _LARGE:
+        return "real", f"whole numbers, no counts: their mean is {mean:.3g}"
+    if not 1 / _DISPERSION <= variance / mean <= _DISPERSION:
+        ratio = f"{variance / mean:.2g} times their mean"
+        return "real", f"whole numbers, no counts: their variance is {ratio}"
+    return "counts", ""
 
 
 def _categories(series: Any, where: str, named: Kind | None) -> tuple[Array, Column]:

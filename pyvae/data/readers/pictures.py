@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -27,12 +27,23 @@ _ROTATED = range(5, 9)  # orientations in a photograph's EXIF data that swap hei
 _ORIENTATION = 0x0112
 
 
+class Readable(Protocol):
+    """What gives bytes when it is asked."""
+
+    def read(self) -> bytes: ...
+
+
 @dataclass(frozen=True)
 class Picture:
-    """An encoded image: where it comes from, for messages, and its file or its bytes."""
+    """An encoded image.
+
+    Args:
+        where: it comes from, for messages
+        content: its file, its bytes, or what reads them
+    """
 
     where: str
-    content: Path | bytes
+    content: Path | bytes | Readable
 
 
 class Pictures:
@@ -136,6 +147,8 @@ class _opened:
             # beyond twice the size of which it would warn, Pillow refuses
             warnings.simplefilter("ignore", images.DecompressionBombWarning)
             try:
+                if not isinstance(content, (Path, bytes)):
+                    content = content.read()
                 source = content if isinstance(content, Path) else io.BytesIO(content)
                 self.image = images.open(source, formats=("PNG", "JPEG", "WEBP", "TIFF"))
             except Exception as error:

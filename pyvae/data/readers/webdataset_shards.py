@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import tarfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pyvae.data.fields import Field, Fields
-from pyvae.data.memory import check_memory
 from pyvae.data.readers.base import Reader, Rows, list_of, said_of
 from pyvae.data.readers.choose import LABELS
 from pyvae.data.readers.pictures import SUFFIXES, Picture, Pictures, size_of
@@ -23,6 +25,9 @@ __all__ = ["Shards"]
 
 _LABELS = ("cls", *LABELS)
 _SPECIAL = ("__key__", "__url__", "__local_path__")
+_META = re.compile(r"__[^/]*__($|/)")  # names that webdataset passes over
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @readers.register("webdataset")
@@ -58,8 +63,6 @@ class Shards(Reader):
     def rows(self, path: Path, aside: Collection[str]) -> Iterator[Rows]:
         """The samples in the order of the shards."""
         shards = _shards(path) if path.is_dir() else [path]
-        size = sum(shard.stat().st_size for shard in shards)
-        check_memory(size, str(path), "its members")
         samples = [sample for shard in shards for sample in _samples(shard)]
         if not samples:
             raise DataError(f"{path} holds no samples")
@@ -74,7 +77,7 @@ class Shards(Reader):
         )
         image = f".{ending}".lower().endswith(SUFFIXES)
         yield Rows(
-            self._pictures(samples, ending) if image else _arrays(samples, ending),
+            self._pictures(samples, ending) if image else _Arrays(samples, ending),
             str(path),
             fields,
             labels=next((name for name in _LABELS if name in fields), None),
@@ -92,16 +95,40 @@ def _shards(path: Path) -> list[Path]:
 
 
 def _samples(shard: Path) -> list[dict[str, Any]]:
-    """The samples of a shard, as bytes. Nothing in them is decoded, so no pickle is read."""
+    """The samples of a shard, each a :class:`_Member` by the ending of its name; none is read."""
     webdataset: Any = optional("webdataset", "webdataset")
-    with said_of(shard, "a tar file of samples"):
+    with said_of(shard, "a tar file of samples (which is not compressed)"):
         if not shard.stat().st_size:
             raise ValueError("it is empty")
-        # a file object, as a name might be taken for a command to run
-        with open(shard, "rb") as stream:
-            sources = [{"url": str(shard), "stream": stream}]
-            files = webdataset.tariterators.tar_file_expander(sources, handler=_raise)
-            return list(webdataset.tariterators.group_by_keys(files, handler=_raise))
+        return list(webdataset.tariterators.group_by_keys(_members(shard), handler=_raise))
+
+
+def _members(shard: Path) -> Iterator[dict[str, Any]]:
+    """The members of a shard, in the form that webdataset groups by their names."""
+    size = shard.stat().st_size
+    with tarfile.open(shard, "r:") as archive:
+        for member in archive:
+            if not member.isreg() or _META.match(member.name):
+                continue
+            if member.issparse() or member.offset_data + member.size > size:
+                raise ValueError(f"{member.name} is cut short")
+            place = _Member(shard, member.offset_data, member.size)
+            yield {"fname": member.name, "data": place, "__url__": str(shard)}
+
+
+@dataclass(frozen=True)
+class _Member:
+    """A file in a shard, by its place."""
+
+    shard: Path
+    start: int
+    size: int
+
+    def read(self) -> bytes:
+        """Its bytes."""
+        with open(self.shard, "rb") as file:
+            file.seek(self.start)
+            return file.read(self.size)
 
 
 def _raise(error: Exception) -> bool:
@@ -134,32 +161,38 @@ def _values(sample: Mapping[str, Any], data: str) -> dict[str, Any]:
     for name, content in sample.items():
         if name == "json":
             try:
-                inner = json.loads(content)
+                inner = json.loads(content.read())
             except (ValueError, RecursionError) as error:
                 raise DataError(f"{_where(sample)}.json is damaged: {error}") from error
             if isinstance(inner, dict):
                 plain = (str, int, float, bool, type(None))
                 found |= {key: v for key, v in inner.items() if isinstance(v, plain)}
         elif name in ("cls", "txt", "text", *LABELS) and name != data:
-            text = content.decode(errors="replace").strip()
+            text = content.read().decode(errors="replace").strip()
             found[name] = int(text) if text.lstrip("-").isdecimal() else text
     return found
 
 
-def _arrays(samples: Sequence[Mapping[str, Any]], ending: str) -> Any:
-    first: Any = None
-    arrays = []
-    for sample in samples:
-        where = f"{_where(sample)}.{ending}"
+class _Arrays:
+    """The arrays of all samples as one (N, ...), read when it is sliced."""
+
+    def __init__(self, samples: Sequence[Mapping[str, Any]], ending: str) -> None:
+        self._samples, self._ending = samples, ending
+        first = self._read(samples[0])
+        self.shape, self.dtype = (len(samples), *first.shape), first.dtype
+
+    def __getitem__(self, rows: slice) -> Array:
+        return np.stack([self._read(sample, self.shape[1:]) for sample in self._samples[rows]])
+
+    def _read(self, sample: Mapping[str, Any], shape: tuple[int, ...] | None = None) -> Array:
+        where = f"{_where(sample)}.{self._ending}"
         try:
-            array = np.load(io.BytesIO(sample[ending]), allow_pickle=False)
+            array: Array = np.load(io.BytesIO(sample[self._ending].read()), allow_pickle=False)
         except Exception as error:
             raise DataError(f"{where} is damaged or no array of numbers: {error}") from error
-        first = array if first is None else first
-        if array.shape != first.shape or array.dtype != first.dtype:
+        if shape is not None and (array.shape != shape or array.dtype != self.dtype):
             raise DataError(
-                f"{where} is {array.shape} {array.dtype} and the first of them {first.shape} "
-                f"{first.dtype}; they must be alike"
+                f"{where} is {array.shape} {array.dtype} and the first of them {shape} "
+                f"{self.dtype}; they must be alike"
             )
-        arrays.append(array)
-    return np.stack(arrays)
+        return array
