@@ -105,8 +105,8 @@ class Selection:
     @property
     def labels(self) -> Tensor | None:
         """The labels of the rows (M,), where all of them have one."""
-        found = [self.split(name).part(index).y for name, index in self.rows.items()]
-        known = [y.cpu() for y in found if y is not None]
+        found = [(self.split(name).y, index) for name, index in self.rows.items()]
+        known = [y[index.to(y.device)].cpu() for y, index in found if y is not None]
         return torch.cat(known) if known and len(known) == len(found) else None
 
     def extra(self, name: str) -> Tensor | None:
