@@ -289,7 +289,9 @@ def test_other_data_become_numbers_as_the_data_of_the_run_did(
         assert said in refused("encode", str(run), "--dataset", str(other), "--out", str(few))
 
 
-def test_conditions_reach_encoder_decoder_and_prior(tmp_path: Path) -> None:
+def test_conditions_reach_encoder_decoder_and_prior(
+    tmp_path: Path, refused: Callable[..., str]
+) -> None:
     out, z = tmp_path / "run", tmp_path / "z.npy"
     given = ["--dataset-args", "conditions=label", "--prior", "conditional_gaussian"]
     assert main(["train", "--out", str(out), *SMALL, *given]) == 0
@@ -304,6 +306,19 @@ def test_conditions_reach_encoder_decoder_and_prior(tmp_path: Path) -> None:
     assert main(["decode", str(out), "--z", str(z), "--dataset", "digits", "--out", str(x)]) == 0
     expected = model.decode(torch.from_numpy(np.load(z)), **condition).mean
     assert np.allclose(np.load(x), expected.detach(), atol=1e-5)
+    few = ["--split", "valid", "--subset", "7", "--seed", "3"]
+    assert main(["encode", str(out), *few, "--out", str(z)]) == 0
+    assert main(["decode", str(out), *few, "--z", str(z), "--out", str(x)]) == 0
+    codes = torch.from_numpy(np.load(z))
+    view = View(pyvae.data.load("digits", conditions="label"), "scaled", "scaled")
+    its_own = select(view, "valid", 7, seed=3).extra("condition")
+    assert np.allclose(np.load(x), model.decode(codes, condition=its_own).mean.detach(), atol=1e-5)
+    sevens = ["decode", str(out), "--z", str(z), "--condition", "label=7", "--out", str(x)]
+    assert main(sevens) == 0
+    seven = torch.eye(11)[7].expand(7, 11)
+    assert np.allclose(np.load(x), model.decode(codes, condition=seven).mean.detach(), atol=1e-5)
+    said = refused("decode", str(out), "--split", "test", "--z", str(z), "--out", str(x))
+    assert "holds 7 rows of latents, and --split test (--subset 0) 180 rows of data" in said
     scored = ["score", str(out), "--split", "test", "--out", str(tmp_path / "s.npy")]
     assert main(scored) == 0
     results = json.loads((out / "results.json").read_text())
