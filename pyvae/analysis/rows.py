@@ -103,10 +103,18 @@ class Selection:
         return torch.cat([place[n][i] if n in place else i for n, i in self.rows.items()])
 
     @property
+    def order(self) -> Tensor:
+        """Which row comes first, second, ... where rows are written (M,): those of files in their
+        order there, others in that of the splits."""
+        numbers = self.numbers
+        of_file = bool(self.view.data.rows)
+        return numbers.argsort(stable=True) if of_file else torch.arange(len(numbers))
+
+    @property
     def labels(self) -> Tensor | None:
         """The labels of the rows (M,), where all of them have one."""
-        found = [self.split(name).part(index).y for name, index in self.rows.items()]
-        known = [y.cpu() for y in found if y is not None]
+        found = [(self.split(name).y, index) for name, index in self.rows.items()]
+        known = [y[index.to(y.device)].cpu() for y, index in found if y is not None]
         return torch.cat(known) if known and len(known) == len(found) else None
 
     def extra(self, name: str) -> Tensor | None:

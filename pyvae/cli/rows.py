@@ -89,7 +89,7 @@ def table_of(
     if (labels := selection.labels) is not None:
         y = labels.numpy()
         about["label"] = np.asarray(data.classes)[y] if data.classes else y
-    order = numbers.argsort(kind="stable") if data.rows else np.arange(len(numbers))
+    order = selection.order.numpy()
     about = {key: column[order] for key, column in about.items()}
     with said_unwritable(target):
         blocks = (block.cpu().numpy() for block in found)

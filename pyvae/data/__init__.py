@@ -11,7 +11,8 @@ from pyvae.data.base import DataSplits, Split
 from pyvae.data.batches import Batches
 from pyvae.data.binarize import View, draw_bits, view
 from pyvae.data.columns import Column
-from pyvae.data.conditions import Conditions, asked
+from pyvae.data.condition import asked
+from pyvae.data.conditions import Conditions
 from pyvae.data.few_labels import few_labels
 from pyvae.data.options import lenient, names_of
 from pyvae.data.prepare import LABEL, log1p, standardize, with_conditions

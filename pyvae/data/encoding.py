@@ -72,13 +72,13 @@ class Encoding:
         """
         if data.scale is not None:
             mean, std = data.scale
-            data = data.map(lambda split: _changed(split, split.x * std + mean))
+            data = data.rowwise(lambda split: _changed(split, split.x * std + mean))
             data = replace(data, scale=None)
         if self.columns and data.columns and self.columns != data.columns:
             data = self._in_columns(data)
         if self.scale is not None:
             mean, std = self.scale
-            data = data.map(lambda split: _changed(split, (split.x - mean) / std))
+            data = data.rowwise(lambda split: _changed(split, (split.x - mean) / std))
             data = replace(data, scale=self.scale)
         return data
 
@@ -106,7 +106,7 @@ class Encoding:
                     x[:, place] = table[x[:, place].long()]
             return _changed(replace(split, extras={**split.extras, **extras}), x)
 
-        return replace(data.map(moved), columns=self.columns)
+        return replace(data.rowwise(moved), columns=self.columns)
 
 
 def _codes(data: DataSplits, found: Column, wanted: Column) -> Tensor | None:

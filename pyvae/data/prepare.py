@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from pyvae.data.base import DataSplits, Split
-from pyvae.data.conditions import Condition, Conditions, asked
+from pyvae.data.condition import Condition, asked
+from pyvae.data.conditions import Conditions
 from pyvae.data.fields import Field
 from pyvae.data.labels import UNLABELLED
 from pyvae.errors import DataError
@@ -78,7 +79,7 @@ def with_conditions(data: DataSplits, wanted: Sequence[str] | Conditions) -> Dat
     Args:
         data: the data set, with the fields of these names
         wanted: names of fields, or "label" for the classes, each perhaps with an embedding (see
-            :func:`pyvae.data.conditions.asked`); or conditions as they were made of other data
+            :func:`pyvae.data.condition.asked`); or conditions as they were made of other data
 
     Raises:
         DataError: no such field, or one from which no condition can be made.

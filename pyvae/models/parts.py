@@ -17,7 +17,8 @@ from pyvae.encoders import Encoder
 from pyvae.likelihoods import Likelihood
 from pyvae.models.base import Model
 from pyvae.models.explain import explain
-from pyvae.networks import ConditionEmbedding, beside
+from pyvae.models.given import Given
+from pyvae.networks import beside
 from pyvae.posteriors import Posterior
 from pyvae.priors import Prior
 
@@ -28,14 +29,10 @@ KINDS = ("encoder", "decoder", "prior", "posterior", "likelihood")
 _BASES = (Encoder, Decoder, Prior, Posterior, Likelihood)
 
 
-class PartModel(Model, ABC):
+class PartModel(Given, Model, ABC):
     """A model that makes its parts by name, and says in its config how it was made."""
 
     decoder: Any
-    condition_dim: int  #: the length of the condition that p(x|z, c) is given; 0: none
-    condition_embeddings: Sequence[Sequence[int]] = ()  #: places of it that are embedded
-    masked: bool = False  #: whether some of the data may not have been observed
-    _config: dict[str, Any]
 
     def _start(self, data_shape: Sequence[int], condition_dim: int, **sizes: int) -> None:
         """Set the shape of the data and what comes with them, and begin the config.
@@ -58,26 +55,6 @@ class PartModel(Model, ABC):
                 f"got {got}"
             )
         self._config["condition_dim"] = condition_dim
-
-    def _embed(self, tables: Sequence[Sequence[int]]) -> None:
-        """Embed these places of the condition, before any part is made."""
-        if tables:
-            self.condition_embedding = ConditionEmbedding(self.condition_dim, tables)
-            self.condition_embeddings = tuple(map(tuple, tables))
-            self._config["condition_embeddings"] = self.condition_embeddings
-
-    @property
-    def _condition_width(self) -> int:
-        """The length of the condition as the parts are given it."""
-        if self.condition_embeddings:
-            return self.condition_embedding.out_features
-        return self.condition_dim
-
-    @property
-    def given_inputs(self) -> tuple[str, ...]:
-        """Names of what comes with the data, whatever the parts are: the condition, the mask."""
-        given = {"condition": bool(self.condition_dim), "mask": self.masked}
-        return tuple(name for name, there in given.items() if there)
 
     @property
     def side_inputs(self) -> tuple[str, ...]:
@@ -186,21 +163,6 @@ class PartModel(Model, ABC):
         if self.masked and "mask" in side:
             p = observed(p, side["mask"])
         return p
-
-    def _condition(self, method: str, side: Mapping[str, Tensor]) -> Tensor:
-        """The condition among side inputs, as the parts are given it (B, ...).
-
-        Raises:
-            ValueError: there is none, or one of another length.
-        """
-        condition = side.get("condition")
-        if condition is None or condition.ndim == 0 or condition.shape[-1] != self.condition_dim:
-            got = "none" if condition is None else f"the shape {tuple(condition.shape)}"
-            raise ValueError(
-                f"{type(self).__name__}.{method}: the model is conditional and needs a condition "
-                f"(B, {self.condition_dim}), got {got}"
-            )
-        return self.condition_embedding(condition) if self.condition_embeddings else condition
 
     def init_output(self, data_mean: Tensor) -> None:
         """Start the decoder at the mean of the data (*data_shape), where its parts know how to."""

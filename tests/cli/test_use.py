@@ -140,7 +140,7 @@ def test_codes_are_posterior_means_and_decode_gives_the_means_of_them() -> None:
         encode(model, iter(()))
 
 
-def test_a_subset_is_the_same_rows_of_each_split() -> None:
+def test_a_subset_is_the_same_rows_of_each_split(monkeypatch: pytest.MonkeyPatch) -> None:
     data = pyvae.data.load("digits")
     view = View(data, "scaled", "scaled")
     whole, few = select(view), select(view, "all", 100, seed=1)
@@ -151,6 +151,7 @@ def test_a_subset_is_the_same_rows_of_each_split() -> None:
     stored = [few.split(name).x[index] for name, index in few.rows.items()]
     assert torch.allclose(x, torch.cat(stored) / 16)
     labels = [few.split(name).y[index] for name, index in few.rows.items()]
+    monkeypatch.delattr(Batch, "take")  # which copies the data, too
     assert few.labels is not None and few.labels.equal(torch.cat(labels))
 
 
@@ -187,81 +188,6 @@ def test_a_full_disk_is_said_and_leaves_nothing(
     said = refused("encode", str(run), "--subset", "5", "--out", str(tmp_path / "z.csv"))
     assert f"cannot write {tmp_path / 'z.csv'}: No space left on device" in said
     assert not list(tmp_path.iterdir())
-
-
-@pytest.fixture(scope="module")
-def annotated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Cells with names, types and batches, and a run of them."""
-    anndata = pytest.importorskip("anndata", reason='pip install "pyvae-fused[anndata]"')
-    import pandas as pd
-
-    folder = tmp_path_factory.mktemp("annotated")
-    kinds = pd.Categorical(["T cell", "B cell", None] * 20)
-    obs = pd.DataFrame({"type": kinds, "age": np.arange(60.0), "pyvae_split": "old"})
-    obs.index = pd.Index([f"cell-{i}" for i in range(60)], name="barcode")
-    var = pd.DataFrame(index=[f"gene-{i}" for i in range(12)])
-    x = np.random.default_rng(0).poisson(2.0, (60, 12)).astype(np.float32) + 1
-    file, out = folder / "cells.h5ad", folder / "run"
-    anndata.AnnData(x, obs, var).write_h5ad(file)
-    made = ["--dataset", str(file), "--dataset-args", "labels=type", "--latent-dim", "3"]
-    made += ["--likelihood", "negative_binomial", "--batch-size", "20"]
-    assert main(["train", "--out", str(out), *SMALL, *made]) == 0
-    return file, out
-
-
-def test_codes_of_annotated_data_are_beside_what_is_known_of_them(
-    annotated: tuple[Path, Path], tmp_path: Path
-) -> None:
-    import anndata
-
-    source, run = anndata.read_h5ad(annotated[0]), str(annotated[1])
-    file, plain = tmp_path / "z.h5ad", tmp_path / "z.npy"
-    for name in (file, plain):
-        assert main(["encode", run, "--out", str(name)]) == 0
-    found = anndata.read_h5ad(file)
-    assert np.array_equal(found.obsm["X_pyvae"], np.load(plain))
-    assert list(found.obs_names) == list(source.obs_names) and found.X is None
-    for column in ("type", "age"):
-        assert found.obs[column].equals(source.obs[column])
-    assert set(found.obs["pyvae_split"]) == {"train", "valid", "test"}
-    source.obsm["X_pyvae"] = found[source.obs_names].obsm["X_pyvae"]  # as one would use it
-    assert main(["decode", run, "--z", str(file), "--out", str(tmp_path / "x.h5ad")]) == 0
-    assert anndata.read_h5ad(tmp_path / "x.h5ad").X.shape == (60, 12)
-    few = ["--split", "train", "--subset", "9", "--samples", "5"]
-    assert main(["score", run, *few, "--out", str(file)]) == 0
-    assert main(["score", run, *few, "--out", str(tmp_path / "s.csv")]) == 0
-    found, rows = anndata.read_h5ad(file), list(csv.DictReader((tmp_path / "s.csv").open()))
-    assert list(found.obs_names) == [f"cell-{row['row']}" for row in rows]
-    scores = [float(row["log_likelihood"]) for row in rows]
-    assert np.allclose(found.obs["pyvae_log_likelihood"], scores)
-    assert (found.obs["pyvae_standard_error"] > 0).all()
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["s.csv", "x.h5ad", "z.h5ad", "z.npy"]
-
-
-def test_annotated_data_in_a_file_for_each_split(
-    annotated: tuple[Path, Path], tmp_path: Path
-) -> None:
-    import anndata
-
-    whole, folder = anndata.read_h5ad(annotated[0]), tmp_path / "parts"
-    folder.mkdir()
-    for name, rows in {
-        "test": slice(50, 60),
-        "train": slice(0, 40),
-        "valid": slice(40, 50),
-    }.items():
-        whole[rows].write_h5ad(folder / f"{name}.h5ad")
-    options = ["--dataset", str(folder), "--dataset-args", "labels=type"]
-    out = tmp_path / "z.h5ad"
-    assert main(["encode", str(annotated[1]), *options, "--out", str(out)]) == 0
-    found = anndata.read_h5ad(out)
-    for name, rows in {
-        "test": slice(50, 60),
-        "train": slice(0, 40),
-        "valid": slice(40, 50),
-    }.items():
-        names = found.obs_names[found.obs["pyvae_split"] == name]
-        assert list(names) == list(whole.obs_names[rows])
 
 
 def test_encode_decode_and_score_of_a_run(
@@ -363,7 +289,9 @@ def test_other_data_become_numbers_as_the_data_of_the_run_did(
         assert said in refused("encode", str(run), "--dataset", str(other), "--out", str(few))
 
 
-def test_conditions_reach_encoder_decoder_and_prior(tmp_path: Path) -> None:
+def test_conditions_reach_encoder_decoder_and_prior(
+    tmp_path: Path, refused: Callable[..., str]
+) -> None:
     out, z = tmp_path / "run", tmp_path / "z.npy"
     given = ["--dataset-args", "conditions=label", "--prior", "conditional_gaussian"]
     assert main(["train", "--out", str(out), *SMALL, *given]) == 0
@@ -378,6 +306,19 @@ def test_conditions_reach_encoder_decoder_and_prior(tmp_path: Path) -> None:
     assert main(["decode", str(out), "--z", str(z), "--dataset", "digits", "--out", str(x)]) == 0
     expected = model.decode(torch.from_numpy(np.load(z)), **condition).mean
     assert np.allclose(np.load(x), expected.detach(), atol=1e-5)
+    few = ["--split", "valid", "--subset", "7", "--seed", "3"]
+    assert main(["encode", str(out), *few, "--out", str(z)]) == 0
+    assert main(["decode", str(out), *few, "--z", str(z), "--out", str(x)]) == 0
+    codes = torch.from_numpy(np.load(z))
+    view = View(pyvae.data.load("digits", conditions="label"), "scaled", "scaled")
+    its_own = select(view, "valid", 7, seed=3).extra("condition")
+    assert np.allclose(np.load(x), model.decode(codes, condition=its_own).mean.detach(), atol=1e-5)
+    sevens = ["decode", str(out), "--z", str(z), "--condition", "label=7", "--out", str(x)]
+    assert main(sevens) == 0
+    seven = torch.eye(11)[7].expand(7, 11)
+    assert np.allclose(np.load(x), model.decode(codes, condition=seven).mean.detach(), atol=1e-5)
+    said = refused("decode", str(out), "--split", "test", "--z", str(z), "--out", str(x))
+    assert "holds 7 rows of latents, and --split test (--subset 0) 180 rows of data" in said
     scored = ["score", str(out), "--split", "test", "--out", str(tmp_path / "s.npy")]
     assert main(scored) == 0
     results = json.loads((out / "results.json").read_text())

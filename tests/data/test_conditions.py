@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from pyvae import data
-from pyvae.data.conditions import Condition, Conditions
+from pyvae.data.condition import Condition
+from pyvae.data.conditions import Conditions
 from pyvae.data.fields import Field
 from pyvae.data.summary import summarize
 from pyvae.errors import DataError
