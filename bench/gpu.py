@@ -56,7 +56,8 @@ def build(a: argparse.Namespace) -> Steps:
     """Installs the package as users do, and asks it what it has."""
     pip = ("pip", "install", "--no-deps", "--no-build-isolation", "--force-reinstall", "-v", ".")
     archs = a.archs or device_arch()
-    flags = ["-DPYVAE_CUDA=ON", *([f"-DPYVAE_CUDA_ARCHS={archs}"] if archs else [])]
+    flags = [*os.environ.get("CMAKE_ARGS", "").split(), "-DPYVAE_CUDA=ON"]
+    flags += [f"-DPYVAE_CUDA_ARCHS={archs}"] if archs else []
     return [module("build", *pip, CMAKE_ARGS=" ".join(flags)), module("info", "pyvae", "info")]
 
 
