@@ -71,8 +71,8 @@ class Encoding:
             DataError: a column that is missing or of another kind, or a category that is not known.
         """
         if data.scale is not None:
-            mean, std = data.scale
-            data = data.rowwise(lambda split: _changed(split, split.x * std + mean))
+            shift, factor = data.scale
+            data = data.rowwise(lambda split: _changed(split, split.x * factor + shift))
             data = replace(data, scale=None)
         if self.columns and data.columns and self.columns != data.columns:
             data = self._in_columns(data)

@@ -74,6 +74,10 @@ def start(
         return Trainer(config, build(config), folder, quiet=True)
     folder.check_new(overwrite)
     parts = build(config)
+    if parts.data["streaming"]:  # whatever memory is free when the run is resumed
+        config = dataclasses.replace(
+            config, dataset_args={**config.dataset_args, "streaming": True}
+        )
     trainer = Trainer(config, parts, folder, quiet=quiet)
     facts = {**versions(), "data": parts.data}
     side = parts.view.data.test[:TILES].side(parts.model.side_inputs)

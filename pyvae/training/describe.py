@@ -54,6 +54,7 @@ def describe(data: DataSplits, shown: View) -> dict[str, Any]:
         "levels": data.levels,
         "white": shown.white,
         "fingerprint": fingerprint(data),
+        "streaming": isinstance(data.train, StoredBatch),
         **Encoding.of(data).to_dict(),
     }
 
@@ -72,6 +73,13 @@ def check_data(run: Path, before: object, now: Mapping[str, Any]) -> None:
     if not isinstance(before, dict) or "fingerprint" not in before:
         return
     if before["fingerprint"] != now["fingerprint"]:
+        if before.get("streaming", False) != now["streaming"]:
+            stayed = bool(before.get("streaming"))
+            where = "stayed in their file" if stayed else "were held in memory"
+            raise UserError(
+                f"the data {now['name']} {where} when {run} was trained, and now they are not, "
+                f"which is another order of rows: take them with streaming={str(stayed).lower()}"
+            )
         rows, rows_now = before.get("rows"), now["rows"]
         how = f": {rows} rows then, {rows_now} now" if rows != rows_now else " in their values"
         raise UserError(

@@ -198,14 +198,15 @@ def _check_values(model: Model, shown: View) -> None:
     check = model.likelihood.check
     generator = torch.Generator().manual_seed(0)
     for name, split in shown.data.splits.items():
-        for part in _to_check(split, shown.data.levels).blocks(_CHECKED, _NUMBERS):
-            train = name == "train"
+        train = name == "train"  # held-out splits may be drawn already
+        rows = _each_level(split, shown.data.levels) if train else split
+        for part in rows.blocks(_CHECKED, _NUMBERS):
             x = shown.train_values(part.x, generator) if train else shown.held_out_values(part.x)
             check(x, *part.side(["mask"]).values())
 
 
-def _to_check(split: Split, levels: int | None) -> Split:
-    """The rows of a split; of grey levels in files each level once, in every place."""
+def _each_level(split: Split, levels: int | None) -> Split:
+    """The rows of a split; but of grey levels in files each level once, in every place."""
     if levels is None or not isinstance(split, StoredBatch) or split.x.dtype != torch.uint8:
         return split
     each = torch.arange(levels + 1, dtype=torch.uint8)

@@ -23,6 +23,7 @@ import pyvae
 from pyvae import data
 from pyvae.cli import main
 from pyvae.data import Batches, DataSplits, memory, windows
+from pyvae.data.encoding import Encoding
 from pyvae.data.row_file import RowFile
 from pyvae.data.stored import StoredBatch
 from pyvae.errors import DataError
@@ -308,6 +309,38 @@ def test_training_resumes_with_the_same_numbers(
         json.loads((tmp_path / name / "results.json").read_text()) for name in ("whole", "part")
     )
     assert one == other and "in shuffled blocks" in caplog.text
+
+
+def test_a_run_goes_on_as_it_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The rows stay in their file though there is memory for them now; but not the other way."""
+    path, free = npy(tmp_path), memory.available_memory
+    for name, available in (("away", lambda: 10_000), ("held", free)):
+        monkeypatch.setattr(memory, "available_memory", available)
+        options = ["--likelihood", "gaussian", "--dataset-args", "values=real"]
+        assert main(run(path, tmp_path / name, "--steps", "3", *options)) == 0
+    assert main(["train", "--resume", str(tmp_path / "away"), "--steps", "5", "--quiet"]) == 0
+    monkeypatch.setattr(memory, "available_memory", lambda: 10_000)
+    capsys.readouterr()
+    assert main(["train", "--resume", str(tmp_path / "held"), "--steps", "5", "--quiet"]) == 2
+    said = capsys.readouterr().err
+    assert "were held in memory" in said and "streaming=false" in said
+
+
+def test_other_data_in_files_become_numbers_as_those_before(tmp_path: Path) -> None:
+    pytest.importorskip("polars")
+    (tmp_path / "a.csv").write_text("n,kind\n" + "1.5,oak\n2.5,ash\n" * 20)
+    (tmp_path / "b.csv").write_text("kind,n\n" + "oak,7.5\n" * 40)
+    before = Encoding.of(data.load(tmp_path / "a.csv", standardize=True))
+    held, away = (
+        before.applied(data.load(tmp_path / "b.csv", standardize=True, streaming=streaming))
+        for streaming in (False, True)
+    )
+    assert torch.equal(held.train.x, whole(away.train).x)
+    assert before.scale is not None
+    mean, std = before.scale
+    torch.testing.assert_close(held.train.x[0], (torch.tensor([7.5, 1.0]) - mean) / std)
 
 
 def test_what_is_said_of_data_that_stay_in_their_file(
