@@ -48,8 +48,6 @@ void store(const Combine& pass, int64_t offset, int64_t stride, const double* su
   }
 }
 
-}  // namespace
-
 // Results next to each other are summed side by side. Each adds up its numbers in order.
 void combine(const Combine& pass) {
   constexpr int64_t kTogether = 512;
@@ -77,6 +75,12 @@ void combine(const Combine& pass) {
       store(pass, to + first * out_step, out_step, sums, n);
     }
   } while (rows.next(from, to));
+}
+
+}  // namespace
+
+void combine(const Combine* passes, int count) {
+  for (int i = 0; i < count; ++i) combine(passes[i]);
 }
 
 }  // namespace pyvae::cpu

@@ -5,6 +5,6 @@
 
 namespace pyvae::cpu {
 
-void combine(const Combine& pass);
+void combine(const Combine* passes, int count);
 
 }  // namespace pyvae::cpu

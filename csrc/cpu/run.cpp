@@ -105,7 +105,6 @@ void run_task(const AnyTask& task, bool is_double, const void* arguments, int64_
 
 const Backend kBackend{.limits = {.host = true,
                                   .teams = false,
-                                  .sums_with_values = true,
                                   .elements = true,
                                   .split_rows = 256,
                                   .split_columns = 4096,

@@ -8,7 +8,7 @@
 #pragma GCC visibility push(default)
 namespace pyvae::cuda {
 
-void combine(const Combine& pass, void* stream);
+void combine(const Combine* passes, int count, void* stream);
 // As in ops/backend.h.
 void scale_rows(void* data, bool is_double, int64_t rows, int64_t cols, const View& weight,
                 double folded, void* stream);

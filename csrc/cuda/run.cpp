@@ -34,12 +34,14 @@ void map(const Kernel& kernel, const Map& pass) {
 }
 void reduce_columns(const Kernel& kernel, const ReduceColumns& pass) {
   if (pass.rows && pass.cols)
-    kernels(kernel).reduce_columns[kernel.is_double][false](pass, current_stream());
+    kernels(kernel).reduce_columns[kernel.is_double][pass.values != nullptr](pass,
+                                                                             current_stream());
 }
+int64_t segment(const Kernel& kernel) { return kernels(kernel).segment[kernel.is_double]; }
 void reduce_rows(const Kernel& kernel, const ReduceRows& pass) {
   if (pass.rows && pass.cols) kernels(kernel).reduce_rows[kernel.is_double](pass, current_stream());
 }
-void run_combine(const Combine& pass) { combine(pass, current_stream()); }
+void run_combine(const Combine* passes, int count) { combine(passes, count, current_stream()); }
 
 void run_task(const AnyTask& task, bool is_double, const void* arguments, int64_t items, int64_t) {
   if (items) task_of(task).on_cuda(is_double, arguments, items, current_stream());
@@ -51,15 +53,14 @@ void run_scale_rows(void* data, bool is_double, int64_t rows, int64_t cols, cons
 
 const Backend kBackend{.limits = {.host = false,
                                   .teams = true,
-                                  .sums_with_values = false,
-                                  .split_rows = 64,
+                                  .split_rows = 16,
                                   .split_columns = 128,
                                   .split_blocks = 512},
                        .map = map,
                        .reduce_columns = reduce_columns,
                        .reduce_rows = reduce_rows,
                        .combine = run_combine,
-                       .segment = nullptr,
+                       .segment = segment,
                        .run_task = run_task,
                        .scale_rows = run_scale_rows};
 const bool registered = (set_backend(c10::DeviceType::CUDA, &kBackend), true);

@@ -67,11 +67,12 @@ class ColumnSums {
   // summed ones, all to the same.
   enum Side { kNone, kKept, kSummed };
 
-  // Rows along the last summed dimension, no further than its end and the next flush.
+  // Rows along the last summed dimension, no further than its end, the next flush and the tiles.
   int rows_at_once(int64_t done, int64_t left) const {
     if (side_ != kSummed) return 1;
     const int64_t end = a_.sizes[a_.ndim - 1] - step_.index[a_.ndim - 1];
     int64_t most = kFlush - done % kFlush;
+    if (kSegment<T> / a_.cols < most) most = kSegment<T> / a_.cols;
     if (end < most) most = end;
     if (left < most) most = left;
     return static_cast<int>(most);

@@ -20,6 +20,8 @@ constexpr CudaKernels cuda_kernels() {
       if constexpr (!kNoise<F>)
         k.map[type][static_cast<int>(Want::both)] = map_on_cuda<F, T, Want::both>;
       k.reduce_columns[type][false] = reduce_columns_on_cuda<F, T>;
+      if constexpr (!kNoise<F>) k.reduce_columns[type][true] = reduce_columns_on_cuda<F, T>;
+      k.segment[type] = kColumnSegment;
       k.reduce_rows[type] = reduce_rows_on_cuda<F, T>;
     };
     fill(float(), 0), fill(double(), 1);

@@ -2,7 +2,7 @@
 // distance and rate.
 #pragma once
 
-#include "pairs_cpu.h"
+#include "pairs_tiles.h"
 
 namespace pyvae {
 inline namespace PYVAE_ISA {

@@ -2,7 +2,7 @@
 // flows back. `M` says what a pair adds to a logit and to a gradient.
 #pragma once
 
-#include "pairs_cpu.h"
+#include "pairs_tiles.h"
 #include "segment.h"
 
 namespace pyvae {

@@ -27,7 +27,7 @@ void Backend::sum_groups(const double* partial, int64_t count, int64_t group, bo
   c.strides[0] = group, c.strides[1] = 1;
   c.out_strides[0] = 1;
   c.partial = partial, c.out = out, c.dtype = is_double ? Dtype::f64 : Dtype::f32;
-  combine(c);
+  combine(&c, 1);
 }
 
 }  // namespace pyvae

@@ -10,9 +10,8 @@ namespace pyvae {
 
 // What a device states of itself, once.
 struct Limits {
-  bool host = false;   // tensors can be read without waiting for a stream
-  bool teams = false;  // a team of threads works on each item of a task, which then has no tiles
-  bool sums_with_values = false;  // ReduceColumns can leave the parts of the values, too
+  bool host = false;      // tensors can be read without waiting for a stream
+  bool teams = false;     // a team of threads works on each item of a task, which then has no tiles
   bool elements = false;  // rows of one element each are to come as the columns of longer rows
   // ReduceColumns is cut into splits of `split_rows` rows at least, as many as keep `split_blocks`
   // blocks of `split_columns` columns busy.
@@ -32,7 +31,8 @@ struct Backend {
   void (*map)(const Kernel& kernel, const Map& pass);
   void (*reduce_columns)(const Kernel& kernel, const ReduceColumns& pass);
   void (*reduce_rows)(const Kernel& kernel, const ReduceRows& pass);
-  void (*combine)(const Combine& pass);
+  // Passes of which none needs another's result.
+  void (*combine)(const Combine* passes, int count);
 
   // Columns of one item of ReduceColumns.
   int64_t (*segment)(const Kernel& kernel);

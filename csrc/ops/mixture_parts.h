@@ -1,7 +1,7 @@
 // In how many parts a device of teams does each pass of a mixture, and what they leave behind.
 #pragma once
 
-#include "../loops/pairs_parts.h"
+#include "../loops/pairs.h"
 
 namespace pyvae {
 

@@ -3,7 +3,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 
-#include "../loops/pairs_parts.h"
+#include "../loops/pairs.h"
 #include "pair_op.h"
 
 namespace pyvae {

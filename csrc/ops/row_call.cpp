@@ -70,8 +70,7 @@ void RowCall::run(const Tensor& value) {
   goal.is_double = kernel_.is_double;
   if (value.defined() && !elements_)
     goal.value = value.mutable_data_ptr(), goal.values = value.numel();
-  const int64_t segment = device_->limits.sums_with_values ? device_->segment(kernel_) : 0;
-  Schedule passes = schedule(rows, goal, device_->limits, segment);
+  Schedule passes = schedule(rows, goal, device_->limits, device_->segment(kernel_));
   Tensor scratch;
   if (passes.scratch) scratch = at::empty({passes.scratch}, in_[0].options().dtype(at::kDouble));
   pyvae::run(passes, *device_, kernel_,

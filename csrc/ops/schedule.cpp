@@ -61,7 +61,7 @@ class Scheduler {
         map(rows_, Want::value);
     } else if (sums == 0) {
       map(rows_, full ? Want::both : Want::value);
-    } else if (all_rows && limits_.sums_with_values && !by_element) {
+    } else if (all_rows && !by_element) {
       gradients(true);
     } else {
       map(without_gradients(), Want::value);
@@ -222,13 +222,15 @@ void point(ReduceColumns& pass, double* sums, double* values) {
 void point(ReduceRows& pass, double* sums, double*) { pass.sums = sums; }
 void point(Combine& pass, double* sums, double*) { pass.partial = sums; }
 
+// Sums of what the other passes left come last, all at once.
 struct Run {
   const Backend& device;
   const Kernel& kernel;
-  void operator()(const Map& pass) const { device.map(kernel, pass); }
-  void operator()(const ReduceColumns& pass) const { device.reduce_columns(kernel, pass); }
-  void operator()(const ReduceRows& pass) const { device.reduce_rows(kernel, pass); }
-  void operator()(const Combine& pass) const { device.combine(pass); }
+  c10::SmallVector<Combine, 2> sums;
+  void operator()(const Map& pass) { device.map(kernel, pass); }
+  void operator()(const ReduceColumns& pass) { device.reduce_columns(kernel, pass); }
+  void operator()(const ReduceRows& pass) { device.reduce_rows(kernel, pass); }
+  void operator()(const Combine& pass) { sums.push_back(pass); }
 };
 
 }  // namespace
@@ -239,13 +241,16 @@ Schedule schedule(const Rows& rows, const Goal& goal, const Limits& limits, int6
 
 void run(Schedule& schedule, const Backend& device, const Kernel& kernel, double* scratch) {
   const auto at = [&](int64_t place) { return place == kNowhere ? nullptr : scratch + place; };
+  Run passes{device, kernel, {}};
   for (Step& step : schedule.steps)
     std::visit(
         [&](auto& pass) {
           point(pass, at(step.sums), at(step.values));
-          Run{device, kernel}(pass);
+          passes(pass);
         },
         step.pass);
+  if (!passes.sums.empty())
+    device.combine(passes.sums.data(), static_cast<int>(passes.sums.size()));
 }
 
 }  // namespace pyvae

@@ -15,7 +15,7 @@ from pyvae.testing import CASES, differentiate, in_float64
 F64 = torch.float64
 CASE = CASES["categorical_log_prob"]
 # One vector, its tail, several; lanes along positions and along classes; more than a tile holds.
-CLASSES = [1, 2, 3, 8, 9, 16, 17, 31, 64, 100, 256, 5000, 20_001]
+CLASSES = [1, 2, 3, 8, 9, 16, 17, 31, 64, 100, 256, 777, 1024, 1025, 5000, 20_001]
 
 
 def draw(*shape, dtype=F64, scale=3.0, seed=0):

@@ -76,6 +76,25 @@ def test_a_mixture_of_two_sums_to_one():
     assert_close(mass.sum(0), torch.ones(40, dtype=F64))
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("dtype", [F64, torch.float32])
+def test_as_many_components_as_there_may_be(channels, dtype):
+    x, params = grey(channels, components=100, shape=(5, 9), batch=(2,), dtype=dtype)
+    results = []
+    for op, p in (
+        (log_prob, params),
+        (reference.discretized_logistic_mixture_log_prob, params.double()),
+    ):
+        p = p.clone().requires_grad_()
+        value = op(x, p, 100)
+        results.append((value, *torch.autograd.grad(-value.mean(), p)))
+    tolerance = 1e-10 if dtype == F64 else 2e-5
+    for ours, exact in zip(*results, strict=True):
+        assert_close(
+            ours.double(), exact, rtol=tolerance, atol=tolerance * float(exact.abs().max())
+        )
+
+
 def test_green_and_blue_sum_to_the_marginal_of_red():
     """sum over g and b of p(r, g, b) is p(r), the mixture of red alone."""
     params = randn(20, 1, 1)

@@ -62,3 +62,22 @@ def test_samples_of_any_shape(sample_shape):
     assert z.shape == (*sample_shape, 4, 5)
     expanded = mean.expand(*sample_shape, 4, 5)
     assert torch.equal(z, F.gaussian_rsample(expanded, logvar, seed=seed))
+
+
+# Rows beside packs and beside segments, columns of one pack, one segment, several.
+@pytest.mark.parametrize("rows, cols", [(1, 7), (5, 1), (70, 10), (37, 64), (300, 133), (20, 500)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_sums_over_rows_come_with_the_values(rows, cols, dtype):
+    """The inverse dispersion of a row is everybody's: its gradient is a sum over rows."""
+    generator = torch.Generator().manual_seed(rows)
+    x = torch.randint(0, 5, (rows, cols), generator=generator).to(dtype)
+    mean = torch.rand(rows, cols, generator=generator, dtype=dtype) + 0.5
+    dispersion = torch.rand(cols, generator=generator, dtype=dtype) + 0.5
+    wanted = [False, True, True]
+    op = "negative_binomial_log_prob"
+    value, _, *grads = getattr(torch.ops.pyvae, f"_{op}_value_grad")(x, mean, dispersion, 1, wanted)
+    assert_close(value, getattr(torch.ops.pyvae, op)(x, mean, dispersion, 1))
+    incoming = torch.full((rows,), -1 / rows, dtype=dtype)
+    backward = getattr(torch.ops.pyvae, f"{op}_backward")
+    _, *apart = backward(incoming, x, mean, dispersion, 1, wanted)
+    assert_close(grads, apart)

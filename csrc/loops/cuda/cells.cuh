@@ -46,6 +46,11 @@ struct Offsets {
   }
 };
 
+// Column `first` of the row at `offset`; null where the view is not wanted.
+__device__ __forceinline__ char* place_of(const View& v, int64_t offset, int64_t first) {
+  return v.data ? static_cast<char*>(element(v, offset + first * v.step)) : nullptr;
+}
+
 // Pointers to the columns of one row, from `first` on.
 template <class F, class T, bool kValue, bool kGrad>
 struct Places {
@@ -60,10 +65,10 @@ struct Places {
   __device__ __forceinline__ Places(const Rows& a, const Offsets<F, kValue, kGrad>& at,
                                     int64_t first) {
 #pragma unroll
-    for (int k = 0; k < F::kIn; ++k) in[k] = place(a.view[kInput + k], at.in[k], first);
+    for (int k = 0; k < F::kIn; ++k) in[k] = place_of(a.view[kInput + k], at.in[k], first);
     if constexpr (kGrad) {
 #pragma unroll
-      for (int k = 0; k < F::kIn; ++k) grad[k] = place(a.view[kGradOf + k], at.grad[k], first);
+      for (int k = 0; k < F::kIn; ++k) grad[k] = place_of(a.view[kGradOf + k], at.grad[k], first);
       const View& v = a.view[kGradValue];
       slope = static_cast<T>(a.scale);
       if (v.data) slope *= load<T>(v, at.grad_value);
@@ -71,14 +76,9 @@ struct Places {
     if constexpr (kNoise<F>) {
       seed = static_cast<const uint64_t*>(a.view[kSeed].data)[at.seed];
       noise = at.noise + first;
-      if constexpr (kValue) sample = place(a.view[kSample], at.sample, first);
-      if constexpr (kGrad) grad_sample = place(a.view[kGradSample], at.grad_sample, first);
+      if constexpr (kValue) sample = place_of(a.view[kSample], at.sample, first);
+      if constexpr (kGrad) grad_sample = place_of(a.view[kGradSample], at.grad_sample, first);
     }
-  }
-
- private:
-  __device__ __forceinline__ static char* place(const View& v, int64_t offset, int64_t first) {
-    return v.data ? static_cast<char*>(element(v, offset + first * v.step)) : nullptr;
   }
 };
 
@@ -113,8 +113,9 @@ struct Cells {
   T grad[F::kIn][kPack];  // after run()
   T z[kPack];
 
-  __device__ __forceinline__ void fetch(const Rows& a, const Places<F, T, kValue, kGrad>& at, int j,
-                                        Span span) {
+  // `at`: where the operands of the row begin.
+  template <class At>
+  __device__ __forceinline__ void fetch(const Rows& a, const At& at, int j, Span span) {
 #pragma unroll
     for (int k = 0; k < F::kIn; ++k) in[k].fetch(a.view[kInput + k], at.in[k], j, span);
     if constexpr (kNoise<F> && kGrad)

@@ -1,32 +1,12 @@
-// Sum columns over rows: the gradients of broadcast operands. A thread has a few neighbouring
-// columns of a kept row and every ty-th of the rows that are summed; the block adds them up.
+// Sum columns over rows: the gradients of broadcast operands and, where wanted, the values of the
+// rows with them. A thread has a few neighbouring columns of a kept row and every ty-th of the rows
+// that are summed; the block adds them up.
 #pragma once
 
-#include "rows.cuh"
+#include "column_walk.cuh"
 
 namespace pyvae {
 inline namespace PYVAE_ISA {
-
-// Packs of columns, over all kept rows, and the rows that are summed: their number, of one split
-// and of the whole.
-struct ColumnShape {
-  int64_t packs_per_row, packs, kept_rows, summed, per_split;
-  int tx, ty;  // threads along packs and along rows
-};
-
-inline ColumnShape column_shape(const ReduceColumns& a, int pack) {
-  ColumnShape s;
-  s.summed = 1;
-  for (int d = a.kept; d < a.ndim; ++d) s.summed *= a.sizes[d];
-  s.kept_rows = s.summed ? a.rows / s.summed : 0;
-  s.per_split = ceil_div(s.summed, a.splits);
-  s.packs_per_row = ceil_div(a.cols, pack);
-  s.packs = s.packs_per_row * s.kept_rows;
-  s.tx = s.packs >= kManyThreads ? kThreads : power_of_two(s.packs < 32 ? s.packs : 32);
-  while (s.tx < kThreads && kThreads / s.tx > s.per_split) s.tx *= 2;
-  s.ty = kThreads / s.tx;
-  return s;
-}
 
 // A thread's sums: of 64 rows in T, of those in double. The latter wait in shared memory, where the
 // block adds them up: slot by slot, one number for each thread.
@@ -61,60 +41,86 @@ struct ColumnSums {
   }
 };
 
-// Where a gradient is a sum; the others are written as they come.
-__device__ __forceinline__ bool is_sum(const Rows& a, int k) {
-  return a.view[kGrad + k].data && a.view[kGrad + k].strides[a.ndim - 1] == 0;
+// A part of a row's value, of all lanes of a group that have one.
+template <class T>
+__device__ __forceinline__ T group_sum(T value, int lanes) {
+  for (int step = lanes / 2; step; step /= 2)
+    value += __shfl_xor_sync(cuda::kFullMask, value, step);
+  return value;
 }
 
 template <class F, class T, Path kPath, int kPack>
-__global__ void __launch_bounds__(kThreads, 1)
+__global__ void __launch_bounds__(kThreads, sizeof(T) == 4 ? 2 : 1)
     columns_kernel(const __grid_constant__ ReduceColumns a, const __grid_constant__ ColumnShape s) {
-  using C = Cells<F, T, kPath, kPack, false, true>;
+  constexpr bool kValue = F::kSum && !kNoise<F>;
+  using C = ColumnCells<F, T, kPath, kPack, kValue>;
   const int x = threadIdx.x & (s.tx - 1), y = threadIdx.x / s.tx;
   const int64_t split = blockIdx.y, first = split * s.per_split;
   const int64_t end = first + s.per_split, last = end < s.summed ? end : s.summed;
-  __shared__ double part[F::kIn * kPack * kThreads];
+  double* const part = cuda::shared_memory<double>();
   for (int64_t base = int64_t{blockIdx.x} * s.tx; base < s.packs;
        base += int64_t{gridDim.x} * s.tx) {
     const int64_t pack = base + x;
     const bool there = pack < s.packs;
-    const int64_t row = there ? pack / s.packs_per_row : 0;
+    const int64_t row = there ? quotient(pack, s.packs_per_row) : 0;
     const int64_t j = (pack - row * s.packs_per_row) * kPack;
-    Offsets<F, false, true> kept;
-    kept.move_row(a, row, 0, a.kept);
+    const Span span{0, a.cols - j < kPack ? static_cast<int>(a.cols - j) : kPack};
+    const auto go = [&](auto& to, int64_t summed) {
+      Offsets<F, kValue, true> at;
+      at.move_row(a, row, 0, a.kept);
+      at.move_row(a, summed, a.kept, a.ndim);
+      to.go(a, at, j);
+    };
     __syncthreads();  // all have read the sums of the last packs
     ColumnSums<F::kIn, T, kPack> sums(part);
-    Tally<F, T> none;
+    ColumnReads<F> from;
+    ColumnWrites<F> to;
+    C next;  // fetched ahead, where there are registers for it
     int64_t r = first + y;
-    if (there && r < last) {
-      const Span span{0, kPack};
-      const auto places_of = [&](int64_t summed) {
-        Offsets<F, false, true> at = kept;
-        at.move_row(a, summed, a.kept, a.ndim);
-        return Places<F, T, false, true>(a, at, j);
-      };
-      Places<F, T, false, true> at_next = places_of(r);
-      C next;
-      next.fetch(a, at_next, 0, span);
+    bool here = there && r < last;
+    int left = 0;  // rows of the run from r on, as far as an int goes
+    if (here) {
+      left = rows_left(s, r), go(from, r), go(to, r);
+      if constexpr (!F::kHeavy) next.fetch(a, from, span);
+    }
+    // The threads of a warp go round together: values are their sums.
+    const int rounds = static_cast<int>(quotient(last - first + s.ty - 1, s.ty));
 #pragma unroll 1
-      for (bool more = true; more;) {
-        C cells = next;
-        const Places<F, T, false, true> at = at_next;
-        r += s.ty;
-        more = r < last;
-        if (more) {
-          at_next = places_of(r);
-          next.fetch(a, at_next, 0, span);
+    for (int i = 0; i < rounds; ++i, r += s.ty) {
+      Tally<F, T> tally;
+      const bool own = here;
+      if (here) {
+        if constexpr (F::kHeavy) next.fetch(a, from, span);
+        C row_cells = next;
+        here = r + s.ty < last;
+        left -= s.ty;
+        const bool jump = left <= 0;
+        if (here) {
+          if (jump)
+            left = rows_left(s, r + s.ty), go(from, r + s.ty);
+          else
+            from.step(s);
+          if constexpr (!F::kHeavy) next.fetch(a, from, span);
         }
-        uint64_t seed = 0;
-        int64_t noise = 0;
-        if constexpr (kNoise<F>) seed = at.seed, noise = at.noise;
-        cells.run(a, at.slope, seed, noise, span, none);
+        auto& cells = row_cells.cells;
+        cells.run(a, row_cells.slope, row_cells.seed, row_cells.noise, span, tally);
         sums.add(cells.grad);
 #pragma unroll
         for (int k = 0; k < F::kIn; ++k)
-          if (a.view[kGradOf + k].data && !is_sum(a, k))
-            C::P::write(a.view[kGradOf + k], at.grad[k], 0, span, cells.grad[k]);
+          if (to.grad[k]) C::P::write(a.view[kGradOf + k], to.grad[k], 0, span, cells.grad[k]);
+        if (here) {
+          if (jump)
+            go(to, r + s.ty);
+          else
+            to.step(s);
+        }
+      }
+      if (kValue && a.values) {
+        constexpr int kGroup = kColumnSegment / kPack;  // lanes of a segment
+        const int lanes = s.tx < kGroup ? s.tx : kGroup;
+        const T value = group_sum(own ? tally.total() : T(0), lanes);
+        if (own && (x & (lanes - 1)) == 0)
+          a.values[r * s.segments + j / kColumnSegment] = static_cast<double>(value);
       }
     }
     sums.flush();
@@ -122,7 +128,7 @@ __global__ void __launch_bounds__(kThreads, 1)
     // Thread (x, y) ends the sums y, y + ty, ... of its pack.
     for (int i = y; there && i < F::kIn * kPack; i += s.ty) {
       const int k = i / kPack, e = i % kPack;
-      if (!is_sum(a, k)) continue;
+      if (!is_sum(a, k) || e >= span.hi) continue;
       double total = 0;
       for (int t = 0; t < s.ty; ++t) total += part[i * kThreads + t * s.tx + x];
       if (a.splits > 1) {
@@ -131,10 +137,11 @@ __global__ void __launch_bounds__(kThreads, 1)
         a.sums[((target * a.splits + split) * s.kept_rows + row) * a.cols + j + e] = total;
       } else {
         const View& v = a.view[kGradOf + k];
-        int64_t offset = (j + e) * v.step, left = row;
+        int64_t offset = (j + e) * v.step, left_rows = row;
         for (int d = a.kept - 1; d >= 0; --d) {
-          offset += left % a.sizes[d] * v.strides[d];
-          left /= a.sizes[d];
+          const int64_t outer = quotient(left_rows, a.sizes[d]);
+          offset += (left_rows - outer * a.sizes[d]) * v.strides[d];
+          left_rows = outer;
         }
         store(v, offset, total);
       }
@@ -148,11 +155,12 @@ void reduce_columns_on_cuda(const ReduceColumns& a, void* stream) {
   for (int k = 0; k < F::kIn; ++k)  // sums are written one by one
     written[kGradOf + k] = a.ndim && a.view[kGradOf + k].strides[a.ndim - 1] != 0;
   by_path<F, T>(path_of<F, T>(a, 4, 4, written), [&]<Path kPath>() {
-    constexpr int kPack = kPath == Path::single ? 1 : 4;
+    constexpr int kPack = kPath == Path::single && (F::kHeavy || kNoise<F>) ? 1 : 4;
     const ColumnShape s = column_shape(a, kPack);
     if (s.summed == 0) return;
     const cuda::Grid grid{grid_size(ceil_div(s.packs, s.tx)), static_cast<unsigned>(a.splits)};
-    cuda::launch(columns_kernel<F, T, kPath, kPack>, grid, kThreads, 0, stream, a, s);
+    constexpr size_t kPart = F::kIn * kPack * kThreads * sizeof(double);
+    cuda::launch(columns_kernel<F, T, kPath, kPack>, grid, kThreads, kPart, stream, a, s);
   });
 }
 

@@ -124,9 +124,12 @@ struct Pack<Path::single, T, kPack> {
   T raw[kPack];
 
   __device__ __forceinline__ void fetch(const View& v, const char* p, int j, Span span) {
+    with_dtype(v.dtype, [&]<class D>(D) {
+      const D* from = reinterpret_cast<const D*>(p);
 #pragma unroll
-    for (int e = 0; e < kPack; ++e)
-      raw[e] = e >= span.lo && e < span.hi ? load<T>(p, v.dtype, (j + e) * v.step) : T(0);
+      for (int e = 0; e < kPack; ++e)
+        raw[e] = e >= span.lo && e < span.hi ? as<T>(from[(j + e) * v.step]) : T(0);
+    });
   }
   __device__ __forceinline__ void unpack(const View&, T (&x)[kPack]) const {
 #pragma unroll
@@ -134,9 +137,12 @@ struct Pack<Path::single, T, kPack> {
   }
   __device__ __forceinline__ static void write(const View& v, char* p, int j, Span span,
                                                const T (&x)[kPack]) {
+    with_float_dtype(v.dtype, [&]<class D>(D) {
+      D* to = reinterpret_cast<D*>(p);
 #pragma unroll
-    for (int e = 0; e < kPack; ++e)
-      if (e >= span.lo && e < span.hi) store(p, v.dtype, (j + e) * v.step, x[e]);
+      for (int e = 0; e < kPack; ++e)
+        if (e >= span.lo && e < span.hi) to[(j + e) * v.step] = Narrow<D>::from(x[e]);
+    });
   }
 };
 

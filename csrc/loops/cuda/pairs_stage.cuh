@@ -4,7 +4,7 @@
 
 #include <type_traits>
 
-#include "../pairs_parts.h"
+#include "../pairs.h"
 #include "place.h"
 
 namespace pyvae {

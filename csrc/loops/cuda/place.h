@@ -1,32 +1,60 @@
 // One element of a view, read as the compute type or written from it, whatever its dtype.
 #pragma once
 
+#include <type_traits>
+
 #include "../element.h"
 #include "platform.h"
 
 namespace pyvae {
 inline namespace PYVAE_ISA {
 
-template <class T>
-PYVAE_FN T load(const void* data, Dtype dtype, int64_t offset) {
+// f(a number of the type that `dtype` says), for a type of floating point.
+template <class Each>
+PYVAE_FN void with_float_dtype(Dtype dtype, const Each& f) {
   switch (dtype) {
     case Dtype::f32:
-      return static_cast<T>(static_cast<const float*>(data)[offset]);
+      return f(float());
     case Dtype::f64:
-      return static_cast<T>(static_cast<const double*>(data)[offset]);
+      return f(double());
     case Dtype::bf16:
-      return static_cast<T>(widen(static_cast<const Bfloat*>(data)[offset]));
+      return f(Bfloat());
     case Dtype::f16:
-      return static_cast<T>(widen(static_cast<const Half*>(data)[offset]));
-    case Dtype::u8:
-      return static_cast<T>(widen(static_cast<const uint8_t*>(data)[offset]));
-    case Dtype::i16:
-      return static_cast<T>(widen(static_cast<const int16_t*>(data)[offset]));
-    case Dtype::i32:
-      return static_cast<T>(static_cast<const int32_t*>(data)[offset]);
+      return f(Half());
     default:
-      return static_cast<T>(static_cast<const int64_t*>(data)[offset]);
+      return;
   }
+}
+// The same for any type.
+template <class Each>
+PYVAE_FN void with_dtype(Dtype dtype, const Each& f) {
+  switch (dtype) {
+    case Dtype::u8:
+      return f(uint8_t());
+    case Dtype::i16:
+      return f(int16_t());
+    case Dtype::i32:
+      return f(int32_t());
+    case Dtype::i64:
+      return f(int64_t());
+    default:
+      return with_float_dtype(dtype, f);
+  }
+}
+
+// A number of any type as the compute type.
+template <class T, class D>
+PYVAE_FN T as(D x) {
+  if constexpr (std::is_integral_v<D>)
+    return static_cast<T>(x);
+  else
+    return static_cast<T>(widen(x));
+}
+template <class T>
+PYVAE_FN T load(const void* data, Dtype dtype, int64_t offset) {
+  T x = 0;
+  with_dtype(dtype, [&]<class D>(D) { x = as<T>(static_cast<const D*>(data)[offset]); });
+  return x;
 }
 // `offset` in elements from the view's data; strides and step are the caller's business.
 template <class T>
@@ -37,22 +65,7 @@ PYVAE_FN T load(const View& v, int64_t offset) {
 // Data of whole numbers has no gradient: nothing is written there.
 template <class T>
 PYVAE_FN void store(void* data, Dtype dtype, int64_t offset, T x) {
-  switch (dtype) {
-    case Dtype::f32:
-      static_cast<float*>(data)[offset] = static_cast<float>(x);
-      break;
-    case Dtype::f64:
-      static_cast<double*>(data)[offset] = static_cast<double>(x);
-      break;
-    case Dtype::bf16:
-      static_cast<Bfloat*>(data)[offset] = Narrow<Bfloat>::from(x);
-      break;
-    case Dtype::f16:
-      static_cast<Half*>(data)[offset] = Narrow<Half>::from(x);
-      break;
-    default:
-      break;
-  }
+  with_float_dtype(dtype, [&]<class D>(D) { static_cast<D*>(data)[offset] = Narrow<D>::from(x); });
 }
 template <class T>
 PYVAE_FN void store(const View& v, int64_t offset, T x) {

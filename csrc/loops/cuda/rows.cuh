@@ -149,7 +149,7 @@ template <class F, class T, Path kPath>
 constexpr int row_pack() {
   if constexpr (kPath == Path::same) return 4;
   if constexpr (kPath == Path::mixed) return 8;
-  return kNoise<F> ? 4 : 1;
+  return kNoise<F> || !F::kHeavy ? 4 : 1;
 }
 
 // Runs `launch` on the best path that the operands and the kernels allow.

@@ -1,7 +1,7 @@
 // Rows whose every element needs sums over the whole row, on CUDA; what a density F of this loop
-// says, loops/summary.h tells. A short row is a matter of a few lanes, a long one of a block. Rows
-// of no more columns than their threads hold are read once; longer ones once for each sweep, out of
-// a cache, and their noise is made again.
+// says, loops/summary.h tells. A short row is a matter of a few lanes or of a warp, a long one of a
+// block. Rows of no more columns than their threads hold are read once; longer ones once for each
+// sweep, out of a cache, and their noise is made again.
 #pragma once
 
 #include <type_traits>
@@ -16,13 +16,19 @@ inline namespace PYVAE_ISA {
 
 constexpr int kSummaryThreads = 128;
 
-// Who works on a row: some lanes of a warp, or a block, which holds four columns in each thread; or
-// a block that goes over longer rows.
-enum class RowTeam : int { lanes, block, loop };
+// Who works on a row: some lanes of a warp, or a block, which hold four columns in each thread; a
+// warp that holds eight; or a block that goes over longer rows.
+enum class RowTeam : int { lanes, warp, block, loop };
+template <RowTeam kTeam>
+constexpr bool kWithinWarp = kTeam == RowTeam::lanes || kTeam == RowTeam::warp;
+// Blocks that a multiprocessor should hold: as many as their registers allow without spilling.
+constexpr int summary_blocks(RowTeam team, bool single) {
+  return !single ? 2 : team == RowTeam::warp ? 3 : 5;
+}
 
 template <RowTeam kTeam, int kCount>
 __device__ __forceinline__ void team_sums(double (&sum)[kCount], int lanes) {
-  if constexpr (kTeam == RowTeam::lanes) {
+  if constexpr (kWithinWarp<kTeam>) {
     for (int step = lanes / 2; step; step /= 2) {
 #pragma unroll
       for (int k = 0; k < kCount; ++k) sum[k] += __shfl_xor_sync(cuda::kFullMask, sum[k], step);
@@ -33,7 +39,7 @@ __device__ __forceinline__ void team_sums(double (&sum)[kCount], int lanes) {
 }
 
 template <class F, class T, Path kPath, bool kGradient, RowTeam kTeam>
-__global__ void __launch_bounds__(kSummaryThreads, sizeof(T) == 4 ? 5 : 2)
+__global__ void __launch_bounds__(kSummaryThreads, summary_blocks(kTeam, sizeof(T) == 4))
     summary_kernel(const Map a, int lanes) {
   constexpr int kSecond = kGradient ? F::kSecond : F::kSecondOfValue;
   const int lane = threadIdx.x % lanes, teams = kSummaryThreads / lanes;
@@ -42,24 +48,29 @@ __global__ void __launch_bounds__(kSummaryThreads, sizeof(T) == 4 ? 5 : 2)
     const int64_t index = start + threadIdx.x / lanes;
     const bool there = index < a.rows;  // the last teams may have no row, but sum along
     const SummaryPlace<F, T, kGradient> at(a, there ? index : 0);
-    Quad<F, T, kPath, kGradient> quad;
-    if constexpr (kTeam != RowTeam::loop) quad.load(a, at, 4 * lane, there);
-    // body(first column) for each of the thread's quads.
+    constexpr int kQuads = kTeam == RowTeam::warp ? 2 : 1;
+    Quad<F, T, kPath, kGradient> quads[kQuads];
+    if constexpr (kTeam != RowTeam::loop) {
+#pragma unroll
+      for (int q = 0; q < kQuads; ++q) quads[q].load(a, at, 4 * (lane + q * lanes), there);
+    }
+    // body(quad, first column) for each of the thread's quads.
     const auto sweep = [&](const auto& body) {
       if constexpr (kTeam != RowTeam::loop) {
-        body(4 * lane);
+#pragma unroll
+        for (int q = 0; q < kQuads; ++q) body(quads[q], 4 * (lane + q * lanes));
       } else {
 #pragma unroll 1
         for (int64_t j = 4 * lane; j < a.cols; j += 4 * kSummaryThreads) {
-          quad.load(a, at, j, true);
-          body(j);
+          quads[0].load(a, at, j, true);
+          body(quads[0], j);
         }
       }
     };
     typename F::template Row<double> row{};
     {
       double total[F::kFirst] = {};
-      sweep([&](int64_t) {
+      sweep([&](const auto& quad, int64_t) {
         T sum[F::kFirst] = {};
 #pragma unroll
         for (int e = 0; e < 4; ++e) F::first(quad.cell[e], sum);
@@ -72,7 +83,7 @@ __global__ void __launch_bounds__(kSummaryThreads, sizeof(T) == 4 ? 5 : 2)
     {
       const typename F::template Row<T> numbers(row);
       double part[kSecond] = {}, total[F::kSecond] = {};
-      sweep([&](int64_t) {
+      sweep([&](const auto& quad, int64_t) {
         T sum[F::kSecond] = {};
 #pragma unroll
         for (int e = 0; e < 4; ++e) F::template second<kGradient>(quad.cell[e], numbers, sum);
@@ -89,14 +100,14 @@ __global__ void __launch_bounds__(kSummaryThreads, sizeof(T) == 4 ? 5 : 2)
       const View& v = a.view[kGradValue];
       T slope = static_cast<T>(a.scale);
       if (v.data) slope *= load<T>(v, at.slope);
-      sweep([&](int64_t j) {
+      sweep([&](auto& quad, int64_t j) {
 #pragma unroll
         for (int e = 0; e < 4; ++e) F::gradient(quad.cell[e], numbers, slope);
         quad.write(a, at, j, there);
       });
     } else {
       double total[1] = {};
-      sweep([&](int64_t j) {
+      sweep([&](auto& quad, int64_t j) {
         T sum = 0;
 #pragma unroll
         for (int e = 0; e < 4; ++e) sum += F::value(quad.cell[e], numbers);
@@ -133,15 +144,17 @@ void run_summary(const Map& a, void* stream) {
   int lanes = 1;
   while (lanes < cuda::kWarp && 4 * lanes < a.cols) lanes *= 2;
   const bool few = 4 * lanes >= a.cols;
-  if (!few) lanes = kSummaryThreads;
+  const bool pairs = !few && sizeof(T) == 4 && 8 * lanes >= a.cols;
+  if (!few && !pairs) lanes = kSummaryThreads;
   const int64_t teams = kSummaryThreads / lanes, blocks = ceil_div(a.rows, teams);
   const cuda::Grid grid{grid_size(blocks)};
   const auto go = [&](auto kernel) {
     cuda::launch(kernel, grid, kSummaryThreads, 0, stream, a, lanes);
   };
-  if (few)
-    go(summary_kernel<F, T, kPath, kGradient, RowTeam::lanes>);
-  else if (a.cols <= 4 * kSummaryThreads)
+  if (few) return go(summary_kernel<F, T, kPath, kGradient, RowTeam::lanes>);
+  if constexpr (sizeof(T) == 4)
+    if (pairs) return go(summary_kernel<F, T, kPath, kGradient, RowTeam::warp>);
+  if (a.cols <= 4 * kSummaryThreads)
     go(summary_kernel<F, T, kPath, kGradient, RowTeam::block>);
   else
     go(summary_kernel<F, T, kPath, kGradient, RowTeam::loop>);
