@@ -157,7 +157,7 @@ def _columns_left(columns: tuple[Column, ...], wanted: Wanted) -> tuple[Column, 
     if wanted.shape is not None or wanted.levels is not None or wanted.values == "levels":
         return ()
     if wanted.values in ("counts", "corrected"):
-        return tuple(replace(column, kind="counts", categories=()) for column in columns)
+        return tuple(Column(column.name, "counts") for column in columns)
     return columns
 
 
