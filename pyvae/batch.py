@@ -40,7 +40,11 @@ class Batch:
 
     @classmethod
     def cat(cls, parts: Sequence[Batch]) -> Batch:
-        """Batches of the same kind, one behind the other."""
+        """Batches of the same kind, one behind the other.
+
+        >>> len(Batch.cat([Batch(torch.zeros(5, 2)), Batch(torch.zeros(1, 2))]))
+        6
+        """
         first = parts[0]
         if len(parts) == 1:
             return first
@@ -96,6 +100,9 @@ class Batch:
         Args:
             size: rows of a block
             numbers: of the x of a block, at most; None: any number
+
+        >>> [len(block) for block in Batch(torch.zeros(5, 2)).blocks(2)]
+        [2, 2, 1]
         """
         if numbers is not None:
             size = max(1, min(size, numbers // max(1, math.prod(self.x.shape[1:]))))

@@ -86,7 +86,7 @@ class Batches:
         else:
             whole = self._windows.next(rows)
             places = torch.arange(rows).tensor_split(parts)
-            taken = [whole[int(places[i][0]) : int(places[i][-1]) + 1] for i in chosen]
+            taken = [whole] if parts == 1 else [whole.take(places[i]) for i in chosen]
         self.position += rows
         if self.position >= len(self.split):
             self._begin_epoch()

@@ -121,9 +121,11 @@ def file(
             streaming = not fits(form.dtype.itemsize * math.prod(size))
         left = leave_numbers(whole, wanted) if streaming else None
         index = cut(sum(whole.sizes), fractions, str(path), given)
-        if streaming:  # neighbours in a file should be neighbours in a split
-            index = {key: rows.sort().values for key, rows in index.items()}
         order = torch.cat([index[key] for key in SPLITS])
+        index = dict(zip(SPLITS, order.split([len(index[key]) for key in SPLITS]), strict=True))
+        if streaming:  # neighbours in a file should be neighbours in a split
+            for chosen in index.values():
+                chosen.numpy().sort()
         found = left or read_numbers(whole, wanted, order)
         batch = found.rows if seen is None else seen.laid_on(found.rows, order)
     y: Tensor | None = None
@@ -155,7 +157,7 @@ def _columns_left(columns: tuple[Column, ...], wanted: Wanted) -> tuple[Column, 
     if wanted.shape is not None or wanted.levels is not None or wanted.values == "levels":
         return ()
     if wanted.values in ("counts", "corrected"):
-        return tuple(replace(column, kind="counts", categories=()) for column in columns)
+        return tuple(Column(column.name, "counts") for column in columns)
     return columns
 
 

@@ -40,7 +40,7 @@ class RowFile:
 
     >>> import tempfile
     >>> file = tempfile.TemporaryFile()
-    >>> _ = file.write(bytes(range(8)))
+    >>> _ = file.write(bytes(range(8))), file.flush()
     >>> RowFile(file, "numbers", 2, (3, 2), np.dtype("u1"))[1:3].tolist()
     [[4, 5], [6, 7]]
     """

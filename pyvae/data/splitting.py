@@ -69,20 +69,21 @@ def cut(
     Raises:
         DataError: too few rows.
     """
-    pool = given.get("train", torch.arange(rows))
+    pool = given.get("train")
+    size = rows if pool is None else len(pool)
     missing = [name for name in SPLITS[1:] if name not in given]
     shares = dict(zip(SPLITS, fractions, strict=True))
-    sizes = {name: int(shares[name] * len(pool) + 1e-9) for name in missing}
-    if not len(pool) or not all(sizes.values()):
+    sizes = {name: int(shares[name] * size + 1e-9) for name in missing}
+    if not size or not all(sizes.values()):
         least = max([1 / shares[name] for name in missing], default=1)
         raise DataError(
-            f"{where} must have at least {int(np.ceil(least - 1e-9))} rows to be split, "
-            f"got {len(pool)}"
+            f"{where} must have at least {int(np.ceil(least - 1e-9))} rows to be split, got {size}"
         )
-    if not missing:
+    if pool is not None and not missing:
         return {name: given[name] for name in SPLITS}
-    order = pool[torch.randperm(len(pool), generator=torch.Generator().manual_seed(0))]
-    parts = torch.split(order, [len(pool) - sum(sizes.values()), *sizes.values()])
+    order = torch.randperm(size, generator=torch.Generator().manual_seed(0))
+    order = order if pool is None else pool[order]
+    parts = torch.split(order, [size - sum(sizes.values()), *sizes.values()])
     return {**given, **dict(zip(["train", *missing], parts, strict=True))}
 
 

@@ -91,26 +91,33 @@ class StoredBatch(Batch):
 
     ``x``, and those extras that lie with it, are tensors on the device "meta": they have a shape
     and a dtype, and no values. Slices and ``take`` read rows; ``part`` and ``rowwise`` do not.
+    Whatever looks for values in ``x`` is told by torch that there are none.
 
     Args:
         x, y, extras: as for a batch; what is no meta tensor is held in memory
         source: where rows are read
-        index: their numbers there (N,)
+        index: their numbers there (N,); None: all of them, in their order
         steps: what is done to rows once they are read
         home: the device on which they are wanted
+
+    >>> source = ArraysSource([(np.arange(6.0).reshape(3, 2), "numbers")], plain)
+    >>> rows = StoredBatch.of_source(source, 3)
+    >>> rows.x.shape, rows.x.is_meta, rows[1:].x.tolist()
+    (torch.Size([3, 2]), True, [[2.0, 3.0], [4.0, 5.0]])
+    >>> rows.rowwise(lambda batch: Batch(-batch.x)).part(slice(2))[1:].x.tolist()
+    [[-2.0, -3.0]]
     """
 
     source: Source = field(kw_only=True)
-    index: Tensor = field(kw_only=True)
+    index: Tensor | None = None
     steps: tuple[Callable[[Batch], Batch], ...] = ()
     home: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     @classmethod
     def of_source(cls, source: Source, rows: int) -> StoredBatch:
         """All rows of a source, in its order."""
-        index = torch.arange(rows)
-        x, extras = _outline(source.read(index[:1]), rows, {})
-        return cls(x, None, extras, source=source, index=index)
+        x, extras = _outline(source.read(torch.arange(min(1, rows))), rows, {})
+        return cls(x, None, extras, source=source)
 
     @property
     def device(self) -> torch.device:
@@ -119,8 +126,8 @@ class StoredBatch(Batch):
 
     def take(self, index: Tensor) -> Batch:
         """Read the rows of an index (M,)."""
-        index = index.to(self.index.device)
-        found = self.source.read(self.index[index])
+        index = index.cpu()
+        found = self.source.read(self._numbers(index))
         held = {name: v[index] for name, v in self.extras.items() if not v.is_meta}
         y = None if self.y is None else self.y[index]
         batch = Batch(found.x, y, {**found.extras, **held})
@@ -130,7 +137,7 @@ class StoredBatch(Batch):
 
     def __getitem__(self, rows: slice) -> Batch:
         """Read some of the rows."""
-        return self.take(torch.arange(len(self))[rows])
+        return self.take(self._places(rows))
 
     def subset(self, size: int, seed: int = 0) -> Batch:
         """Read ``size`` random rows, or all if there are no more."""
@@ -138,11 +145,19 @@ class StoredBatch(Batch):
 
     def part(self, rows: slice | Tensor) -> StoredBatch:
         """Some of the rows, of which none is read."""
-        index = torch.arange(len(self))[rows]
+        index = self._places(rows) if isinstance(rows, slice) else rows
         extras = {n: v[: len(index)] if v.is_meta else v[index] for n, v in self.extras.items()}
         y = None if self.y is None else self.y[index]
         x = self.x.new_empty((len(index), *self.x.shape[1:]))
-        return replace(self, x=x, y=y, extras=extras, index=self.index[index])
+        return replace(self, x=x, y=y, extras=extras, index=self._numbers(index))
+
+    def _places(self, rows: slice) -> Tensor:
+        """Places among the rows; of all rows only where all are asked for."""
+        return torch.arange(*rows.indices(len(self)))
+
+    def _numbers(self, index: Tensor) -> Tensor:
+        """The numbers in the source of rows of an index."""
+        return index if self.index is None else self.index[index]
 
     def rowwise(self, function: Callable[[Batch], Batch]) -> StoredBatch:
         """A function applied to rows whenever they are read."""

@@ -53,13 +53,8 @@ def rows_of(loader: DataLoader[Any], rows: int, what: str = "data") -> Batch:
             break
     if not found:
         raise DataError(f"{what}: the loader gives no rows")
-    first = found[0]
     try:
-        return Batch(
-            torch.cat([one.x for one in found]),
-            None if first.y is None else torch.cat([one.y for one in found if one.y is not None]),
-            {name: torch.cat([one.extras[name] for one in found]) for name in first.extras},
-        )
+        return Batch.cat(found)
     except (RuntimeError, KeyError) as error:
         raise DataError(
             f"{what}: the batches of the loader do not fit together: {error}"

@@ -22,11 +22,13 @@ from safetensors.torch import save_file
 import pyvae
 from pyvae import data
 from pyvae.cli import main
-from pyvae.data import Batches, DataSplits, memory, windows
+from pyvae.data import Batches, DataSplits, memory, view, windows
+from pyvae.data.binarize import Binarize
 from pyvae.data.encoding import Encoding
 from pyvae.data.row_file import RowFile
 from pyvae.data.stored import StoredBatch
 from pyvae.errors import DataError
+from pyvae.likelihoods.bernoulli import BernoulliLikelihood
 
 RNG = np.random.default_rng(0)
 ROWS, COLUMNS = 230, 12
@@ -357,6 +359,30 @@ def test_what_is_said_of_data_that_stay_in_their_file(
     ]
     assert "0 bytes; the values stay in their file" in "".join(away)
     assert "memory       11 kB" in "".join(held)
+
+
+@pytest.mark.parametrize("binarize", ["fixed", "dynamic"])
+def test_bits_that_are_drawn_once_lie_in_a_file(
+    tmp_path: Path, cache: Path, binarize: Binarize
+) -> None:
+    away = data.load(images(tmp_path), streaming=True, levels=255)
+    likelihood = BernoulliLikelihood(away.data_shape)
+    one, other = (
+        view(away, likelihood.data_range, binarize, binary=True, seed=3) for _ in range(2)
+    )
+    for name, split in one.data.splits.items():
+        bits, grey = whole(split).x, whole(away.splits[name])
+        assert torch.equal(bits, whole(other.data.splits[name]).x)
+        assert torch.equal(whole(split).y, grey.y)
+        if name == "train" and binarize == "dynamic":
+            assert torch.equal(bits, grey.x)
+        else:
+            assert bits.unique().tolist() == [0, 1] and not bits[grey.x == 0].any()
+            expected = float(grey.x.double().mean() / 255)
+            assert (
+                abs(float(bits.double().mean()) - expected) < 4 * (expected / bits.numel()) ** 0.5
+            )
+    assert list(cache.iterdir()) == []
 
 
 def test_fit_takes_rows_in_files(tmp_path: Path) -> None:
