@@ -232,8 +232,9 @@ did you mean 'dynamic'?
     )
     strategy: str = setting(
         "ddp",
-        "how processes share the work: each has all weights, and gradients are averaged (ddp)",
-        choices=("ddp",),
+        "how processes share the work: each has all weights (ddp), or a share of weights, "
+        "gradients and the optimizer's state, and all weights only while it computes (fsdp)",
+        choices=("ddp", "fsdp"),
         resumable=True,
     )
     precision: str = setting(
@@ -250,6 +251,7 @@ did you mean 'dynamic'?
             raise UserError("give --epochs or --steps, not both")
         self._check_schedule()
         self._check_monitor()
+        self._check_strategy()
 
     def total_steps(self, steps_per_epoch: int) -> int:
         """How many training steps the run has; 100 epochs where neither number is given."""
@@ -286,6 +288,15 @@ did you mean 'dynamic'?
                 f"--batch-size must be at least the {self.cuts} parts that a batch is cut into "
                 f"(--devices times --num-nodes times --accumulate), got {self.batch_size}"
             )
+
+    def _check_strategy(self) -> None:
+        if self.strategy == "fsdp" and self.devices * self.num_nodes > 1:
+            if self.compile:
+                raise UserError("--strategy fsdp does not go with --compile; take --strategy ddp")
+            if self.precision == "16-mixed":
+                raise UserError(
+                    "--strategy fsdp takes --precision 32-true, 64-true or bf16-mixed, got 16-mixed"
+                )
 
     def _check_monitor(self) -> None:
         if not self.monitors:

@@ -70,8 +70,10 @@ def start(
         optional(name, name)
     names = iter(paths)
     folder = RunFolder(next(names))
-    if not first_process():  # which writes nothing
-        return Trainer(config, build(config), folder, quiet=True)
+    if not first_process(config):  # which writes nothing
+        trainer = Trainer(config, build(config), folder, quiet=True)
+        trainer.save()
+        return trainer
     folder.check_new(overwrite)
     parts = build(config)
     if parts.data["streaming"]:  # whatever memory is free when the run is resumed
@@ -81,8 +83,8 @@ def start(
     trainer = Trainer(config, parts, folder, quiet=quiet)
     facts = {**versions(), "data": parts.data}
     side = parts.view.data.test[:TILES].side(parts.model.side_inputs)
+    state = trainer.state.capture()
     while True:
-        state = trainer.state.capture()
         try:
             folder.create(config, parts.model, facts, state=state, side=side, overwrite=overwrite)
         except TakenError:
@@ -112,7 +114,7 @@ def resume(
     before = folder.config()
     config = before.resumed_with(given)
     check_launched(config)
-    if not first_process():
+    if not first_process(config):
         trainer = Trainer(config, build(config), folder, quiet=True)
         trainer.resume()
         return trainer

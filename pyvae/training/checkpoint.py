@@ -11,10 +11,13 @@ from torch.optim import Optimizer
 
 from pyvae.errors import RunError
 from pyvae.storage import DamagedError, load_tensors, save_tensors
+from pyvae.training.distributed.sharding import dealt
 
 __all__ = ["before", "flatten_optimizer", "is_there", "load", "load_last", "load_optimizer", "save"]
 
 Tensors = dict[str, Tensor]
+
+FORMS = ("capturable", "foreach", "fused")  # how an optimizer computes: it goes by the device
 
 
 def before(path: Path) -> Path:
@@ -100,15 +103,17 @@ def flatten_optimizer(optimizer: Optimizer) -> tuple[Tensors, dict[str, Any]]:
 def load_optimizer(
     optimizer: Optimizer, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]
 ) -> None:
-    """Put back what :func:`flatten_optimizer` took."""
+    """Put back what :func:`flatten_optimizer` took; how it is computed stays."""
     state: dict[int, dict[str, Any]] = {
         int(parameter): dict(values) for parameter, values in facts["numbers"].items()
     }
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     for key, tensor in tensors.items():
         parameter, _, name = key.partition(".")
-        state.setdefault(int(parameter), {})[name] = tensor
+        state.setdefault(int(parameter), {})[name] = dealt(tensor, weights[int(parameter)])
+    own = [{n: group[n] for n in FORMS if n in group} for group in optimizer.param_groups]
     groups = [
-        {name: tuple(value) if name == "betas" else value for name, value in group.items()}
-        for group in facts["groups"]
+        {name: tuple(value) if name == "betas" else value for name, value in group.items()} | form
+        for group, form in zip(facts["groups"], own, strict=True)
     ]
     optimizer.load_state_dict({"state": state, "param_groups": groups})

@@ -243,18 +243,13 @@ def check_shared(parts: Parts) -> None:
     Raises:
         UserError: it says, when a step begins, that they cannot.
     """
-    _, objective = copy.deepcopy((parts.model, parts.objective))
-    try:
-        objective.step_begin(0, 0)
-    except RuntimeError as error:
-        raise UserError(str(error)) from error
+    _copies(parts)
 
 
 def leaves_unused(parts: Parts) -> bool:
     """Whether a phase leaves weights without a gradient, found with copies and a few data."""
     batch = _few(parts.view, parts.objective, parts.device)
-    model, objective = copy.deepcopy((parts.model, parts.objective))
-    objective.step_begin(0, 0)
+    model, objective = _copies(parts)
     weights = [p for p in (*model.parameters(), *objective.parameters()) if p.requires_grad]
     devices = [parts.device] if parts.device.type == "cuda" else []
     unused = False
@@ -265,6 +260,16 @@ def leaves_unused(parts: Parts) -> bool:
             objective(model, batch, phase=phase.name).loss.backward()
             unused = unused or any(weight.grad is None for weight in weights)
     return unused
+
+
+def _copies(parts: Parts) -> tuple[Model, Objective]:
+    """Of the model, and of the objective at the beginning of a step."""
+    model, objective = copy.deepcopy((parts.model, parts.objective))
+    try:
+        objective.step_begin(0, 0)
+    except RuntimeError as error:
+        raise UserError(str(error)) from error
+    return model, objective
 
 
 def _try(model: Model, objective: Objective, shown: View) -> None:

@@ -184,11 +184,9 @@ class Trainer:
                 self._record({}, time.monotonic() - begun)
             if self.finished:
                 break
-            if meets:
-                self._check_all(stop)
-                if self._clock.due():
-                    counters.seconds = time.monotonic() - begun
-                    self.save()
+            if meets and self._agree(stop):
+                counters.seconds = time.monotonic() - begun
+                self.save()
             self._train_step()
             self.ledger.guard.look()
             self._bar.step()
@@ -199,20 +197,25 @@ class Trainer:
     def save(self) -> None:
         """Save weights and the whole state of training; each file appears whole or not at all.
 
-        Of several processes the first one writes. Without a folder the state is kept in memory.
+        Of several processes the first one writes, and all take part. Without a folder the state
+        is kept in memory.
 
         Raises:
             UserError: the state is not finite, and what was saved before stays.
         """
         if not self.ranks.first:
+            if self.ranks.sharded:
+                self.state.capture()
+                self.saved_step = self.step
             return
         if self._folder is not None:
             self._folder.check_there()
         with self._clock.saving():
             try:
-                self.ledger.guard.look(wait=True)
                 tensors, facts = self.state.capture()
-                bad = first_not_finite(dict(self.engine.losses.named_parameters()))
+                self.ledger.guard.look(wait=True)
+                names = [name for name, _ in self.engine.losses.named_parameters()]
+                bad = first_not_finite({name: tensors[f"losses/{name}"] for name in names})
                 if bad is not None:
                     raise NotFiniteError(bad.partition(".")[2], self.step)
             except NotFiniteError as error:
@@ -245,10 +248,8 @@ class Trainer:
         counters, epoch, rows = self.state.counters, self.batches.epoch, self.batches.next_rows
         counters.rate = self.schedule.rate(self.step, epoch, self.state.monitor.reductions)
         stored = self.batches.next_parts(self.config.cuts, self.engine.mine)
-        step = partial(self.engine.step, total=rows)
-        if self.ranks.size == 1:  # steps that are tried would leave other processes waiting
-            step = partial(within_memory, step)
-        terms = step(self.step, epoch, counters.rate, stored)
+        step, alone = partial(self.engine.step, total=rows), self.ranks.size == 1
+        terms = within_memory(step, self.step, epoch, counters.rate, stored, tries=alone)
         counters.step += 1
         counters.samples += rows
         if not terms.skipped:
@@ -268,11 +269,17 @@ class Trainer:
             return True
         return self.ledger.count >= self.config.log_every or self._evaluation_due()
 
-    def _check_all(self, stop: StopRequest) -> None:
-        """Raises: Interrupted: if any process was asked to stop."""
-        signal = self.ranks.most(stop.signal or 0)
+    def _agree(self, stop: StopRequest) -> bool:
+        """Whether the first process, whose clock counts, wants to save.
+
+        Raises:
+            Interrupted: if any process was asked to stop.
+        """
+        wanted = self.ranks.first and self._clock.due()
+        signal, due = divmod(self.ranks.most(2 * (stop.signal or 0) + wanted), 2)
         if signal:
             raise Interrupted(signal, self.step)
+        return bool(due)
 
     def _heed(self, figures: Mapping[str, float]) -> None:
         """Let the figure that is monitored steer the run."""
@@ -295,6 +302,7 @@ class Trainer:
         """The figures, which the first process finds for all; a stop is for all too."""
         figures: dict[str, float] = {}
         signal = 0
+        self.engine.gather()
         if self.ranks.first:
             try:
                 figures = self._figures(stop)

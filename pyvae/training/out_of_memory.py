@@ -36,7 +36,13 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def within_memory(
-    step: Step[Found], number: int, epoch: int, rate: float, stored: Sequence[Batch]
+    step: Step[Found],
+    number: int,
+    epoch: int,
+    rate: float,
+    stored: Sequence[Batch],
+    *,
+    tries: bool = True,
 ) -> Found:
     """Take a training step.
 
@@ -46,6 +52,8 @@ def within_memory(
     Args:
         step: takes the other arguments
         stored: the parts of a batch
+        tries: whether to look for a size that fits; of several processes none can alone, as the
+            others would wait for it
 
     Raises:
         UserError: there is too little memory; the message says for how many rows there is enough.
@@ -59,12 +67,18 @@ def within_memory(
         where = "on the GPU" if isinstance(error, torch.OutOfMemoryError) else "on the host"
     # Only here is what the step had made free again: the error held on to it.
     part = max(stored, key=len)
+    short = f"there is too little memory {where} for a training step of {len(part)} rows at once"
+    if not tries:
+        raise UserError(
+            f"{short}: give a smaller --batch-size, or an --accumulate above {len(stored)}, which "
+            f"makes the same step of smaller parts"
+        )
     rows = len(part) // 2
     if asked is not None:  # the host promises more memory than it has, so that a trial may end it
         rows = min(rows, int(len(part) * _free_memory() / 4 / int(asked[1])))
     while rows and not _fits(step, number, epoch, rate, part[:rows]):
         rows //= 2
-    raise UserError(_sentence(len(part), rows, sum(map(len, stored)), where))
+    raise UserError(_sentence(short, rows, sum(map(len, stored))))
 
 
 def _fits(step: Step[object], number: int, epoch: int, rate: float, rows: Batch) -> bool:
@@ -89,8 +103,7 @@ def _free_memory() -> int:
         return 2**32
 
 
-def _sentence(at_once: int, fitting: int, batch: int, where: str) -> str:
-    found = f"there is too little memory {where} for a training step of {at_once} rows at once"
+def _sentence(found: str, fitting: int, batch: int) -> str:
     if not fitting:
         return f"{found}, and for none that is smaller: make the model smaller"
     return (

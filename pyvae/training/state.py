@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pyvae.errors import UserError
 from pyvae.training.checkpoint import flatten_optimizer, load_optimizer
+from pyvae.training.distributed.sharding import like, whole_named
 from pyvae.training.join import Source
 from pyvae.training.means import Means
 from pyvae.training.monitor import BestModels, Monitor
@@ -59,17 +60,22 @@ class TrainingState:
         self.monitor = Monitor()
 
     def capture(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors named ``group/key``, and facts fit for JSON."""
+        """Tensors named ``group/key``, and facts fit for JSON.
+
+        Where weights are dealt out, all processes ask for them together.
+        """
         engine, optimizers = self.engine, {}
+        engine.gather()
         groups: dict[str, Mapping[str, Tensor]] = {
-            "losses": engine.losses.state_dict(),
+            "losses": whole_named(engine.losses.state_dict()),
             "batches": self.batches.state_dict(),
             "means": self.means.state_dict(),
         }
         if engine.average is not None:
             groups["average"] = engine.average.state_dict()
         for name, optimizer in engine.optimizers.items():
-            groups[f"optimizer {name}"], optimizers[name] = flatten_optimizer(optimizer)
+            named, optimizers[name] = flatten_optimizer(optimizer)
+            groups[f"optimizer {name}"] = whole_named(named)
         tensors = {
             f"{group}/{key}": t for group, named in groups.items() for key, t in named.items()
         }
@@ -93,7 +99,7 @@ class TrainingState:
             groups.setdefault(group, {})[key] = tensor
         engine = self.engine
         try:
-            engine.losses.load_state_dict(groups["losses"])
+            engine.losses.load_state_dict(like(groups["losses"], engine.losses.state_dict()))
             if engine.average is not None:
                 engine.average.load_state_dict(groups["average"])
             for name, optimizer in engine.optimizers.items():

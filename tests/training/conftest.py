@@ -31,7 +31,7 @@ class Server:
 
     def start(self, ranks: int, **request: Any) -> list[int]:
         """The process ids of as many processes of one run."""
-        request |= {"environments": environments(ranks), "log": str(self.log)}
+        request = {"environments": environments(ranks), "log": str(self.log), **request}
         assert self.process.stdin is not None
         print(json.dumps(request), file=self.process.stdin, flush=True)
         pids: list[int] = json.loads(self._line())

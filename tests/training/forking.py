@@ -1,8 +1,9 @@
 """Runs ``pyvae`` in processes that are forked off, which costs milliseconds, and may be killed.
 
 A request is a line of JSON, {"arguments": [...], "environments": [{...}], "log": path, "limit":
-bytes of a file}, or with {"runs": {folder: settings}} instead of arguments. A line with the process
-ids, one for each environment, answers it, and when all have ended a line with their exit codes.
+bytes of a file, "lacks": [rank, step] that runs out of memory}, or instead of arguments {"runs":
+{folder: settings}, "apart": whether the processes part after each}. A line with the process ids,
+one for each environment, answers it, and when all have ended a line with their exit codes.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from pyvae.cli import main, train  # noqa: F401
 from pyvae.config import TrainConfig
 from pyvae.errors import UserError
 from pyvae.training import RunFolder, StopRequest, Trainer, build, report  # noqa: F401
+from pyvae.training.optimization.engine import Engine
 from pyvae.training.saving import SaveClock
 
 LONGEST = 300.0  # seconds after which a process that hangs says where, and ends
@@ -44,10 +46,13 @@ def child(request: dict[str, Any], environment: dict[str, str]) -> None:
     SaveClock.due = lambda self: True  # type: ignore[method-assign]
     if request.get("limit"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (request["limit"], request["limit"]))
+    if request.get("lacks"):
+        lack(environment, *request["lacks"])
     code = 70
     try:
         runs = request.get("runs")
-        code = main(request["arguments"]) if runs is None else fit_all(runs)
+        apart = request.get("apart", False)
+        code = main(request["arguments"]) if runs is None else fit_all(runs, apart)
     except BaseException:
         import traceback
 
@@ -56,17 +61,37 @@ def child(request: dict[str, Any], environment: dict[str, str]) -> None:
         os._exit(code)
 
 
-def fit_all(runs: dict[str, dict[str, Any]]) -> int:
-    """Train in one group of processes after the other; what cannot be trained leaves its reason."""
-    for folder, settings in runs.items():
+def lack(environment: dict[str, str], rank: int, step: int) -> None:
+    """Let one of the processes have too little memory for a step."""
+    whole = Engine.step
+
+    def short(self: Engine, number: int, *others: Any, **more: Any) -> Any:
+        if environment["LOCAL_RANK"] == str(rank) and number == step:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+        return whole(self, number, *others, **more)
+
+    Engine.step = short  # type: ignore[method-assign]
+
+
+def fit_all(runs: dict[str, dict[str, Any]], apart: bool) -> int:
+    """Train in one group of processes after the other, or all in one group.
+
+    What cannot be trained leaves its reason.
+    """
+    for number, (folder, settings) in enumerate(runs.items(), start=1):
         try:
-            fit(Path(folder), settings)
+            trainer = fit(Path(folder), settings)
         except UserError as error:
             Path(folder).with_suffix(".txt").write_text(str(error))
+        else:
+            if apart or number == len(runs):
+                trainer.leave()
+                shared = [one for one in gc.get_objects() if type(one) is DistributedDataParallel]
+                assert not shared, "what outlives the group may wait for its threads forever"
     return 0
 
 
-def fit(folder: Path, settings: dict[str, Any]) -> None:
+def fit(folder: Path, settings: dict[str, Any]) -> Trainer:
     """Train without pictures and final figures."""
     config = TrainConfig.from_dict(settings)
     parts = build(config)
@@ -75,10 +100,8 @@ def fit(folder: Path, settings: dict[str, Any]) -> None:
     if trainer.ranks.first:
         run.create(config, parts.model, {})
     trainer.fit(StopRequest())
-    trainer.leave()
     run.release()
-    shared = [one for one in gc.get_objects() if isinstance(one, DistributedDataParallel)]
-    assert not shared, "what outlives the group may wait for its threads forever"
+    return trainer
 
 
 def serve() -> None:

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 
 from pyvae.config import TrainConfig
 from pyvae.errors import RunError, UserError, optional
+from pyvae.training.distributed.sharding import shard
 
 __all__ = [
     "LostRankError",
@@ -40,8 +41,13 @@ def started_by_others() -> bool:
     )
 
 
-def first_process() -> bool:
-    """Whether this is the first process of the run, or the only one."""
+def first_process(config: TrainConfig) -> bool:
+    """Whether this is the first process of the run, or the only one.
+
+    SLURM starts many processes for runs of one process each, too.
+    """
+    if config.devices * config.num_nodes == 1:
+        return True
     environments = optional("lightning_fabric.plugins.environments")
     if environments.TorchElasticEnvironment.detect():
         return os.environ.get("RANK", "0") == "0"
@@ -89,7 +95,8 @@ class Ranks:
         options: dict[str, Any] = {"accelerator": device.type, "precision": config.precision}
         options |= {"devices": config.devices, "num_nodes": config.num_nodes}
         self.size = config.devices * config.num_nodes
-        self._plain = config.precision == "32-true"
+        self.sharded = self.size > 1 and config.strategy == "fsdp"  #: each has a share of weights
+        self._plain = self.size == 1 and config.precision == "32-true"
         if config.precision == "16-mixed" and device.type == "cpu":
             raise UserError("--precision 16-mixed needs CUDA; on the CPU take bf16-mixed")
         if self.size == 1:
@@ -99,7 +106,12 @@ class Ranks:
         logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells of each process
         misfit = optional("lightning_fabric.utilities.exceptions").MisconfigurationException
         strategies = optional("lightning_fabric.strategies")
-        options["strategy"] = strategies.DDPStrategy(find_unused_parameters=unused)
+        if self.sharded:
+            options["strategy"] = strategies.ModelParallelStrategy(
+                shard, data_parallel_size=self.size, tensor_parallel_size=1
+            )
+        else:
+            options["strategy"] = strategies.DDPStrategy(find_unused_parameters=unused)
         try:
             self.fabric = optional("lightning_fabric").Fabric(**options)
             self.fabric.launch()
@@ -119,16 +131,17 @@ class Ranks:
         """Whether this is the process that writes."""
         return self.rank == 0
 
-    def wrap(self, module: Any, *optimizers: Optimizer) -> tuple[Any, ...]:
-        """A module and its optimizers, as precision and strategy have them.
+    def wrap(self, module: Any) -> Any:
+        """A module as precision and strategy have it; its optimizers are made afterwards.
 
-        For one process in single precision they are as they were: wrappers would do nothing, and
-        take their time in each step.
+        For one process in single precision it is as it was: a wrapper would do nothing, and take
+        its time in each step.
         """
-        if self.size == 1 and self._plain:
-            return module, *optimizers
-        wrapped = self.fabric.setup(module, *optimizers)
-        return tuple(wrapped)
+        return module if self._plain else self.fabric.setup_module(module)
+
+    def wrap_optimizer(self, optimizer: Optimizer) -> Any:
+        """An optimizer as precision and strategy have it."""
+        return optimizer if self._plain else self.fabric.setup_optimizers(optimizer)
 
     def sum(self, values: Tensor) -> Tensor:
         """The sum over all processes, in place."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from pyvae.batch import Batch
 from pyvae.config import TrainConfig
 from pyvae.models.base import Model
 from pyvae.training.distributed.ranks import Ranks, keep_constants
+from pyvae.training.distributed.sharding import Mirror
 from pyvae.training.join import Parts
 from pyvae.training.optimization.average import Average
 from pyvae.training.optimization.noise import Noise
@@ -35,6 +37,8 @@ class Engine:
         self.mine = range(first, first + config.accumulate)  #: the parts of a batch of this process
         self.losses = Losses(parts.model, parts.objective)
         keep_constants(self.losses)
+        plain = copy.deepcopy(parts.model) if ranks.sharded else None
+        forward = ranks.wrap(torch.compile(self.losses) if config.compile else self.losses)
         self.phases = parts.objective.phases(parts.model)
         self.optimizers = {
             phase.name: build_optimizer(
@@ -42,24 +46,28 @@ class Engine:
             )
             for phase in self.phases
         }
-        losses = torch.compile(self.losses) if config.compile else self.losses
-        forward, *wrapped = ranks.wrap(losses, *self.optimizers.values())
         self.noise = Noise(config.seed, parts.device)
         self._step = Stepper(
             self.fabric,
             forward,
             self.phases,
-            dict(zip(self.optimizers, wrapped, strict=True)),
+            {name: ranks.wrap_optimizer(one) for name, one in self.optimizers.items()},
             self.noise,
             clip=config.clip_grad_norm,
             skips=config.max_skipped > 0,
             watches=list(self.losses.buffers()),
         )
-        self.average = None if config.ema is None else Average(parts.model, config.ema)
+        if plain is not None:
+            plain = self.fabric.strategy.precision.convert_module(plain)
+        self.average = None if config.ema is None else Average(parts.model, config.ema, plain)
+        weights = parts.model.parameters() if self.average is None else self.average.weights
+        self._mirror = None if plain is None else Mirror(plain, [*weights])
 
     @property
     def outcome(self) -> Model:
         """The model that is evaluated and saved: the averaged one where there is one."""
+        if self._mirror is not None:
+            return self._mirror.model
         return self.parts.model if self.average is None else self.average.model
 
     def step(
@@ -86,6 +94,11 @@ class Engine:
         if self.average is not None and not terms.skipped:
             self.average.update()
         return terms
+
+    def gather(self) -> None:
+        """Bring the outcome up to date, where weights are dealt out; all processes do together."""
+        if self._mirror is not None:
+            self._mirror.gather(self.parts.model)
 
     def unwrap(self) -> None:
         """Let go of what shares the gradients with other processes; no step can follow."""

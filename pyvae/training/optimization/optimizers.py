@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn, optim
 
 from pyvae.errors import UserError
+from pyvae.training.distributed.sharding import is_shared
 
 __all__ = ["FUSED", "OPTIMIZERS", "build_optimizer"]
 
@@ -25,6 +26,8 @@ FUSED = {  # where torch has a form that updates all parameters in one pass
     "adamw": {"cpu", "cuda"},
     "sgd": {"cpu", "cuda"},
 }
+
+FUSED_SHARES = {"adam", "adamw"}  # those that know of weights that are dealt out to processes
 
 
 def build_optimizer(
@@ -47,8 +50,10 @@ def build_optimizer(
             )
     parameters = list(parameters)
     if name in FUSED and not {"fused", "foreach", "differentiable"} & set(options):
-        devices = {p.device.type for p in parameters}
-        options = {**options, "fused": True if devices <= FUSED[name] else None}
+        fits = {p.device.type for p in parameters} <= FUSED[name]
+        if any(map(is_shared, parameters)):
+            fits = fits and name in FUSED_SHARES
+        options = {**options, "fused": True if fits else None}
     try:
         return OPTIMIZERS[name](parameters, lr=lr, **options)  # type: ignore[call-arg]
     except (TypeError, ValueError) as error:

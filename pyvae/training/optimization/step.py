@@ -13,6 +13,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from pyvae.batch import Batch
 from pyvae.models.base import Model
 from pyvae.objectives import Objective, Phase
+from pyvae.training.distributed.sharding import whole
 from pyvae.training.optimization.noise import Noise
 
 __all__ = ["Losses", "Part", "Stepper", "Terms"]
@@ -148,7 +149,7 @@ class Stepper:
         bare = getattr(optimizer, "optimizer", optimizer)
         self._fabric.strategy.precision.unscale_gradients(bare)
         weights = [p for p in phase.parameters if p.grad is not None]
-        norm = get_total_norm([p.grad for p in weights if p.grad is not None])
+        norm = whole(get_total_norm([p.grad for p in weights if p.grad is not None]))
         if self._clip is not None:
             clip_grads_with_norm_(weights, self._clip, norm)
         return norm

@@ -1,0 +1,102 @@
+"""Processes that others have started: torchrun, and SLURM."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lightning_fabric.plugins.environments.lightning import find_free_network_port
+
+import pyvae
+from pyvae.training import checkpoint
+
+COMMAND = ["train", "--encoder-args", "hidden=8", "--decoder-args", "hidden=8", "--quiet"]
+COMMAND += ["--eval-samples", "0", "--batch-size", "300", "--steps", "6", "--devices", "2"]
+
+
+def weights(run: Path) -> bytes:
+    return (run / "model.safetensors").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def ours(server: Any, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The weights of the run whose processes the command has started."""
+    run = tmp_path_factory.mktemp("launchers") / "run"
+    server.start(2, arguments=[*COMMAND, "--out", str(run)])
+    assert server.codes() == [0, 0], server.log.read_text()
+    return weights(run)
+
+
+def slurm(tasks: int, port: int | None = None) -> list[dict[str, str]]:
+    """What each task of a job step finds in its environment."""
+    shared = {"SLURM_JOB_ID": "1", "SLURM_JOB_NAME": "vae", "SLURM_NODEID": "0"}
+    shared |= {"SLURM_NTASKS": str(tasks), "SLURM_NTASKS_PER_NODE": str(tasks)}
+    shared |= {"SLURM_NNODES": "1", "SLURM_NODELIST": "127.0.0.1"}
+    shared |= {"MASTER_PORT": str(port or find_free_network_port())}
+    return [{**shared, "SLURM_PROCID": str(n), "SLURM_LOCALID": str(n)} for n in range(tasks)]
+
+
+def test_tasks_of_slurm_train_together(ours: bytes, server: Any, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    server.start(2, arguments=[*COMMAND, "--out", str(run)], environments=slurm(2))
+    assert server.codes() == [0, 0], server.log.read_text()
+    same = weights(run) == ours
+    assert same
+    more = ["--devices", "2", "--steps", "9"]
+    server.start(2, arguments=["train", "--resume", str(run), *more], environments=slurm(2))
+    assert server.codes() == [0, 0], server.log.read_text()
+    assert checkpoint.load(run / "checkpoint.safetensors")[1]["step"] == 9
+
+
+def test_tasks_of_slurm_that_train_a_run_each(server: Any, tmp_path: Path) -> None:
+    """A run of one process is nobody's business, whatever number its task has."""
+    second = slurm(2)[1:]
+    run = tmp_path / "run"
+    command = [*COMMAND, "--devices", "1", "--out", str(run)]
+    server.start(1, arguments=command, environments=second)
+    assert server.codes() == [0], server.log.read_text()
+    assert (run / "results.json").is_file()
+
+
+def test_other_tasks_than_the_run_wants(server: Any, tmp_path: Path) -> None:
+    command = [*COMMAND, "--devices", "3", "--out", str(tmp_path / "run")]
+    server.start(2, arguments=command, environments=slurm(2))
+    assert server.codes() == [2, 2]
+    assert "--devices 3 --num-nodes 1" in server.log.read_text()
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_torchrun(ours: bytes, tmp_path: Path) -> None:
+    run, home = tmp_path / "run", str(Path(pyvae.__file__).parents[1])
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    torchrun += ["--master-port", str(find_free_network_port()), "-m", "pyvae"]
+    done = subprocess.run(
+        [*torchrun, *COMMAND, "--out", str(run)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": home},
+    )
+    assert done.returncode == 0, done.stderr
+    same = weights(run) == ours
+    assert same
+
+
+def test_memory_that_one_of_two_lacks(server: Any, tmp_path: Path) -> None:
+    """It says so, and the other one does not wait for it; what was saved goes on."""
+    run = tmp_path / "run"
+    command = [*COMMAND, "--steps", "1000", "--out", str(run)]
+    server.start(2, arguments=command, lacks=[1, 5])
+    assert server.codes() == [2, 2], server.log.read_text()
+    said = server.log.read_text()
+    assert "too little memory on the GPU for a training step of 150 rows at once: give" in said
+    assert "--accumulate above 1" in said
+    assert "another process of this run has ended" in said
+    resumed = ["train", "--resume", str(run), "--steps", "8", "--quiet"]
+    server.start(2, arguments=resumed)
+    assert server.codes() == [0, 0], server.log.read_text()
