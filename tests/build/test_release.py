@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +127,30 @@ def test_wheels_are_for_torches_that_the_package_takes(settings: dict[str, Any])
     assert "PYVAE_TORCHES" in settings["tool"]["cibuildwheel"]["linux"]["environment-pass"]
     for platform in ("linux", "macos"):
         assert ".github/torches.py" in settings["tool"]["cibuildwheel"][platform]["before-all"]
+
+
+def test_of_torch_comes_what_a_build_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each package that is named, once, by the version that its folder is called."""
+    fetch = runpy.run_path(str(ROOT / ".github/torches.py"))["fetch"]
+    asked = []
+
+    def download(command: list[str], check: bool) -> None:
+        asked.append(command[-1])
+        folder = Path(command[command.index("-d") + 1])
+        with zipfile.ZipFile(folder / "torch-2.13.0-cp311-none-any.whl", "w") as wheel:
+            for name in ("version.py", "include/ATen/Tensor.h", "nn/functional.py"):
+                wheel.writestr(f"torch/{name}", "text")
+            for library in ("torch", "torch_cpu", "c10", "torch_cuda", "torch_python"):
+                wheel.writestr(f"torch/lib/lib{library}.so", "code")
+
+    monkeypatch.setattr(subprocess, "run", download)
+    package = tmp_path / "2.13.0" / "torch"
+    fetch(package)
+    fetch(package)
+    assert asked == ["torch==2.13.0"]
+    found = {str(f.relative_to(package)) for f in package.rglob("*") if f.is_file()}
+    libraries = {f"lib/lib{name}.so" for name in ("torch", "torch_cpu", "c10")}
+    assert found == {"version.py", "include/ATen/Tensor.h", *libraries}
 
 
 def test_what_builds_the_package_is_in_the_extra_that_tests_it(settings: dict[str, Any]) -> None:
