@@ -379,6 +379,13 @@ def test_settings_that_do_not_go_together(settings: dict[str, Any], said: str) -
         TrainConfig(**settings)
 
 
+def test_a_limit_that_no_gradient_reaches_changes_nothing(tmp_path: Path) -> None:
+    plain = trained(tmp_path / "a", steps=4)
+    other = trained(tmp_path / "b", steps=4, clip_grad_norm=1e9)
+    for a, b in zip(plain.outcome.parameters(), other.outcome.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
 def test_a_compiled_run_learns_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Traced, and run by PyTorch itself instead of by a compiled program, which takes a minute."""
     calls = []
