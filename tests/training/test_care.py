@@ -379,6 +379,13 @@ def test_settings_that_do_not_go_together(settings: dict[str, Any], said: str) -
         TrainConfig(**settings)
 
 
+def test_a_limit_that_no_gradient_reaches_changes_nothing(tmp_path: Path) -> None:
+    plain = trained(tmp_path / "a", steps=4)
+    other = trained(tmp_path / "b", steps=4, clip_grad_norm=1e9)
+    for a, b in zip(plain.outcome.parameters(), other.outcome.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
 def test_a_compiled_run_learns_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Traced, and run by PyTorch itself instead of by a compiled program, which takes a minute."""
     calls = []
@@ -397,3 +404,17 @@ def test_a_compiled_run_learns_the_same(tmp_path: Path, monkeypatch: pytest.Monk
         assert_close(a, b, rtol=1e-4, atol=1e-5)
     one, two = (load_file(tmp_path / name / "checkpoint.safetensors") for name in ("a", "b"))
     assert one.keys() == two.keys()
+
+
+@pytest.mark.recorded
+def test_a_run_of_a_compiled_program_learns_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compiled by Inductor, which takes a minute or two; with what every run may have."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    same = {"objective": "test_without_noise", "binarize": "fixed", "steps": 6, "ema": 0.5}
+    same |= {"clip_grad_norm": 1.0, "optimizer": "sgd", "log_every": 2}
+    plain = trained(tmp_path / "a", **same)
+    other = trained(tmp_path / "b", compile=True, **same)
+    for a, b in zip(plain.outcome.parameters(), other.outcome.parameters(), strict=True):
+        assert_close(a, b, rtol=1e-4, atol=1e-5)
