@@ -81,7 +81,7 @@ struct Block {
         const auto c = F::component(pixel, p);
         const V logit = V::load(tile + i), sum = logit + c.linear;
         top_logit = select(top_logit < logit, logit, top_logit);
-        top = select(top < sum, sum, top);
+        top = select(sum == sum, select(top < sum, sum, top), sum);  // NaN stays
         sum.store(joint + i), c.factor.store(weight + i);
         if constexpr (kGrad)
           for (int k = 0; k < F::kParameters; ++k) c.slope[k].store(tile + i + (1 + k) * next);

@@ -76,6 +76,24 @@ def test_a_mixture_of_two_sums_to_one():
     assert_close(mass.sum(0), torch.ones(40, dtype=F64))
 
 
+@pytest.mark.parametrize("components", [1, 3])
+@pytest.mark.parametrize("part", ["logits", "the rest", "all", "one component"])
+def test_parameters_that_are_no_numbers_have_no_likelihood(components, part):
+    """NaN, not the -inf of what no component can have made."""
+    x, params = grey(components=components)
+    nan = {
+        "logits": slice(0, components),
+        "the rest": slice(components, None),
+        "all": slice(None),
+        "one component": slice(0, None, components),
+    }[part]
+    params[0, nan] = math.nan
+    value = log_prob(x, params.requires_grad_(), components)
+    assert value.isnan().tolist() == [True, False, False]
+    (grad,) = torch.autograd.grad(value.sum(), params)
+    assert grad[0].isnan().all() and grad[1:].isfinite().all()
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("dtype", [F64, torch.float32])
 def test_as_many_components_as_there_may_be(channels, dtype):

@@ -49,8 +49,12 @@ __device__ __forceinline__ T group_sum(T value, int lanes) {
   return value;
 }
 
+// Blocks that a multiprocessor should hold: as many as their registers allow without spilling.
+template <class F, class T>
+constexpr int kColumnBlocks = sizeof(T) == 4 && !(kNoise<F> && F::kIn > 2) ? 2 : 1;
+
 template <class F, class T, Path kPath, int kPack>
-__global__ void __launch_bounds__(kThreads, sizeof(T) == 4 ? 2 : 1)
+__global__ void __launch_bounds__(kThreads, kColumnBlocks<F, T>)
     columns_kernel(const __grid_constant__ ReduceColumns a, const __grid_constant__ ColumnShape s) {
   constexpr bool kValue = F::kSum && !kNoise<F>;
   using C = ColumnCells<F, T, kPath, kPack, kValue>;

@@ -19,7 +19,7 @@ struct ExpSum {
     const T e = exp_nonpositive(negative_abs(d));
     const bool larger = d > T(0);
     sum = larger ? sum * e + factor : sum + e * factor;
-    if (larger) top = x;
+    if (larger || x != x) top = x;  // NaN stays
   }
 };
 

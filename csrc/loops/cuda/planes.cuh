@@ -56,7 +56,7 @@ __device__ __forceinline__ double write_gradient(const PixelPlanes<F, T, P>& pla
     planes.parameters_of(soon, next);
     const auto c = F::component(x, p);
     const T joint = logit + c.linear;
-    top = joint > top ? joint : top;
+    top = joint > top || joint != joint ? joint : top;  // NaN stays
     top_logit = logit > top_logit ? logit : top_logit;
     kept.at(0, m) = logit, kept.at(Kept::kJoint, m) = joint, kept.at(Kept::kFactor, m) = c.factor;
 #pragma unroll
