@@ -10,7 +10,7 @@
 namespace pyvae {
 
 // Grows with every change of this file, of loops/rows.h, or of what their fields mean.
-constexpr int32_t kInterface = 2;
+constexpr int32_t kInterface = 3;
 
 // A density has one kernel for each of these, except those that it does not tell apart.
 enum Variant : int32_t {
@@ -46,8 +46,8 @@ struct Signature {
 };
 
 struct DensityInfo {
-  const char* name;  // by which a library finds its kernels
-  Signature op;      // what users see, who may know it by other names
+  const char* name;              // by which a library finds its kernels
+  Signature op;                  // what users see, who may know it by other names
   int32_t sampled;               // the first operands, of which a sample is made; 0: no noise
   int32_t sums;                  // whether there is a value for each row
   int32_t heavy;                 // takes longer to compute than to read and write

@@ -115,8 +115,7 @@ torch::CppFunction boxed(const DensityInfo& density, Part part) {
 
 // A batch of log-likelihoods is mostly averaged and negated: then gradients that come with the
 // values are ready. With more batch dimensions the incoming gradient is mostly not constant
-// (importance weights), and scaling them costs more than making them later. So it does where the
-// data are small beside their gradients, and the density takes little to compute.
+// (importance weights), and scaling them costs more than making them later.
 OnePass log_prob_one_pass(const DensityInfo& density, const Values& args, const Mask& mask,
                           bool worth) {
   Operands in;
@@ -124,9 +123,7 @@ OnePass log_prob_one_pass(const DensityInfo& density, const Values& args, const 
   const auto device = in[0].device().type();
   if (device != c10::DeviceType::CPU && !density.cuda) return OnePass::none;
   const int64_t batch_ndim = args.back().toInt();
-  if (worth && (batch_ndim != 1 || in[0].dim() != in[1].dim() ||
-                (!density.heavy && in[0].element_size() < 4)))
-    return OnePass::none;
+  if (worth && (batch_ndim != 1 || in[0].dim() != in[1].dim())) return OnePass::none;
   const OnePass pass = one_pass(density, in, batch_ndim, mask);
   // Sums may turn out useless, so that the operands must be there for a second pass; only the host
   // can look whether the incoming gradient is one number.
@@ -160,6 +157,12 @@ void register_density(Namespace& space, const DensityInfo& density) {
   info.folds_rows = true;
   info.one_pass = [&density](const Values& args, const Mask& mask, bool worth) {
     return log_prob_one_pass(density, args, mask, worth);
+  };
+  info.refill = [&density](const Tensor& grad, const Values& args, double folded,
+                           const Grads& made) {
+    Operands in;
+    for (int32_t i = 0; i < density.op.count; ++i) in.push_back(args[i].toTensor());
+    row_refill(density, grad, in, args.back().toInt(), 1, folded, made);
   };
 }
 

@@ -101,24 +101,35 @@ std::vector<std::string> register_task_ops() {
                 });
 
   // Operands of the likelihood, mean, logvar, beta, reduction.
-  const auto elbo = [](const Values& args, const Mask& mask, bool) {
-    const size_t n = args.size() - 4;
-    Operands likelihood;
-    for (size_t i = 0; i < n; ++i) likelihood.push_back(args[i].toTensor());
-    const Operands latent{args[n].toTensor(), args[n + 1].toTensor()};
-    return rows_if(elbo_one_pass(likelihood, latent, args[n + 3].toInt(), mask));
+  const auto operands = [](const Values& args, size_t from, size_t to) {
+    Operands all;
+    for (size_t i = from; i < to; ++i) all.push_back(args[i].toTensor());
+    return all;
   };
-  add<bernoulli_elbo_loss, bernoulli_elbo_loss_backward, bernoulli_elbo_loss_value_grad<false>,
-      bernoulli_elbo_loss_value_grad<true>>(
-      *space, {"bernoulli_elbo_loss",
-               "Tensor x, Tensor logits, Tensor mean, Tensor logvar, Tensor? beta, int reduction"})
-      .one_pass = elbo;
-  add<gaussian_elbo_loss, gaussian_elbo_loss_backward, gaussian_elbo_loss_value_grad<false>,
-      gaussian_elbo_loss_value_grad<true>>(
+  const auto elbo = [operands](OpInfo& info) {
+    info.one_pass = [operands](const Values& args, const Mask& mask, bool) {
+      const size_t n = args.size() - 4;
+      return rows_if(
+          elbo_one_pass(operands(args, 0, n), operands(args, n, n + 2), args[n + 3].toInt(), mask));
+    };
+    info.refill = [operands](const Tensor& grad, const Values& args, double, const Grads& made) {
+      const size_t n = args.size() - 4;
+      const Optional beta =
+          has_tensor(args[n + 2]) ? Optional(args[n + 2].toTensor()) : std::nullopt;
+      elbo_refill(grad, operands(args, 0, n), operands(args, n, n + 2), beta, args[n + 3].toInt(),
+                  made);
+    };
+  };
+  elbo(add<bernoulli_elbo_loss, bernoulli_elbo_loss_backward, bernoulli_elbo_loss_value_grad<false>,
+           bernoulli_elbo_loss_value_grad<true>>(
+      *space,
+      {"bernoulli_elbo_loss",
+       "Tensor x, Tensor logits, Tensor mean, Tensor logvar, Tensor? beta, int reduction"}));
+  elbo(add<gaussian_elbo_loss, gaussian_elbo_loss_backward, gaussian_elbo_loss_value_grad<false>,
+           gaussian_elbo_loss_value_grad<true>>(
       *space, {"gaussian_elbo_loss",
                "Tensor x, Tensor decoded_mean, Tensor decoded_logvar, Tensor mean, Tensor logvar, "
-               "Tensor? beta, int reduction"})
-      .one_pass = elbo;
+               "Tensor? beta, int reduction"}));
   return space->ops;
 }
 

@@ -31,33 +31,37 @@ bool is_folded(std::optional<double> number, const Tensor& grad, double folded) 
   return number == (grad.scalar_type() == at::kFloat ? static_cast<float>(folded) : folded);
 }
 
-// The same in place on a device, which looks at the incoming gradient itself.
-bool scaled_on_device(const Tensor& g, const Tensor& grad, double folded) {
-  const Backend* table = backend(g.device().type());
-  if (!table || !table->scale_rows || !g.is_contiguous() || grad.device() != g.device() ||
-      (grad.dim() > 1 && !grad.is_contiguous()))
+bool is_plain(const Tensor& g, const Tensor& grad) {
+  return !at::isTensorSubclassLike(g) && !at::isTensorSubclassLike(grad);
+}
+
+// The same in place on a device, which looks at the incoming gradient itself: all in one launch.
+bool scaled_on_device(const Grads& made, const Tensor& grad, double folded) {
+  const Backend* table = backend(grad.device().type());
+  if (!table || !table->scale || grad.numel() == 0 || (grad.dim() > 1 && !grad.is_contiguous()))
     return false;
-  View weight;
-  weight.data = grad.data_ptr();
-  weight.dtype = kernel_dtype(grad.scalar_type());
-  weight.strides[0] = grad.dim() == 0 ? 0 : grad.dim() == 1 ? grad.stride(0) : 1;
-  if (g.numel() == 0) return true;
-  const c10::DeviceGuard guard(g.device());
-  table->scale_rows(g.data_ptr(), g.scalar_type() == at::kDouble, grad.numel(),
-                    g.numel() / grad.numel(), weight, folded);
+  Scale pass;
+  for (const Tensor& g : made) {
+    if (!g.defined()) continue;
+    if (!pass.count) pass.is_double = g.scalar_type() == at::kDouble;
+    if (!is_plain(g, grad) || !g.is_contiguous() || grad.device() != g.device() ||
+        g.scalar_type() != (pass.is_double ? at::kDouble : at::kFloat))
+      return false;
+    pass.part[pass.count++] = {g.data_ptr(), g.numel() / grad.numel()};
+  }
+  pass.rows = grad.numel(), pass.folded = folded;
+  pass.weight.data = const_cast<void*>(grad.const_data_ptr());
+  pass.weight.dtype = kernel_dtype(grad.scalar_type());
+  pass.weight.strides[0] = grad.dim() == 0 ? 0 : grad.dim() == 1 ? grad.stride(0) : 1;
+  const c10::DeviceGuard guard(grad.device());
+  table->scale(pass);
   return true;
 }
 
-// g / folded * grad: g itself where they cancel; in place where nothing else can see g, or where
-// it must not be used again.
+// g / folded * grad, in place where g is used `once`.
 Tensor scaled(const Tensor& g, const Tensor& grad, std::optional<double> number, double folded,
-              bool consume) {
-  if (consume) ag::impl::bump_version(g);
-  if (is_folded(number, grad, folded)) return g;
-  const bool plain = !at::isTensorSubclassLike(g) && !at::isTensorSubclassLike(grad);
-  const bool once = consume || (plain && !ag::get_current_graph_task_keep_graph());
+              bool once) {
   if (number) return once ? Tensor(g).mul_(*number / folded) : g * (*number / folded);
-  if (plain && once && scaled_on_device(g, grad, folded)) return g;
   auto sizes = grad.sym_sizes().vec();
   sizes.resize(g.dim(), 1);
   Tensor weight = grad.reshape_symint(sizes).to(g.scalar_type());
@@ -73,11 +77,10 @@ ag::variable_list BackwardNode::apply(ag::variable_list&& grads) {
   bool any = false;
   for (const Tensor& g : grads) any |= g.defined();
   if (!any) return result;
-  const auto number = saved_grads.empty() ? std::nullopt : common_number(grads[0]);
-  if (!saved_grads.empty() && !at::GradMode::is_enabled() && usable(grads[0], number)) {
-    for (size_t i = 0; i < saved_grads.size(); ++i)
-      if (saved_grads[i] && task_should_compute_output(i))
-        result[i] = scaled(saved_grads[i]->unpack(), grads[0], number, folded, overwrote && i == 1);
+  const bool ready = !saved_grads.empty() && !at::GradMode::is_enabled() && !has_tangent(grads[0]);
+  const auto number = ready ? common_number(grads[0]) : std::nullopt;
+  if (ready && usable(grads[0], number)) {
+    use(grads[0], number, result);
     return result;
   }
   Mask mask;
@@ -106,12 +109,39 @@ ag::variable_list BackwardNode::apply(ag::variable_list&& grads) {
 }
 
 // Whether the ready gradients serve. Where they are few and would have to be scaled, the kernel
-// does it all again in one call; a device scales them in one.
+// does it all again in one call; a device scales them in one. Those of 16 bits are made again in
+// their place, unless somebody may still need them as they are.
 bool BackwardNode::usable(const Tensor& grad, std::optional<double> number) const {
   if (overwrote || is_folded(number, grad, folded)) return true;
   if (sums && !number) return false;
+  if (rounded) return op->refill && !at::isTensorSubclassLike(grad) && mine();
   const Backend* table = backend(grad.device().type());
-  return saved_numel >= 16384 || (table && table->scale_rows);
+  return saved_numel >= 16384 || (table && table->scale);
+}
+
+bool BackwardNode::mine() const { return !given && !ag::get_current_graph_task_keep_graph(); }
+
+// The ready gradients, for this incoming one.
+void BackwardNode::use(const Tensor& grad, std::optional<double> number,
+                       ag::variable_list& result) {
+  Grads made(saved_grads.size());
+  for (size_t i = 0; i < saved_grads.size(); ++i)
+    if (saved_grads[i] && task_should_compute_output(i)) made[i] = saved_grads[i]->unpack();
+  if (overwrote && made[1].defined()) ag::impl::bump_version(made[1]);
+  if (is_folded(number, grad, folded)) {
+    given |= !mine();
+  } else if (rounded) {
+    const c10::DeviceGuard guard(grad.device());
+    op->refill(grad, saved.unpack(), folded, made);
+  } else if (number || !mine() || !scaled_on_device(made, grad, folded)) {
+    for (size_t i = 0; i < made.size(); ++i) {
+      if (!made[i].defined()) continue;
+      const bool once = (overwrote && i == 1) || (mine() && is_plain(made[i], grad));
+      made[i] = scaled(made[i], grad, number, folded, once);
+    }
+  }
+  for (size_t i = 0; i < made.size(); ++i)
+    if (made[i].defined()) result[i] = made[i];
 }
 
 }  // namespace pyvae

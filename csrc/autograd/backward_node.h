@@ -16,6 +16,8 @@ struct BackwardNode : ag::Node {
   int64_t saved_numel = 0;
   double folded = 1;       // what they were multiplied by
   bool sums = false;       // some of them are sums over rows
+  bool rounded = false;    // some of them are of 16 bits, too coarse to be scaled
+  bool given = false;      // a caller has them already, who keeps the graph
   bool overwrote = false;  // saved_grads[1] is argument 1's storage: scaled in place, once
   std::mutex mutex;
 
@@ -29,7 +31,9 @@ struct BackwardNode : ag::Node {
   ag::variable_list apply(ag::variable_list&& grads) override;
 
  private:
+  bool mine() const;  // nothing else can see the ready gradients, now or later
   bool usable(const Tensor& grad, std::optional<double> number) const;
+  void use(const Tensor& grad, std::optional<double> number, ag::variable_list& result);
 };
 
 }  // namespace pyvae

@@ -72,6 +72,7 @@ void run_one_pass(const c10::OperatorHandle& op, const Mask& mask, BackwardNode*
     const Tensor g = (*stack)[first + i].toTensor();
     node->saved_grads.back().emplace(g, false);
     node->saved_numel += g.numel();
+    node->rounded |= g.element_size() < 4;
   }
   torch::jit::drop(*stack, grads);
   if (node->op->folds_rows)
@@ -110,6 +111,11 @@ bool may_overwrite(const OpInfo& info, const Values& args, const Tensor& t, cons
   if (!all_plain(args) || !backend(t.device().type())) return false;
   for (size_t i = 0; i < args.size(); ++i)
     if (i != 1 && has_tensor(args[i]) && args[i].toTensor().is_alias_of(t)) return false;
+  // A gradient of 16 bits may have to be made again, from what would be overwritten.
+  for (size_t i = 0, k = 0; k < mask.size(); ++i) {
+    if (!args[i].isTensor() && !args[i].isNone()) continue;
+    if (mask[k++] && args[i].toTensor().element_size() < 4) return false;
+  }
   if (!t.is_non_overlapping_and_dense() || info.one_pass(args, mask, false) == OnePass::none)
     return false;
   const auto* view = ag::impl::get_view_autograd_meta(t);

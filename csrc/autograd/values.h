@@ -17,10 +17,12 @@ using Values = std::vector<c10::IValue>;
 inline bool has_tensor(const c10::IValue& v) { return v.isTensor() && v.toTensor().defined(); }
 inline bool is_float(const Tensor& t) { return at::isFloatingType(t.scalar_type()); }
 
+inline bool has_tangent(const Tensor& t) {
+  return t.defined() && is_float(t) && t._fw_grad(/*level=*/0).defined();
+}
 inline bool any_tangent(const Values& args) {
   for (const auto& v : args)
-    if (has_tensor(v) && is_float(v.toTensor()) && v.toTensor()._fw_grad(/*level=*/0).defined())
-      return true;
+    if (v.isTensor() && has_tangent(v.toTensor())) return true;
   return false;
 }
 inline bool any_requires_grad(const Values& args) {

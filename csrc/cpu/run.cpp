@@ -115,7 +115,8 @@ const Backend kBackend{.limits = {.host = true,
                        .combine = combine,
                        .segment = segment,
                        .run_task = run_task,
-                       .scale_rows = nullptr};
+                       .scale = nullptr,
+                       .loss = nullptr};
 const bool registered = (set_backend(c10::DeviceType::CPU, &kBackend), true);
 
 }  // namespace

@@ -3,15 +3,15 @@
 #pragma once
 
 #include "../loops/rows.h"
+#include "../loops/scale.h"
 
 // What the glue to torch takes from the library of kernels.
 #pragma GCC visibility push(default)
 namespace pyvae::cuda {
 
 void combine(const Combine* passes, int count, void* stream);
-// As in ops/backend.h.
-void scale_rows(void* data, bool is_double, int64_t rows, int64_t cols, const View& weight,
-                double folded, void* stream);
+void scale(const Scale& pass, void* stream);
+void loss(const Loss& pass, void* stream);
 
 }  // namespace pyvae::cuda
 #pragma GCC visibility pop

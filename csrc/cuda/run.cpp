@@ -46,23 +46,26 @@ void run_combine(const Combine* passes, int count) { combine(passes, count, curr
 void run_task(const AnyTask& task, bool is_double, const void* arguments, int64_t items, int64_t) {
   if (items) task_of(task).on_cuda(is_double, arguments, items, current_stream());
 }
-void run_scale_rows(void* data, bool is_double, int64_t rows, int64_t cols, const View& weight,
-                    double folded) {
-  scale_rows(data, is_double, rows, cols, weight, folded, current_stream());
+void run_scale(const Scale& pass) {
+  if (pass.rows && pass.count) scale(pass, current_stream());
 }
+void run_loss(const Loss& pass) { loss(pass, current_stream()); }
 
 const Backend kBackend{.limits = {.host = false,
                                   .teams = true,
                                   .split_rows = 16,
                                   .split_columns = 128,
-                                  .split_blocks = 512},
+                                  .split_blocks = 512,
+                                  .whole_rows = 256,
+                                  .whole_columns = 4 * kChunk},
                        .map = map,
                        .reduce_columns = reduce_columns,
                        .reduce_rows = reduce_rows,
                        .combine = run_combine,
                        .segment = segment,
                        .run_task = run_task,
-                       .scale_rows = run_scale_rows};
+                       .scale = run_scale,
+                       .loss = run_loss};
 const bool registered = (set_backend(c10::DeviceType::CUDA, &kBackend), true);
 
 }  // namespace

@@ -3,78 +3,18 @@
 
 #include <string.h>
 
-#include "element.h"
-#include "simd.h"
+#include "narrow.h"
 
 namespace pyvae {
 inline namespace PYVAE_ISA {
-
-#if defined(__F16C__)
-template <class T>
-PYVAE_FN int load_halves(const Half*, T*, int) {
-  return 0;
-}
-PYVAE_FN int load_halves(const Half* p, float* tile, int n) {
-  int j = 0;
-  for (; j + 8 <= n; j += 8)
-    _mm256_storeu_ps(tile + j, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)(p + j))));
-  return j;
-}
-template <class T>
-PYVAE_FN int store_halves(Half*, const T*, int) {
-  return 0;
-}
-PYVAE_FN int store_halves(Half* p, const float* tile, int n) {
-  int j = 0;
-  for (; j + 8 <= n; j += 8)
-    _mm_storeu_si128((__m128i*)(p + j), _mm256_cvtps_ph(_mm256_loadu_ps(tile + j), 0));
-  return j;
-}
-#endif
-
-// Whole vectors of bfloat16; how many elements were done.
-using Shorts = uint16_t __attribute__((vector_size(PYVAE_VECTOR_BYTES / 2)));
-template <class T>
-PYVAE_FN int load_bfloats(const Bfloat*, T*, int) {
-  return 0;
-}
-inline int load_bfloats(const Bfloat* p, float* tile, int n) {
-  constexpr int W = F32::kLanes;
-  int j = 0;
-  for (; j + W <= n; j += W) {
-    Shorts bits;
-    memcpy(&bits, p + j, sizeof(bits));
-    const auto wide = __builtin_convertvector(bits, I32::R) << 16;
-    memcpy(tile + j, &wide, sizeof(wide));
-  }
-  return j;
-}
-template <class T>
-PYVAE_FN int store_bfloats(Bfloat*, const T*, int) {
-  return 0;
-}
-inline int store_bfloats(Bfloat* p, const float* tile, int n) {
-  constexpr int W = F32::kLanes;
-  int j = 0;
-  for (; j + W <= n; j += W) {
-    const I32::R b = as_int(F32::load(tile + j)).v;
-    const I32::R rounded = (b + 0x7fff + ((b >> 16) & 1)) >> 16;
-    const I32::R r = (b & 0x7fffffff) > 0x7f800000 ? rounded * 0 + 0x7fc0 : rounded;
-    const auto bits = __builtin_convertvector(r, Shorts);
-    memcpy(p + j, &bits, sizeof(bits));
-  }
-  return j;
-}
 
 template <class S, class T>
 void load_tile(const void* data, int64_t step, T* tile, int n) {
   const S* p = static_cast<const S*>(data);
   if (step == 1) {
     int j = 0;
-    if constexpr (__is_same(S, Bfloat)) j = load_bfloats(p, tile, n);
-#if defined(__F16C__)
-    if constexpr (__is_same(S, Half)) j = load_halves(p, tile, n);
-#endif
+    if constexpr (kNarrow<S> && __is_same(T, float))
+      for (; j + F32::kLanes <= n; j += F32::kLanes) widen_vector(p + j).store(tile + j);
     for (; j < n; ++j) tile[j] = static_cast<T>(widen(p[j]));
   } else if (step == 0) {
     const T x = static_cast<T>(widen(p[0]));
@@ -87,12 +27,9 @@ template <class D, class T>
 void store_tile(void* data, int64_t step, const T* tile, int n) {
   D* p = static_cast<D*>(data);
   int j = 0;
-  if constexpr (__is_same(D, Bfloat))
-    if (step == 1) j = store_bfloats(p, tile, n);
-#if defined(__F16C__)
-  if constexpr (__is_same(D, Half))
-    if (step == 1) j = store_halves(p, tile, n);
-#endif
+  if constexpr (kNarrow<D> && __is_same(T, float))
+    for (; step == 1 && j + F32::kLanes <= n; j += F32::kLanes)
+      narrow_vector(F32::load(tile + j), p + j);
   if (step == 1)
     for (; j < n; ++j) p[j] = Narrow<D>::from(tile[j]);
   else

@@ -14,8 +14,16 @@ PYVAE_FN void write_value(const Map& a, int64_t item, double total) {
   else
     static_cast<T*>(a.value)[item] = static_cast<T>(total);
 }
-template <class F, class T, Want kWant>
-void map_rows(const Map& a, int64_t begin, int64_t end) {
+// Whether a row's gradients were made for the incoming gradient that it has.
+template <class T>
+bool is_ready(const Map& a, int64_t offset) {
+  const View& v = a.view[kGradValue];
+  T weight;
+  return v.data && a.ready == a.ready && *fetch(v, offset, &weight, 1) == static_cast<T>(a.ready);
+}
+// kMixed: operands and results of 8 and 16 bits are turned into the compute type in registers.
+template <class F, class T, Want kWant, bool kMixed>
+void map_rows_of(const Map& a, int64_t begin, int64_t end) {
   constexpr bool kValue = kWant != Want::grad, kGrad = kWant != Want::value;
   const int64_t chunks = a.chunks();
   Workspace<F, T> work;
@@ -30,8 +38,8 @@ void map_rows(const Map& a, int64_t begin, int64_t end) {
       const int64_t most = left < end - item ? left : end - item;
       const int rows = static_cast<int>(most < together ? most : together);
       const Patch patch{rows, static_cast<int>(a.cols), 0};
-      work.template open<kValue, kGrad>(s, a, at, 0, patch, last_dim, a.stream_length);
-      run_many<kValue, kGrad>(work, s, a, at, 0, patch, last_dim);
+      work.template open<kValue, kGrad, kMixed>(s, a, at, 0, patch, last_dim, a.stream_length);
+      run_many<kValue, kGrad, kMixed>(work, s, a, at, 0, patch, last_dim);
       work.template close<kValue, kGrad>(s, a, at, 0, patch, last_dim);
       if (a.value) {
         sum_rows(work.term, patch, work.slope);
@@ -45,19 +53,26 @@ void map_rows(const Map& a, int64_t begin, int64_t end) {
     const int64_t first = chunk * kChunk,
                   last = chunks == 1 || first + kChunk > a.cols ? a.cols : first + kChunk;
     const T slope = kGrad && !elements ? slope_of<T>(a, at.offset[kGradValue]) : T(0);
+    const bool leave = kWant == Want::grad && !elements && is_ready<T>(a, at.offset[kGradValue]);
     double total = 0;
-    for (int64_t j = first; j < last; j += kSegment<T>) {
+    for (int64_t j = leave ? last : first; j < last; j += kSegment<T>) {
       const int n = static_cast<int>(last - j < kSegment<T> ? last - j : kSegment<T>);
-      work.template open<kValue, kGrad>(s, a, at, j, n, a.stream_length);
+      work.template open<kValue, kGrad, kMixed>(s, a, at, j, n, a.stream_length);
       if (elements)
-        run_many<kValue, kGrad>(work, s, a, at, j, {1, n, 0}, 0);
+        run_many<kValue, kGrad, kMixed>(work, s, a, at, j, {1, n, 0}, 0);
       else
-        total += run_segment<F, T, kValue, kGrad>(s, n, slope);
+        total += run_segment<F, T, kValue, kGrad, false, kMixed>(s, n, slope);
       work.template close<kValue, kGrad>(s, a, at, j, n);
     }
     if (a.value) write_value<T>(a, item, total);
     if (chunk == chunks - 1 && item + 1 < end) at.next();
   }
+}
+template <class F, class T, Want kWant>
+void map_rows(const Map& a, int64_t begin, int64_t end) {
+  if constexpr (kTakesMixed<F, T>)
+    if (has_narrow(a)) return map_rows_of<F, T, kWant, true>(a, begin, end);
+  map_rows_of<F, T, kWant, false>(a, begin, end);
 }
 
 // Items are (row, chunk).

@@ -66,7 +66,7 @@ void sum_rows(const T* term, const Patch& patch, T* out) {
 }
 
 // A patch of which each element has its own slope, and its own term or value.
-template <bool kValue, bool kGrad, class F, class T>
+template <bool kValue, bool kGrad, bool kMixed = false, class F, class T>
 void run_many(Workspace<F, T>& work, Segment<T>& s, const Rows& a, const Cursor& at, int64_t j,
               const Patch& patch, int d) {
   const View &slope = a.view[kGradValue], &value = a.view[kElementValue];
@@ -75,7 +75,7 @@ void run_many(Workspace<F, T>& work, Segment<T>& s, const Rows& a, const Cursor&
   const bool values = kValue && value.data;
   s.slope = work.slope;
   s.term = values ? place(value, to, along(patch, value, d), work.term) : work.term;
-  run_segment<F, T, kValue, kGrad, true>(s, patch.rows * patch.cols, T(0));
+  run_segment<F, T, kValue, kGrad, true, kMixed>(s, patch.rows * patch.cols, T(0));
   if (values && s.term == work.term) put(value, to, along(patch, value, d), work.term);
 }
 

@@ -57,6 +57,10 @@ struct Map : Rows {
   Want want = Want::value;
   void* value = nullptr;  // a number for each item: double if `partial`, else the compute type
   bool partial = false;
+  bool whole = false;  // a row has one item, however long it is
+  // Of Want::grad: rows whose incoming gradient is this number have their gradients already, and
+  // are left alone. NaN: there are none.
+  double ready = __builtin_nan("");
 };
 
 // Gradients of operands that are broadcast along rows: sums over the dimensions from `kept` on. The

@@ -12,7 +12,8 @@ inline namespace PYVAE_ISA {
 template <class T>
 constexpr int kSegment = 64 * Vec<T>::kLanes;
 
-// Pointers to one segment.
+// Pointers to one segment: to numbers of the compute type, or (kMixed) to those of the dtypes
+// beside them, which are turned into it, and out of it, vector by vector.
 template <class T>
 struct Segment {
   const T* in[kMaxIn];
@@ -20,8 +21,9 @@ struct Segment {
   const T* grad_sample;
   T* sample;
   T* grad[kMaxIn];  // null: not wanted
-  const T* slope;   // of kMany: what each element's gradient is multiplied by,
-  T* term;          // and what it adds to its row, or is the value of
+  Dtype in_type[kMaxIn], grad_sample_type, sample_type, grad_type[kMaxIn];
+  const T* slope;  // of kMany: what each element's gradient is multiplied by,
+  T* term;         // and what it adds to its row, or is the value of
 };
 
 template <class F, class V>
@@ -39,9 +41,19 @@ struct Accumulator {
   }
 };
 
+// Whether a density has loops over segments of mixed dtypes. Those that compute more than they read
+// take tiles instead, and need no code for it.
+template <class F, class T>
+constexpr bool kTakesMixed = __is_same(T, float) && !F::kHeavy;
+inline bool has_narrow(const Rows& a) {
+  for (const View& v : a.view)
+    if (v.data && is_narrow(v.dtype)) return true;
+  return false;
+}
+
 // One vector of cells: all lanes (kFull) or the first n; of one row, or of many rows (kMany), each
 // element with a slope and a term of its own.
-template <class F, class T, bool kValue, bool kGrad, bool kMany, bool kFull>
+template <class F, class T, bool kValue, bool kGrad, bool kMany, bool kFull, bool kMixed>
 struct Step {
   using V = Vec<T>;
   Cell<V, F::kIn> c;
@@ -60,16 +72,26 @@ struct Step {
     else
       v.store(p, n);
   }
+  PYVAE_FN static V read(const T* p, Dtype type, int j, int n) {
+    if constexpr (kMixed)
+      if (type != DtypeOf<T>::value) return load_narrow(p, type, j, kFull ? V::kLanes : n);
+    return read(p + j, n);
+  }
+  PYVAE_FN static void write(V v, T* p, Dtype type, int j, int n) {
+    if constexpr (kMixed)
+      if (type != DtypeOf<T>::value) return store_narrow(v, p, type, j, kFull ? V::kLanes : n);
+    write(v, p + j, n);
+  }
   PYVAE_FN void load(const Segment<T>& s, int j, int n) {
-    for (int k = 0; k < F::kIn; ++k) c.in[k] = read(s.in[k] + j, n);
+    for (int k = 0; k < F::kIn; ++k) c.in[k] = read(s.in[k], s.in_type[k], j, n);
     if constexpr (kNoise<F>) {
       c.eps = read(s.eps + j, n);
-      if constexpr (kGrad) grad_sample = read(s.grad_sample + j, n);
+      if constexpr (kGrad) grad_sample = read(s.grad_sample, s.grad_sample_type, j, n);
     }
   }
   PYVAE_FN void run() { term = F::step(c); }
   PYVAE_FN void store(const Segment<T>& s, int j, int n, V slope, Accumulator<F, V>& acc) {
-    if constexpr (kValue && kNoise<F>) write(c.z, s.sample + j, n);
+    if constexpr (kValue && kNoise<F>) write(c.z, s.sample, s.sample_type, j, n);
     if constexpr (kValue && F::kSum && kMany) {
       if constexpr (F::kFactor) term.sum = term.sum - log(term.factor);
       write(term.sum, s.term + j, n);
@@ -88,12 +110,12 @@ struct Step {
         if (!s.grad[k]) continue;
         V g = F::kSum ? slope * c.grad[k] : V(0);
         if constexpr (kNoise<F>) g = g + grad_sample * c.path[k];
-        write(g, s.grad[k] + j, n);
+        write(g, s.grad[k], s.grad_type[k], j, n);
       }
   }
 };
 
-template <class F, class T, bool kValue, bool kGrad, bool kMany = false>
+template <class F, class T, bool kValue, bool kGrad, bool kMany = false, bool kMixed = false>
 double run_segment(const Segment<T>& s, int n, T slope_of_row) {
   using V = Vec<T>;
   constexpr int W = V::kLanes;
@@ -101,18 +123,18 @@ double run_segment(const Segment<T>& s, int n, T slope_of_row) {
   Accumulator<F, V> a, b;
   int j = 0;
   for (; j + 2 * W <= n; j += 2 * W) {
-    Step<F, T, kValue, kGrad, kMany, true> p, q;
+    Step<F, T, kValue, kGrad, kMany, true, kMixed> p, q;
     p.load(s, j, W), q.load(s, j + W, W);
     p.run(), q.run();
     p.store(s, j, W, slope, a), q.store(s, j + W, W, slope, b);
   }
   if (j + W <= n) {
-    Step<F, T, kValue, kGrad, kMany, true> p;
+    Step<F, T, kValue, kGrad, kMany, true, kMixed> p;
     p.load(s, j, W), p.run(), p.store(s, j, W, slope, a);
     j += W;
   }
   if (j < n) {
-    Step<F, T, kValue, kGrad, kMany, false> p;
+    Step<F, T, kValue, kGrad, kMany, false, kMixed> p;
     p.load(s, j, n - j), p.run(), p.store(s, j, n - j, slope, b);
   }
   if constexpr (!kValue || !F::kSum || kMany) return 0;
@@ -147,19 +169,23 @@ struct Workspace {
 
   // Points `s` at columns [j, j + patch.cols) of the cursor's row and of the rows after it along
   // dimension d; `run`: how many normals will be read from there.
-  template <bool kValue, bool kGrad>
+  template <bool kValue, bool kGrad, bool kMixed = false>
   void open(Segment<T>& s, const Rows& a, const Cursor& at, int64_t j, const Patch& patch, int d,
             int64_t run) {
     const int n = patch.rows * patch.cols;
-    for (int k = 0; k < F::kIn; ++k) s.in[k] = read(a, at, kInput + k, j, patch, d, in[k]);
+    for (int k = 0; k < F::kIn; ++k)
+      s.in[k] = read<kMixed>(a, at, kInput + k, j, patch, d, in[k], s.in_type[k]);
     if constexpr (kNoise<F>) {
       const uint64_t seed = static_cast<const uint64_t*>(a.view[kSeed].data)[at.offset[kSeed]];
       s.eps = noise.at(seed, at.offset[kNoiseIndex] + j, n, a.stream_length, run);
-      if constexpr (kValue) s.sample = place(a.view[kSample], at.offset[kSample] + j, sample);
+      if constexpr (kValue)
+        s.sample = where<kMixed>(a.view[kSample], at.offset[kSample] + j, {1, n, 0}, sample,
+                                 s.sample_type);
       if constexpr (kGrad) {
-        s.grad_sample = grad_sample;
+        s.grad_sample = grad_sample, s.grad_sample_type = DtypeOf<T>::value;
         if (a.view[kGradSample].data)
-          s.grad_sample = read(a, at, kGradSample, j, patch, d, grad_sample);
+          s.grad_sample =
+              read<kMixed>(a, at, kGradSample, j, patch, d, grad_sample, s.grad_sample_type);
         else
           memset(grad_sample, 0, n * sizeof(T));
       }
@@ -168,12 +194,13 @@ struct Workspace {
       for (int k = 0; k < F::kIn; ++k) {
         const View& v = a.view[kGrad_ + k];
         const int64_t offset = at.offset[kGrad_ + k] + j * v.step;
-        s.grad[k] = v.data ? place(v, offset, along(patch, v, d), grad[k]) : nullptr;
+        s.grad[k] = v.data ? where<kMixed>(v, offset, along(patch, v, d), grad[k], s.grad_type[k])
+                           : nullptr;
       }
   }
-  template <bool kValue, bool kGrad>
+  template <bool kValue, bool kGrad, bool kMixed = false>
   void open(Segment<T>& s, const Rows& a, const Cursor& at, int64_t j, int n, int64_t run) {
-    open<kValue, kGrad>(s, a, at, j, {1, n, 0}, 0, run);
+    open<kValue, kGrad, kMixed>(s, a, at, j, {1, n, 0}, 0, run);
   }
   // Writes back the tiles that stood in for memory.
   template <bool kValue, bool kGrad>
@@ -197,10 +224,27 @@ struct Workspace {
  private:
   static constexpr int kGrad_ = static_cast<int>(Slot::kGrad);
 
+  PYVAE_FN static bool lies_narrow(const View& v, const Patch& patch) {
+    return is_narrow(v.dtype) && v.step == 1 && patch.is_run(1);
+  }
+  template <bool kMixed>
   PYVAE_FN static const T* read(const Rows& a, const Cursor& at, int slot, int64_t j,
-                                const Patch& patch, int d, T* tile) {
+                                const Patch& patch, int d, T* tile, Dtype& type) {
     const View& v = a.view[slot];
-    return fetch(v, at.offset[slot] + j * v.step, along(patch, v, d), tile);
+    const int64_t offset = at.offset[slot] + j * v.step;
+    if constexpr (kMixed)
+      if (type = v.dtype; lies_narrow(v, along(patch, v, d)))
+        return static_cast<const T*>(element(v, offset));
+    type = DtypeOf<T>::value;
+    return fetch(v, offset, along(patch, v, d), tile);
+  }
+  template <bool kMixed>
+  PYVAE_FN static T* where(const View& v, int64_t offset, const Patch& patch, T* tile,
+                           Dtype& type) {
+    if constexpr (kMixed)
+      if (type = v.dtype; lies_narrow(v, patch)) return static_cast<T*>(element(v, offset));
+    type = DtypeOf<T>::value;
+    return place(v, offset, patch, tile);
   }
 };
 

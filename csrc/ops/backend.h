@@ -3,6 +3,7 @@
 
 #include <c10/core/DeviceType.h>
 
+#include "../loops/scale.h"
 #include "../plugin.h"
 #include "tasks.h"
 
@@ -16,6 +17,9 @@ struct Limits {
   // ReduceColumns is cut into splits of `split_rows` rows at least, as many as keep `split_blocks`
   // blocks of `split_columns` columns busy.
   int64_t split_rows = 1, split_columns = 1, split_blocks = 1;
+  // From so many rows on, those of up to `whole_columns` columns are summed without being cut: they
+  // keep the device busy by themselves, and no pass has to come after. 0: never.
+  int64_t whole_rows = 0, whole_columns = 0;
 };
 
 // Which loops of a density to run.
@@ -41,10 +45,9 @@ struct Backend {
   void (*run_task)(const AnyTask& task, bool is_double, const void* arguments, int64_t items,
                    int64_t grain);
 
-  // data[r][..] *= weight[r] / folded, the weight's stride being strides[0]; rows where that is 1
-  // are left alone. Null where the host looks itself.
-  void (*scale_rows)(void* data, bool is_double, int64_t rows, int64_t cols, const View& weight,
-                     double folded);
+  // Null where the host looks at the numbers itself.
+  void (*scale)(const Scale& pass);
+  void (*loss)(const Loss& pass);
 
   template <class A>
   void run(const Task<A>& task, bool is_double, const A& arguments, int64_t items,

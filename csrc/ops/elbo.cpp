@@ -7,6 +7,7 @@
 #include <ATen/ops/sum.h>
 
 #include "densities.h"
+#include "plan.h"
 
 namespace pyvae {
 namespace {
@@ -74,14 +75,28 @@ Tensor reduce(const Tensor& lp, const Tensor& kl, const Optional& beta, int64_t 
   if (lp.sym_sizes() != kl.sym_sizes())
     C10_THROW_ERROR(ValueError, c10::str("elbo_loss: x and mean must have one batch size, got ",
                                          lp.sym_sizes(), " and ", kl.sym_sizes()));
-  if (!on_host(lp.device().type()) || reduction == kNone) {
+  const Backend* device = backend(lp.device().type());
+  if (!device || reduction == kNone) {  // meta tensors have no backend
     const Tensor loss = (beta ? kl * beta->to(kl.scalar_type()) : kl) - lp;
     return reduction == kNone ? loss : reduction == kMean ? loss.mean() : loss.sum();
   }
-  double total = weight_of(beta) * sum_in_order(kl) - sum_in_order(lp);
-  if (reduction == kMean) total /= static_cast<double>(lp.numel());
   const auto dtype = c10::promoteTypes(lp.scalar_type(), kl.scalar_type());
   const Tensor out = at::empty({}, lp.options().dtype(dtype));
+  if (device->loss) {
+    Loss pass;
+    const auto view = [](const Tensor& t) {
+      return View{const_cast<void*>(t.const_data_ptr()), kernel_dtype(t.scalar_type())};
+    };
+    pass.log_prob = view(lp), pass.kl = view(kl);
+    if (beta) pass.beta = view(*beta);
+    pass.rows = lp.numel();
+    if (reduction == kMean) pass.scale = 1 / static_cast<double>(pass.rows);
+    pass.out = out.mutable_data_ptr(), pass.dtype = kernel_dtype(dtype);
+    device->loss(pass);
+    return out;
+  }
+  double total = weight_of(beta) * sum_in_order(kl) - sum_in_order(lp);
+  if (reduction == kMean) total /= static_cast<double>(lp.numel());
   if (dtype == at::kFloat)
     *out.mutable_data_ptr<float>() = static_cast<float>(total);
   else
@@ -157,6 +172,24 @@ bool elbo_one_pass(const Operands& likelihood, const Operands& latent, int64_t r
   const Mask first(mask.begin(), mask.begin() + n), second{mask[n], mask[n + 1]};
   return one_pass(op, likelihood, 1, first) == OnePass::rows &&
          one_pass(kl_standard(), latent, 1, second) == OnePass::rows;
+}
+
+void elbo_refill(const Tensor& grad, const Operands& likelihood, const Operands& latent,
+                 const Optional& beta, int64_t reduction, const Grads& made) {
+  const size_t n = likelihood.size();
+  const int64_t rows = latent[0].size(0);
+  const double scale = reduction == kMean ? 1. / static_cast<double>(rows) : 1.;
+  const auto refill = [&](const DensityInfo& op, const Tensor& weight, const Operands& in,
+                          double sign, double folded, size_t first) {
+    Grads own;
+    bool any = false;
+    for (size_t i = 0; i < in.size(); ++i) own.push_back(made[first + i]), any |= own[i].defined();
+    if (any)
+      row_refill(op, weight.to(compute_dtype(in)).expand({rows}), in, 1, sign * scale, folded, own);
+  };
+  refill(n == 2 ? bernoulli() : gaussian(), grad, likelihood, -1, 1, 0);
+  // With beta the incoming gradient is no longer told from 1; the latents are few.
+  refill(kl_standard(), beta ? grad * *beta : grad, latent, 1, beta ? std::nan("") : 1, n);
 }
 
 Tensor bernoulli_elbo_loss(const Tensor& x, const Tensor& logits, const Tensor& mean,

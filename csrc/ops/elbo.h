@@ -10,6 +10,11 @@ namespace pyvae {
 bool elbo_one_pass(const Operands& likelihood, const Operands& latent, int64_t reduction,
                    const Mask& mask);
 
+// Gradients of 16 bits that came with the value for an incoming gradient of 1, made again where it
+// is another one: those of the likelihood's operands, of mean and of logvar.
+void elbo_refill(const Tensor& grad, const Operands& likelihood, const Operands& latent,
+                 const Optional& beta, int64_t reduction, const Grads& made);
+
 // beta KL - log p(x|z), reduced over the batch: 0 none, 1 mean, 2 sum. Beta is a scalar tensor;
 // none is 1.
 Tensor bernoulli_elbo_loss(const Tensor& x, const Tensor& logits, const Tensor& mean,

@@ -56,6 +56,12 @@ void RowCall::want(const Mask& mask, double scale, int overwrite) {
   }
 }
 
+void RowCall::want_again(const Grads& made, double scale, double folded) {
+  scale_ = scale, ready_ = folded;
+  for (size_t i = 0; i < made.size(); ++i)
+    if (made[i].defined()) plan_.write(kGrad + static_cast<int>(i), made[i]);
+}
+
 Tensor RowCall::value_tensor() const {
   const auto options = in_[0].options().dtype(kernel_.is_double ? at::kDouble : at::kFloat);
   return empty_ ? at::zeros(batch_, options) : at::empty(batch_, options);
@@ -68,6 +74,7 @@ void RowCall::run(const Tensor& value) {
   rows.scale = scale_;
   Goal goal;
   goal.is_double = kernel_.is_double;
+  goal.ready = ready_;
   if (value.defined() && !elements_)
     goal.value = value.mutable_data_ptr(), goal.values = value.numel();
   Schedule passes = schedule(rows, goal, device_->limits, device_->segment(kernel_));

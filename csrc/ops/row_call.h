@@ -16,6 +16,9 @@ class RowCall {
 
   // Allocates the gradients that are wanted.
   void want(const Mask& mask, double scale = 1, int overwrite = -1);
+  // Asks for those that are defined, in place of what was made of them for the incoming gradient
+  // `folded`: rows that have that one are left alone.
+  void want_again(const Grads& made, double scale, double folded);
   Tensor value_tensor() const;
 
   // Makes all that the plan has room for, and the value where it is defined.
@@ -31,7 +34,7 @@ class RowCall {
   Plan plan_;
   Ints batch_;
   bool empty_;
-  double scale_ = 1;
+  double scale_ = 1, ready_ = __builtin_nan("");
   Grads grads_;
 };
 

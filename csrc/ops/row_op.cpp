@@ -93,16 +93,19 @@ OnePass one_pass(const DensityInfo& density, const Operands& in, int64_t batch_n
                  const Mask& mask) {
   const auto shape = broadcast<int64_t>(density.op, in, batch_ndim);
   OnePass pass = OnePass::rows;
+  bool rounded = false;
   for (size_t i = 0; i < in.size(); ++i) {
     if (!mask[i]) continue;
     const auto dtype = in[i].scalar_type();
-    if (dtype != at::kFloat && dtype != at::kDouble) return OnePass::none;
+    if (!is_kernel_float(dtype)) return OnePass::none;
+    rounded |= in[i].element_size() < 4;
     if (in[i].sizes() == Ints(shape)) continue;
     if (in[i].numel() != c10::multiply_integers(Ints(shape).slice(batch_ndim)))
       return OnePass::none;
     pass = OnePass::sums;
   }
-  return pass;
+  // Sums of 16 bits could be neither scaled nor made again row by row.
+  return pass == OnePass::sums && rounded ? OnePass::none : pass;
 }
 
 Tensor row_value_grad(const DensityInfo& density, const Operands& in, int64_t batch_ndim,
@@ -124,6 +127,15 @@ Tensor row_value_grad(const DensityInfo& density, const Operands& in, int64_t ba
   grads = call.gradients();
   if (overwrite >= 0) grads[overwrite] = Tensor();
   return value;
+}
+
+void row_refill(const DensityInfo& density, const Tensor& grad, const Operands& in,
+                int64_t batch_ndim, double scale, double folded, const Grads& made) {
+  const auto shape = broadcast<int64_t>(density.op, in, batch_ndim);
+  RowCall call(kernel_of(density, in, made[0].defined()), in, shape, batch_ndim, true);
+  call.want_again(made, scale, folded);
+  call.plan().read_per_row(kGradValue, grad);
+  call.run();
 }
 
 namespace {

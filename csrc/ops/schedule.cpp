@@ -90,9 +90,11 @@ class Scheduler {
   void map(const Rows& rows, Want want) {
     Map pass;
     static_cast<Rows&>(pass) = rows;
-    pass.want = want;
-    const int64_t parts = rows.rows * rows.chunks();
+    pass.want = want, pass.ready = goal_.ready;
     if (want == Want::grad || !goal_.value) return add(pass);
+    pass.whole = limits_.whole_rows && rows.rows == goal_.values &&
+                 rows.rows >= limits_.whole_rows && rows.cols <= limits_.whole_columns;
+    const int64_t parts = rows.rows * (pass.whole ? 1 : rows.chunks());
     if (parts == goal_.values) {
       pass.value = goal_.value;
       return add(pass);

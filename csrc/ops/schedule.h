@@ -25,9 +25,11 @@ struct Schedule {
 
 // What is wanted beside the views that `rows` has to write to.
 struct Goal {
-  void* value = nullptr;  // numbers of the compute type, `values` of them; null: none, or kElementValue
+  void* value =
+      nullptr;  // numbers of the compute type, `values` of them; null: none, or kElementValue
   int64_t values = 0;
   bool is_double = false;
+  double ready = __builtin_nan("");  // as in Map
 };
 
 // `segment`: columns of one item of ReduceColumns on this device.

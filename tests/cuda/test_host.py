@@ -7,6 +7,7 @@ address sanitizer and the undefined-behaviour sanitizer, where the compiler has 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -34,6 +35,7 @@ SELECTION = [
     "ops/test_layouts.py",
     "ops/test_extremes.py",
     "ops/test_noise.py",
+    "ops/test_one_pass.py",
 ]
 #: Millions of steps of a block that a GPU takes side by side, and the executor one by one.
 LEFT_OUT = "beyond_its_range and (gaussian_mixture or mmd)"
@@ -141,6 +143,20 @@ def test_results_depend_on_no_order_and_agree_with_the_cpu(tmp_path):
             eps = torch.finfo(a.dtype).eps
             scale = max(4.0, b.abs().max().item()) if b.numel() else 1.0
             assert_close(a, b, rtol=64 * eps, atol=64 * eps * scale, equal_nan=True, msg=name)
+
+
+def test_launches_of_a_training_step(tmp_path):
+    """What lies between the networks, without the draw of the seed."""
+    said = run([str(FOLDER / "run_launches.py")], tmp_path)
+    found = json.loads(said.splitlines()[-1])
+    # A sample, two values with gradients, the loss, what the backward scales, the sample's
+    # gradient; torch's incoming gradient of 1, and two sums of gradients of the same parameter.
+    assert found["float32"] == {"pyvae": 6, "torch": 3}
+    assert found["float32, beta"] == {"pyvae": 6, "torch": 3}
+    assert found["float32, 256 long rows"] == {"pyvae": 6, "torch": 3}
+    assert found["float32, 4 long rows"] == {"pyvae": 7, "torch": 3}  # parts of rows to add up
+    assert found["bfloat16"] == {"pyvae": 7, "torch": 3}  # likelihood and KL made again apart
+    assert found["two gradients scaled"] == found["two gradients made again"] == {"pyvae": 1}
 
 
 def test_every_kernel_is_clean_under_sanitizers(sanitizers, tmp_path):

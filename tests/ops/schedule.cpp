@@ -61,6 +61,32 @@ void values_alone() {
   expect(pass<Combine>(chunks, 1).dtype == Dtype::f64, "in the compute type");
 }
 
+void long_rows() {
+  Limits whole = kDevice;
+  whole.whole_rows = 256, whole.whole_columns = 4 * kChunk;
+  const auto of = [&](int64_t rows, int64_t cols, int64_t values) {
+    Rows r = rows_of({rows}, cols, {cols, 1});
+    return schedule(r, {memory, values, false}, whole, 0);
+  };
+  const Schedule many = of(256, 2 * kChunk, 256);
+  expect(many.steps.size() == 1 && many.scratch == 0, "many long rows are one pass");
+  expect(pass<Map>(many, 0).whole && !pass<Map>(many, 0).partial, "in which none is cut");
+  for (const Schedule& cut :
+       {of(255, 2 * kChunk, 255), of(256, 4 * kChunk + 1, 256), of(256, 2 * kChunk, 1)}) {
+    expect(cut.steps.size() == 2, "few rows, longer ones and one value of all are two");
+    expect(!pass<Map>(cut, 0).whole && pass<Map>(cut, 0).partial, "with parts between them");
+  }
+}
+
+void gradients_made_again() {
+  const Rows r = rows_of({5}, 100, {100, 1});
+  Goal again;
+  again.ready = -0.2;
+  expect(pass<Map>(schedule(r, again, kDevice, 0), 0).ready == -0.2, "rows may be ready");
+  const double none = pass<Map>(schedule(r, {}, kDevice, 0), 0).ready;
+  expect(none != none, "but no number is ready unless it is said");
+}
+
 void nothing_wanted() {
   Rows r = rows_of({5}, 100, {100, 1});
   r.view[kGrad].data = nullptr;
@@ -122,6 +148,8 @@ void gradients_of_operands_shared_by_columns() {
 
 int main() {
   values_alone();
+  long_rows();
+  gradients_made_again();
   nothing_wanted();
   gradients_of_full_operands();
   a_value_of_each_element();

@@ -68,10 +68,10 @@ struct RowShape {
 };
 
 // `pack`: columns that a thread takes at once. Without values nothing depends on the chunks, which
-// then are as short as it takes to have many.
-inline RowShape row_shape(const Rows& a, int pack, bool sums) {
+// then are as short as it takes to have many. `whole`: a row is one chunk.
+inline RowShape row_shape(const Rows& a, int pack, bool sums, bool whole = false) {
   RowShape s;
-  s.chunk = static_cast<int>(kChunk);
+  s.chunk = static_cast<int>(whole && a.cols > kChunk ? a.cols : kChunk);
   while (!sums && s.chunk > 1024 && a.rows * ceil_div(a.cols, s.chunk) * kThreads < kManyThreads)
     s.chunk /= 2;
   s.chunks = a.cols <= s.chunk ? 1 : ceil_div(a.cols, s.chunk);

@@ -1,0 +1,89 @@
+"""How many kernels the loss side of a training step launches, by the executor.
+
+    python run_launches.py
+
+Those of pyvae as the executor counts them, and those of torch as its profiler names them: what lies
+between the networks, whose results and incoming gradients are made beforehand.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import executor_plugin
+import torch
+from torch import Tensor
+
+from pyvae import functional as F
+
+#: Of torch's innermost calls, those that launch nothing: they allocate, or look at the same memory.
+_NO_KERNEL = (
+    *("empty", "empty_like", "empty_strided", "resize_", "detach", "alias", "view", "reshape"),
+    *("expand", "as_strided", "select", "slice", "unsqueeze", "squeeze", "t", "transpose", "to"),
+    *("result_type", "lift_fresh", "_unsafe_view", "set_", "is_nonzero", "item"),
+)
+
+
+def of_torch(profiled: torch.profiler.profile) -> int:
+    """Kernels that torch itself would launch."""
+    kernels = 0
+    for event in profiled.events():
+        name = event.name.removeprefix("aten::")
+        innermost = not any(child.name.startswith("aten::") for child in event.cpu_children)
+        kernels += event.name.startswith("aten::") and innermost and name not in _NO_KERNEL
+    return kernels
+
+
+def count(step: Callable[[], None]) -> dict[str, int]:
+    step()  # what is made once
+    before = executor_plugin.launches()
+    with torch.profiler.profile() as profiled:
+        step()
+    return {"pyvae": executor_plugin.launches() - before, "torch": of_torch(profiled)}
+
+
+def elbo(dtype: torch.dtype, beta: Tensor | float, shape: tuple[int, ...], batch: int) -> dict:
+    x = torch.rand(batch, *shape).to(dtype)
+    seed = torch.tensor(1)
+    mean, logvar = (torch.randn(batch, 5).to(dtype).requires_grad_() for _ in range(2))
+    logits = torch.randn(batch, *shape).to(dtype).requires_grad_()
+    of_decoder = torch.randn(batch, 5).to(dtype)
+
+    def step() -> None:
+        for leaf in (mean, logvar, logits):
+            leaf.grad = None
+        z = F.gaussian_rsample(mean, logvar, seed=seed)
+        loss = F.elbo_loss(x, logits, mean, logvar, beta=beta)
+        torch.autograd.backward([loss, z], [None, of_decoder])
+
+    return count(step)
+
+
+def log_prob(likelihood: str, dtype: torch.dtype) -> dict:
+    """Of a likelihood with several gradients, its backward alone."""
+    x = torch.rand(4, 40)
+    leaves = [torch.randn(4, 40).to(dtype).requires_grad_() for _ in range(2)]
+    value = getattr(F, likelihood)(x, *leaves)
+    before = executor_plugin.launches()
+    torch.autograd.grad(value, leaves, torch.rand(4))
+    return {"pyvae": executor_plugin.launches() - before}
+
+
+def main() -> None:
+    executor_plugin.use(True)
+    short, long = (40,), (2, 64, 65)
+    found = {
+        "float32": elbo(torch.float32, 1.0, short, 4),
+        "float32, beta": elbo(torch.float32, torch.tensor(0.5), short, 4),
+        "bfloat16": elbo(torch.bfloat16, 1.0, short, 4),
+        "float32, 256 long rows": elbo(torch.float32, 1.0, long, 256),
+        "float32, 4 long rows": elbo(torch.float32, 1.0, long, 4),
+        "two gradients scaled": log_prob("gaussian_log_prob", torch.float32),
+        "two gradients made again": log_prob("gaussian_log_prob", torch.bfloat16),
+    }
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""Gradients that come with the value: whatever comes to multiply them, they are right."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from pyvae import functional as F
+from pyvae.testing import CASES, OpCase
+
+HALVES = [torch.bfloat16, torch.float16]
+DENSITIES = [
+    case
+    for case in CASES.values()
+    if case.sizes == ("batch", "event")
+    and hasattr(case.ops, f"_{case.native}_value_grad")
+    and not case.images
+]
+#: Some of whose gradients are sums over rows, which could not be made again row by row.
+SUMS = ("zero_inflated_negative_binomial",)
+#: Whole vectors and a tail; several segments; several chunks.
+SIZES = [(6, 64), (5, 1100), (3, 8209)]
+
+
+def weights(kind: str, rows: int) -> Tensor:
+    """Incoming gradients: those of a loss of -mean(), and others."""
+    ready = torch.full((rows,), -1 / rows)
+    if kind == "some rows":
+        ready[1::2] = torch.tensor([0.7, -3.0]).repeat(rows)[: len(ready[1::2])]
+    return {"mean": ready, "some rows": ready, "sum": torch.full((rows,), -1.0)}[kind]
+
+
+def truth(case: OpCase, inputs: dict, wanted: list[str], weight: Tensor) -> list[Tensor]:
+    double = {
+        n: t.detach().double().requires_grad_(n in wanted)
+        if torch.is_tensor(t) and t.is_floating_point()
+        else t
+        for n, t in inputs.items()
+    }
+    value = case.specification(double)
+    return list(torch.autograd.grad(value, [double[n] for n in wanted], weight.double()))
+
+
+def assert_rounded_once(found: Tensor, exact: Tensor) -> None:
+    """No further from the truth than half a place, and what float32 computes with."""
+    info = torch.finfo(found.dtype)
+    far = (found.double() - exact).abs()
+    half = info.eps / 2 * exact.abs() + info.smallest_normal * info.eps / 2
+    slack = 2e-5 * exact.abs() + 2e-6 * exact.abs().amax(-1, keepdim=True)
+    assert (far <= half + slack).all()
+
+
+def called(profile: torch.profiler.profile, op: str) -> bool:
+    return any(event.key == f"pyvae::{op}" for event in profile.key_averages())
+
+
+@pytest.mark.parametrize("kind", ["mean", "some rows", "sum"])
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("case", DENSITIES, ids=lambda case: case.name)
+def test_gradients_of_16_bits_are_rounded_once(case, dtype, kind):
+    for sizes in SIZES:
+        inputs = case.inputs(*sizes, dtype=dtype, requires_grad=case.learned)
+        leaves = [inputs[n] for n in case.learned]
+        weight = weights(kind, sizes[0])
+        with torch.profiler.profile() as profile:
+            value = case(inputs)
+            grads = torch.autograd.grad(value, leaves, weight)
+        later = case.name.startswith(SUMS)
+        assert called(profile, f"_{case.native}_value_grad") != later
+        assert called(profile, f"{case.native}_backward") == later  # others in place, if at all
+        for found, exact in zip(grads, truth(case, inputs, case.learned, weight), strict=True):
+            assert_rounded_once(found, exact)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, *HALVES])
+def test_gradients_given_out_are_left_as_they_are(dtype):
+    """With a graph that is kept, the ready gradients serve again, and others are made anew."""
+    case = CASES["gaussian_log_prob"]
+    inputs = case.inputs(6, 4000, dtype=dtype, requires_grad=case.learned)
+    leaves = [inputs[n] for n in case.learned]
+    value = case(inputs)
+    given = {}
+    for kind in ("mean", "some rows", "mean", "sum"):
+        keep = kind != "sum"
+        given[kind, keep] = torch.autograd.grad(value, leaves, weights(kind, 6), retain_graph=keep)
+        for (name, _), grads in given.items():
+            exact = truth(case, inputs, case.learned, weights(name, 6))
+            for one, other in zip(grads, exact, strict=True):
+                assert_rounded_once(one, other)
+    with pytest.raises(RuntimeError, match="second time"):
+        torch.autograd.grad(value, leaves, weights("mean", 6))
+
+
+def test_a_scaled_loss_keeps_small_gradients_of_float16():
+    """What 1 / B would flush to zero in float16, a gradient scaler saves."""
+    x, logits = torch.rand(4096, 8), torch.full((4096, 8), -15.0).half().requires_grad_()
+    x = torch.zeros_like(x)
+    loss = -F.bernoulli_log_prob(x, logits).mean() * 65536
+    (grad,) = torch.autograd.grad(loss, logits)
+    exact = 16 * torch.sigmoid(logits.detach().double())
+    assert_rounded_once(grad, exact)
+    assert (grad != 0).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("data", [torch.uint8, torch.bool])
+def test_data_of_bytes_take_one_pass(data, dtype):
+    x = (torch.rand(6, 200) > 0.5).to(data)
+    logits = torch.randn(6, 200).to(dtype).requires_grad_()
+    with torch.profiler.profile() as profile:
+        (grad,) = torch.autograd.grad(-F.bernoulli_log_prob(x, logits).mean(), logits)
+    assert not called(profile, "bernoulli_log_prob_backward")
+    exact = (logits.detach().double().sigmoid() - x.double()) / 6
+    assert_rounded_once(grad, exact)
+
+
+@pytest.mark.parametrize("beta", [1.0, 0.3])
+@pytest.mark.parametrize("scale", [1.0, 1024.0])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_the_elbo_of_16_bits_in_one_pass(likelihood, reduction, scale, beta):
+    generator = torch.Generator().manual_seed(1)
+    draw = lambda *shape: torch.randn(*shape, generator=generator).bfloat16()  # noqa: E731
+    x = torch.rand(5, 100, generator=generator)
+    tensors = [draw(5, 100), draw(5, 100), draw(5, 7), draw(5, 7)]
+
+    def loss(a: Tensor, b: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
+        decoded = a if likelihood == "bernoulli" else (a, b)
+        options = {"likelihood": likelihood, "reduction": reduction, "beta": beta}
+        return scale * F.elbo_loss(x.to(a.dtype), decoded, mean, logvar, **options)
+
+    x = x.bfloat16()
+    leaves = [t.clone().requires_grad_() for t in tensors]
+    exact_leaves = [t.double().requires_grad_() for t in tensors]
+    with torch.profiler.profile() as profile:
+        found = torch.autograd.grad(loss(*leaves), leaves, allow_unused=True)
+    assert not called(profile, f"{likelihood}_elbo_loss_backward")
+    exact = torch.autograd.grad(loss(*exact_leaves), exact_leaves, allow_unused=True)
+    for one, other in zip(found, exact, strict=True):
+        if other is not None:
+            assert_rounded_once(one, other)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_tangent_of_the_incoming_gradient_is_not_lost(dtype):
+    """Ready gradients have none; that of the gradient is what the tangent makes of it."""
+    x, logits = torch.rand(4, 9), torch.randn(4, 9).to(dtype).requires_grad_()
+    value = F.bernoulli_log_prob(x, logits)
+    weight, tangent = torch.full((4,), -0.25), torch.rand(4)
+    with torch.autograd.forward_ad.dual_level():
+        dual = torch.autograd.forward_ad.make_dual(weight, tangent)
+        (grad,) = torch.autograd.grad(value, logits, dual)
+        found = torch.autograd.forward_ad.unpack_dual(grad).tangent
+    expected = tangent[:, None] * (x - logits.detach().float().sigmoid())
+    assert found is not None
+    torch.testing.assert_close(found.float(), expected, rtol=1e-2, atol=1e-2)
