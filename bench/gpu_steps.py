@@ -16,6 +16,7 @@ from train_step import Setting, Steps
 
 from pyvae.benchmarking import Variant, markdown, memory_of, race
 from pyvae.benchmarking.tables import si_bytes, si_seconds
+from pyvae.training.optimization.graphs import record
 
 SETTINGS = (
     Setting("MLP 784-500-20, B = 1024", (500,), 20, nn.ReLU, 1024, 0, {}),
@@ -39,10 +40,8 @@ def graphed(step: Step) -> Step:
         for _ in range(3):
             step(None)
     torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        step(None)
-    return lambda _: graph.replay()
+    replay, _ = record(lambda: step(None), side)
+    return lambda _: replay()
 
 
 def timer(device: str) -> Callable[[Variant, int], float]:

@@ -243,6 +243,11 @@ did you mean 'dynamic'?
         choices=("32-true", "64-true", "bf16-mixed", "16-mixed"),
     )
     compile: bool = setting(False, "let torch.compile make model and objective one program")
+    cuda_graphs: bool = setting(
+        False,
+        "record what a step launches on the GPU once and replay it, which takes the host out of "
+        "small steps",
+    )
 
     def __post_init__(self) -> None:
         for name, known in settings_of(type(self)).items():
@@ -252,6 +257,7 @@ did you mean 'dynamic'?
         self._check_schedule()
         self._check_monitor()
         self._check_strategy()
+        self._check_graphs()
 
     def total_steps(self, steps_per_epoch: int) -> int:
         """How many training steps the run has; 100 epochs where neither number is given."""
@@ -297,6 +303,17 @@ did you mean 'dynamic'?
                 raise UserError(
                     "--strategy fsdp takes --precision 32-true, 64-true or bf16-mixed, got 16-mixed"
                 )
+
+    def _check_graphs(self) -> None:
+        if self.cuda_graphs and self.cuts > 1:
+            raise UserError(
+                f"--cuda-graphs goes with one process and --accumulate 1, got batches of "
+                f"{self.cuts} parts (--devices times --num-nodes times --accumulate)"
+            )
+        if self.cuda_graphs and self.precision == "16-mixed":
+            raise UserError(
+                "--cuda-graphs takes --precision 32-true, 64-true or bf16-mixed, got 16-mixed"
+            )
 
     def _check_monitor(self) -> None:
         if not self.monitors:

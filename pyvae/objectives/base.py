@@ -87,6 +87,11 @@ class Objective(nn.Module, ABC):
     def step_begin(self, step: int, epoch: int) -> None:
         """Called before each training step, both counted from 0: the place for schedules."""
 
+    @property
+    def scheduled(self) -> bool:
+        """Whether :meth:`step_begin` changes what a step computes."""
+        return type(self).step_begin is not Objective.step_begin
+
     def __getattr__(self, name: str) -> Any:
         try:
             return super().__getattr__(name)

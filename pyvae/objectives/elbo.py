@@ -128,6 +128,10 @@ class ELBO(Objective):
     def step_begin(self, step: int, epoch: int) -> None:
         self.kl_weight.begin(step, epoch)
 
+    @property
+    def scheduled(self) -> bool:
+        return self.kl_weight.scheduled
+
     def forward(self, model: Model, batch: Tensor | Batch, *, phase: str | None = None) -> Result:
         batch = Batch.of(batch)
         q, p = model.infer(batch)

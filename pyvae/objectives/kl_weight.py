@@ -121,6 +121,11 @@ class KLWeight:
         return min(1.0, epoch / self.epochs) if self.epochs else 1.0
 
     @property
+    def scheduled(self) -> bool:
+        """Whether the weight depends on where training is."""
+        return bool(self.steps or self.epochs)
+
+    @property
     def per_latent(self) -> bool:
         """Whether the cost is of the KL of each latent."""
         return self.free_bits > 0 and self.free_bits_per == "latent"

@@ -68,6 +68,10 @@ class Wrapper(Objective):
     def step_begin(self, step: int, epoch: int) -> None:
         self.inner.step_begin(step, epoch)
 
+    @property
+    def scheduled(self) -> bool:
+        return self.inner.scheduled
+
     def need_one_phase(self, model: Model) -> None:
         """Raises: TypeError: the inner objective has several phases."""
         if len(self.inner.phases(model)) > 1:

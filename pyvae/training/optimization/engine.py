@@ -15,9 +15,10 @@ from pyvae.training.distributed.ranks import Ranks, keep_constants
 from pyvae.training.distributed.sharding import Mirror
 from pyvae.training.join import Parts
 from pyvae.training.optimization.average import Average
+from pyvae.training.optimization.graphs import Graphs, check_graphs
 from pyvae.training.optimization.noise import Noise
 from pyvae.training.optimization.optimizers import FUSED, build_optimizer
-from pyvae.training.optimization.step import Losses, Part, Stepper, Terms
+from pyvae.training.optimization.step import Compute, Losses, Part, Stepper, Terms
 
 __all__ = ["Engine"]
 
@@ -33,6 +34,8 @@ class Engine:
 
     def __init__(self, config: TrainConfig, parts: Parts, ranks: Ranks) -> None:
         self.config, self.parts, self.fabric = config, parts, ranks.fabric
+        if config.cuda_graphs:
+            check_graphs(parts.device, parts.objective)
         first = ranks.rank * config.accumulate
         self.mine = range(first, first + config.accumulate)  #: the parts of a batch of this process
         self.losses = Losses(parts.model, parts.objective)
@@ -56,6 +59,7 @@ class Engine:
             clip=config.clip_grad_norm,
             skips=config.max_skipped > 0,
             watches=list(self.losses.buffers()),
+            repeats=self._graphs if config.cuda_graphs else None,
         )
         if plain is not None:
             plain = self.fabric.strategy.precision.convert_module(plain)
@@ -94,6 +98,10 @@ class Engine:
         if self.average is not None and not terms.skipped:
             self.average.update()
         return terms
+
+    def _graphs(self, compute: Compute) -> Graphs:
+        weights = [*self.losses.parameters()]
+        return Graphs(compute, weights, type(self.parts.objective).__name__)
 
     def gather(self) -> None:
         """Bring the outcome up to date, where weights are dealt out; all processes do together."""

@@ -51,6 +51,10 @@ class Part:
     share: float
 
 
+#: What adds the gradients of a phase on a part, the batch's last or not, and gives its terms.
+Compute = Callable[[Part, Phase, bool], list[tuple[str, Tensor]]]
+
+
 @dataclass(frozen=True)
 class Terms:
     """What a step found.
@@ -80,6 +84,7 @@ class Stepper:
         skips: whether a phase whose gradient is not finite is skipped. Where it is, the host looks
             at the norm in each step.
         watches: tensors besides the weights, which a phase that is skipped leaves as they were
+        repeats: wraps what computes a phase's gradients, such as :class:`Graphs`; None: nothing
     """
 
     def __init__(
@@ -93,11 +98,13 @@ class Stepper:
         clip: float | None = None,
         skips: bool = False,
         watches: Sequence[Tensor] = (),
+        repeats: Callable[[Compute], Compute] | None = None,
     ) -> None:
         self._fabric, self._losses, self._noise = fabric, losses, noise
         self._phases, self._optimizers = phases, optimizers
         self._clip, self._skips = clip, skips  # either of them needs the gradient's norm
         self._watches = watches if skips else ()
+        self._compute: Compute = self._backward if repeats is None else repeats(self._backward)
         self._scales = getattr(fabric.strategy.precision, "scaler", None) is not None
 
     def __call__(self, step: int, parts: Sequence[Part]) -> Terms:
@@ -116,7 +123,7 @@ class Stepper:
             name = "" if len(self._phases) == 1 else f"_{phase.name}"
             for place, part in enumerate(parts):
                 self._noise.begin(step, part.number, index)
-                for term, value in self._backward(part, phase.name, place + 1 == len(parts)):
+                for term, value in self._compute(part, phase, place + 1 == len(parts)):
                     term = f"loss{name}" if term == "loss" else term
                     terms[term] = terms[term] + value if place else value
             if self._clip is None and not self._skips:
@@ -133,12 +140,12 @@ class Stepper:
                     tensor.copy_(before)
         return Terms(terms, skipped)
 
-    def _backward(self, part: Part, phase: str, last: bool) -> list[tuple[str, Tensor]]:
+    def _backward(self, part: Part, phase: Phase, last: bool) -> list[tuple[str, Tensor]]:
         """Add a part's gradient to what is there; its terms, with its share."""
         processes, rows = self._fabric.world_size, part.rows
         alone = last or processes == 1  # otherwise gradients meet with the last part
         with nullcontext() if alone else self._fabric.no_backward_sync(self._losses):
-            loss, named = self._losses(rows.x, rows.y, rows.extras, phase)
+            loss, named = self._losses(rows.x, rows.y, rows.extras, phase.name)
             share = part.share * processes  # gradients of processes are averaged
             self._fabric.backward(loss if share == 1 else loss * share)
         terms = {"loss": loss.detach(), **named}
