@@ -241,8 +241,9 @@ struct Workspace {
   template <bool kMixed>
   PYVAE_FN static T* where(const View& v, int64_t offset, const Patch& patch, T* tile,
                            Dtype& type) {
-    if constexpr (kMixed)
-      if (type = v.dtype; lies_narrow(v, patch)) return static_cast<T*>(element(v, offset));
+    if constexpr (kMixed)  // integers have no gradient: theirs stays in the tile
+      if (type = v.dtype; type != Dtype::u8 && lies_narrow(v, patch))
+        return static_cast<T*>(element(v, offset));
     type = DtypeOf<T>::value;
     return place(v, offset, patch, tile);
   }
