@@ -22,10 +22,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """A shell that starts tests in the background ignores Ctrl-C for them; some send it.
 
-    The workers of pytest-xdist share the cores, and so do the processes that their tests start.
+    The workers of pytest-xdist share the cores, and so do the processes that their tests start. One
+    that crashes ends the run, which might never end otherwise.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(config.option, "maxworkerrestart"):
+        config.option.maxworkerrestart = "0"
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if workers > 1:
         threads = max(1, (os.cpu_count() or 1) // workers)
