@@ -152,10 +152,11 @@ Tensor loss_value_grad(const DensityInfo& op, const Operands& likelihood, const 
   const double scale =
       reduction == kMean && !mean.is_meta() ? 1. / static_cast<double>(mean.size(0)) : 1.;
   Grads kl;
+  const Operands latent = {mean, logvar};
+  const Tensor weight = beta ? beta->to(compute_dtype(latent)) : Tensor();
   const Tensor lp =
       row_value_grad(op, likelihood, 1, likelihood_mask, {}, -scale, grads, overwrite);
-  const Tensor k =
-      row_value_grad(kl_standard(), {mean, logvar}, 1, kl_mask, beta.value_or(Tensor()), scale, kl);
+  const Tensor k = row_value_grad(kl_standard(), latent, 1, kl_mask, weight, scale, kl);
   grads.insert(grads.end(), kl.begin(), kl.end());
   return reduce(lp, k, beta, reduction);
 }

@@ -58,7 +58,7 @@ def test_it_goes_on_while_the_run_is_written(run: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(run, tmp_path / "copy"))
     (copy / "results.json").unlink()
     folder = RunFolder(copy)
-    drawn, goes_on = watch.screen(folder, None, 80, 24)
+    drawn, goes_on = watch.screen(folder, None, 200, 24)
     assert f"{copy}: stopped" in drawn and not goes_on
     folder.lock()
     drawn, goes_on = watch.screen(folder, None, 200, 24)

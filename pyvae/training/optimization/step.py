@@ -104,7 +104,7 @@ class Stepper:
         self._phases, self._optimizers = phases, optimizers
         self._clip, self._skips = clip, skips  # either of them needs the gradient's norm
         self._watches = watches if skips else ()
-        self._compute: Compute = self._backward if repeats is None else repeats(self._backward)
+        self._repeated = None if repeats is None else repeats(self._backward)
         self._scales = getattr(fabric.strategy.precision, "scaler", None) is not None
 
     def __call__(self, step: int, parts: Sequence[Part]) -> Terms:
@@ -116,6 +116,7 @@ class Stepper:
         """
         terms: dict[str, Tensor] = {}
         skipped = False
+        compute = self._repeated or self._backward
         for index, phase in enumerate(self._phases):
             kept = [tensor.clone() for tensor in self._watches]
             optimizer = self._optimizers[phase.name]
@@ -123,7 +124,7 @@ class Stepper:
             name = "" if len(self._phases) == 1 else f"_{phase.name}"
             for place, part in enumerate(parts):
                 self._noise.begin(step, part.number, index)
-                for term, value in self._compute(part, phase, place + 1 == len(parts)):
+                for term, value in compute(part, phase, place + 1 == len(parts)):
                     term = f"loss{name}" if term == "loss" else term
                     terms[term] = terms[term] + value if place else value
             if self._clip is None and not self._skips:
