@@ -19,6 +19,7 @@ from runs import Run, parser, train, write
 
 from pyvae.benchmarking import markdown
 from pyvae.cli import main as pyvae
+from pyvae.cli.latents.figures import SCORES
 
 SYSTEMS = {
     "beta-VAE": "elbo --objective-args beta=2",
@@ -29,14 +30,6 @@ MODEL = (
     "--dataset sprites --latent-dim 6 --encoder-args hidden=128,128 --decoder-args hidden=128,128 "
     "--batch-size 64 --lr 2e-3 --eval-every 1000000 --eval-samples 0"
 )
-SCORES = {
-    "mig": "MIG",
-    "sap": "SAP",
-    "disentanglement": "DCI disentanglement",
-    "completeness": "DCI completeness",
-    "informativeness": "DCI informativeness",
-    "factor_vae": "FactorVAE score",
-}
 
 
 def scores(run: Run) -> dict[str, float]:

@@ -266,6 +266,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "devices": (2, {"batch_size": 1}),  # which cannot be shared by two
     "num_nodes": (2, {"batch_size": 1}),
     "strategy": ("fsdp", {"devices": 2, "compile": True}),  # which do not fit together
+    "cuda_graphs": (True, {"accumulate": 2}),  # of which a batch has one part
     "device": ("cuda", {}),  # which raises where there is none
     "precision": ("64-true", {}),
     "log": (("mlflow",), {}),  # which is not installed here

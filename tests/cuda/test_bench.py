@@ -111,6 +111,7 @@ def test_the_build_asks_no_network_and_takes_one_architecture(monkeypatch):
 
     asked = []
     monkeypatch.setattr(gpu, "shell", lambda name, command, **more: asked.append((command, more)))
+    monkeypatch.delenv("CMAKE_ARGS", raising=False)
     gpu.build(arguments_of("--archs", "90"))
     command, environment = asked[0]
     assert "--no-build-isolation" in command
@@ -118,6 +119,9 @@ def test_the_build_asks_no_network_and_takes_one_architecture(monkeypatch):
     monkeypatch.setattr(gpu, "device_arch", lambda: "80")
     gpu.build(arguments_of())
     assert asked[2][1]["CMAKE_ARGS"].endswith("-DPYVAE_CUDA_ARCHS=80")
+    monkeypatch.setenv("CMAKE_ARGS", "-DPYVAE_ISAS=portable")  # what was given goes along
+    gpu.build(arguments_of())
+    assert asked[4][1]["CMAKE_ARGS"].startswith("-DPYVAE_ISAS=portable -DPYVAE_CUDA=ON ")
 
 
 def test_the_tests_run_those_of_the_device(monkeypatch, capfd):

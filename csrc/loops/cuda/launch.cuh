@@ -11,6 +11,10 @@
 
 #include "platform.h"
 
+#ifndef __grid_constant__
+#define __grid_constant__
+#endif
+
 namespace pyvae::cuda {
 
 struct Grid {

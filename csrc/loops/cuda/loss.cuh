@@ -7,10 +7,6 @@
 
 #include "../scale.h"
 
-#ifndef __grid_constant__
-#define __grid_constant__
-#endif
-
 namespace pyvae {
 inline namespace PYVAE_ISA {
 

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from pyvae.data import View
     from pyvae.models.base import Model
 
-__all__ = ["check_wanted", "factors_and_codes", "latent_figures", "latent_rows"]
+__all__ = ["SCORES", "check_wanted", "factors_and_codes", "latent_figures", "latent_rows"]
 
 ROWS = 10_000  # of the data, at most
-NAMES = {
+SCORES = {
     "mig": "MIG",
     "sap": "SAP",
     "disentanglement": "DCI disentanglement",
@@ -88,7 +88,7 @@ def latent_figures(
 def latent_rows(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The same for a table."""
     rows = [
-        (NAMES[name], f"{value:.3f}") for name, value in figures.get("disentanglement", {}).items()
+        (SCORES[name], f"{value:.3f}") for name, value in figures.get("disentanglement", {}).items()
     ]
     if "few_labels" in figures:
         few = figures["few_labels"]
