@@ -12,7 +12,7 @@ from torch import Tensor
 from pyvae.batch import Batch
 from pyvae.data import Split, View
 from pyvae.models.base import Model
-from pyvae.models.importance import BUDGET
+from pyvae.models.capacity import BUDGET, capacity
 
 __all__ = ["Rows", "Selection", "check_latents", "given", "rows_at_a_time", "select", "stream"]
 
@@ -32,8 +32,12 @@ def stream(model: Model, data: Rows) -> Iterator[Batch]:
     >>> [len(batch) for batch in stream(VAE((1, 2, 2), 2), torch.zeros(600, 1, 2, 2))]
     [250, 250, 100]
     """
-    device, size = next(model.parameters()).device, rows_at_a_time(model)
+    device, most = next(model.parameters()).device, rows_at_a_time(model)
+    size = 0
     for whole in [Batch.of(data)] if isinstance(data, (Tensor, Batch)) else data:
+        if not size:
+            first = whole[:1].to(device)
+            size = min(most, capacity(model, first.x, first.side(model.side_inputs)))
         for start in range(0, len(whole), size):
             yield whole[start : start + size].to(device)
 

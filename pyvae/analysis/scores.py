@@ -11,7 +11,8 @@ from torch import Tensor
 from pyvae.analysis.rows import Rows, stream
 from pyvae.batch import Batch
 from pyvae.models.base import Model
-from pyvae.models.importance import BUDGET, log_weights
+from pyvae.models.capacity import capacity
+from pyvae.models.weights import log_weights
 
 __all__ = ["Scores", "score"]
 
@@ -69,7 +70,8 @@ def _score(model: Model, batch: Batch, num_samples: int) -> tuple[Tensor, Tensor
     if not model.latent_dim:  # one weight, which is p(x)
         exact = _log_weights(model, batch, 1)[0]
         return exact, torch.zeros_like(exact)
-    size = max(1, BUDGET // max(1, len(batch) * math.prod(model.data_shape)))
+    held = capacity(model, batch.x, batch.side(model.side_inputs))
+    size = max(1, held // max(1, len(batch)))
     once = torch.full((len(batch),), -math.inf, dtype=torch.float64, device=batch.x.device)
     twice = once.clone()  # log of the sums of w and of w^2
     for done in range(0, num_samples, size):

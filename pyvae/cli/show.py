@@ -13,17 +13,18 @@ __all__ = ["listing", "table"]
 
 def table(figures: Evaluation, dataset: str, split: str = "test") -> str:
     """The figures of an evaluation, one to a line."""
+    has_latents = figures.kl_per_dim is None or len(figures.kl_per_dim) > 0
     rows = [
         ("ELBO", f"{figures.elbo:.2f}"),
         ("rate, KL(q(z|x) || p(z))", f"{figures.rate:.2f}"),
         ("distortion, -E log p(x|z)", f"{figures.distortion:.2f}"),
     ]
     if figures.log_likelihood is not None:
-        name = f"log p(x), {figures.num_samples} samples"
+        way = f"{figures.num_samples} samples" if has_latents else "exact"
+        name = f"log p(x), {way}"
         rows.append((name, f"{figures.log_likelihood:.2f} +- {figures.log_likelihood_error:.2f}"))
     if figures.bits_per_dim is not None:
         rows.append(("bits per dimension", f"{figures.bits_per_dim:.4f}"))
-    has_latents = figures.kl_per_dim is None or len(figures.kl_per_dim) > 0
     if figures.active_units is not None and has_latents:
         of = f" of {len(figures.kl_per_dim)}" if figures.kl_per_dim is not None else ""
         rows.append(("active units", f"{figures.active_units}{of}"))

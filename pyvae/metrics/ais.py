@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 
 import torch
@@ -12,7 +11,7 @@ from torch.distributions import Distribution, Independent, constraints
 from pyvae.metrics.hmc import HamiltonianMonteCarlo
 from pyvae.models.annealing import annealed_importance_sampling, log_mean
 from pyvae.models.base import Model
-from pyvae.models.importance import BUDGET
+from pyvae.models.capacity import capacity
 
 __all__ = ["ais_log_likelihood", "annealed_importance_sampling", "sigmoid_schedule"]
 
@@ -70,7 +69,7 @@ def ais_log_likelihood(
             f"{chains} and {leapfrog}"
         )
     betas = sigmoid_schedule(steps)
-    rows = max(1, BUDGET // (4 * chains * max(1, math.prod(model.data_shape))))
+    rows = max(1, capacity(model, x, side or {}) // (4 * chains))
     found = [
         _of_rows(
             model,

@@ -16,7 +16,8 @@ from pyvae.distributions import factor_kl, layer_kl
 from pyvae.metrics.aggregate import Aggregate, Posteriors
 from pyvae.metrics.moments import Moments
 from pyvae.models.base import Model
-from pyvae.models.importance import infer, log_marginal
+from pyvae.models.importance import log_marginal
+from pyvae.models.weights import infer
 
 __all__ = ["Evaluation", "bits_per_dim", "evaluate", "seeded"]
 
@@ -45,7 +46,7 @@ class Evaluation:
         reconstruction: E_q log p(x|z)
         kl: KL(q(z|x) || p(z)), in closed form where there is one
         log_likelihood: log p(x) by importance sampling; None if no samples were asked for
-        num_samples: how many importance samples
+        num_samples: how many importance samples; 1 where there are no latents and it is exact
         log_likelihood_error: standard error of its mean over the data
         bits_per_dim: of log p(x) (else of the ELBO); None unless the data are discrete
         active_units: latents whose posterior mean varies by more than 0.01 over the data
@@ -120,6 +121,8 @@ def evaluate(
     """
     if not model.latent_dim or model.prior_inputs:  # nothing to aggregate, or nothing to compare
         aggregate = 0
+    if not model.latent_dim:  # log p(x) is exact
+        num_samples = min(num_samples, 1)
     bound, kls, marginal, means, each, layers, right = (Moments() for _ in range(7))
     posteriors = Posteriors()
     for x, side in batches:

@@ -15,7 +15,8 @@ from pyvae.batch import Batch
 from pyvae.distributions.base import OpDistribution
 from pyvae.likelihoods import Likelihood
 from pyvae.models import pretrained
-from pyvae.models.importance import infer, log_marginal
+from pyvae.models.importance import log_marginal
+from pyvae.models.weights import infer
 
 __all__ = ["Model", "mean_or_sample", "unwrapped"]
 

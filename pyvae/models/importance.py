@@ -4,67 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution
 
-from pyvae.distributions import DiagonalGaussian, rsample_log_ratio
+from pyvae.models.capacity import capacity
+from pyvae.models.weights import LatentVariableModel, log_weights
 
-__all__ = ["LatentVariableModel", "infer", "log_marginal", "log_weights", "weighted_samples"]
-
-BUDGET = 2**23  # elements of data that are decoded at a time
-
-
-class LatentVariableModel(Protocol):
-    """p(z) p(x|z) with q(z|x): all that importance sampling needs of a model."""
-
-    data_shape: tuple[int, ...]
-
-    @property
-    def encoder_inputs(self) -> tuple[str, ...]: ...
-
-    @property
-    def prior_inputs(self) -> tuple[str, ...]: ...
-
-    def encode(self, x: Tensor, **side: Tensor) -> Distribution: ...
-
-    def decode(self, z: Tensor, **side: Tensor) -> Distribution: ...
-
-    @property
-    def prior(self) -> Callable[..., Distribution]: ...
-
-
-def infer(
-    model: LatentVariableModel, x: Tensor, side: Mapping[str, Tensor]
-) -> tuple[Distribution, Distribution]:
-    """q(z|x) and p(z), each given those of the side inputs that it takes."""
-    q = model.encode(x, **{name: side[name] for name in model.encoder_inputs if name in side})
-    return q, model.prior(**{name: side[name] for name in model.prior_inputs if name in side})
-
-
-def log_weights(model: LatentVariableModel, x: Tensor, num_samples: int, **side: Tensor) -> Tensor:
-    """log w = log p(x|z) + log p(z) - log q(z|x) (K, B), for K samples z of q(z|x) each.
-
-    Burda et al. 2016, section 2. Differentiable where the posterior's samples are.
-    """
-    return weighted_samples(model, x, num_samples, side)[2]
-
-
-def weighted_samples(
-    model: LatentVariableModel, x: Tensor, num_samples: int, side: Mapping[str, Tensor]
-) -> tuple[Tensor, Distribution, Tensor]:
-    """K samples z of q(z|x) (K, B, D), p(x|z) at them, and their log w (K, B)."""
-    q, p = infer(model, x, side)
-    # where no gradient is wanted, samples of discrete latents are exact
-    if isinstance(q, DiagonalGaussian) or (q.has_rsample and torch.is_grad_enabled()):
-        z, log_ratio = rsample_log_ratio(q, p, num_samples)
-    else:
-        z = q.sample(torch.Size((num_samples,)))
-        log_ratio = p.log_prob(z) - q.log_prob(z)
-    explained = model.decode(z, **side)
-    return z, explained, explained.log_prob(x) + log_ratio
+__all__ = ["log_marginal"]
 
 
 def log_marginal(
@@ -82,7 +29,8 @@ def log_marginal(
 
     A lower bound in expectation, which rises with K to the truth (Burda et al. 2016, theorem 1).
     The samples are summed up as they come, so memory does not grow with K; data of many rows are
-    taken a few at a time. No gradient.
+    taken a few at a time. A model without latents gives log p(x) exactly, at its one "sample". No
+    gradient.
 
     Args:
         model: any model with encode, decode and prior
@@ -99,7 +47,9 @@ def log_marginal(
         raise ValueError(
             f"log_marginal: num_samples and chunk must be at least 1, got {num_samples} and {chunk}"
         )
-    rows = max(1, BUDGET // max(1, math.prod(model.data_shape)))
+    if not model.latent_dim:
+        num_samples = 1
+    rows = capacity(model, x, side)
     parts = []
     with torch.no_grad():
         for start in range(0, max(len(x), 1), rows):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 
 import torch
@@ -11,7 +10,8 @@ from torch.distributions import Distribution
 
 from pyvae.distributions import Masked
 from pyvae.models.base import Model
-from pyvae.models.importance import BUDGET, weighted_samples
+from pyvae.models.capacity import capacity
+from pyvae.models.weights import weighted_samples
 
 __all__ = ["impute"]
 
@@ -63,8 +63,7 @@ def impute(
     (True, torch.Size([3, 1, 4, 4]))
     """
     _check(model, x, mask, num_samples, draws, chunk)
-    held = max(1, BUDGET // max(1, math.prod(model.data_shape)))
-    rows = max(1, held // max(1, draws))
+    rows = max(1, capacity(model, x, {**(side or {}), "mask": mask}) // max(1, draws))
     parts = []
     for start in range(0, max(len(x), 1), rows):
         part = slice(start, start + rows)

@@ -11,10 +11,11 @@ from pyvae.data import Split, View
 from pyvae.errors import UserError
 from pyvae.metrics import Evaluation, Moments, ais_log_likelihood, evaluate, seeded
 from pyvae.models.base import Model
+from pyvae.models.capacity import capacity
 
 __all__ = ["AGGREGATE", "annealed_split", "check_shape", "evaluate_split", "is_discrete"]
 
-ROWS = 250  # data at a time: part of what fixes the noise
+ROWS = 250  # data at a time, at most: part of what fixes the noise
 SEED = 2**31 - 1  # of every evaluation, whatever the run's
 AGGREGATE = 1000  # samples at which a final evaluation looks at the aggregated posterior
 
@@ -71,7 +72,7 @@ def evaluate_split(
         with seeded(SEED, split.device):
             return evaluate(
                 model,
-                _batches(view, split),
+                _batches(model, view, split),
                 num_samples=num_samples,
                 discrete=discrete,
                 aggregate=aggregate,
@@ -93,7 +94,7 @@ def annealed_split(
     """
     found = Moments()
     with seeded(SEED, split.device):
-        for x, side in _batches(view, split.subset(rows) if rows else split):
+        for x, side in _batches(model, view, split.subset(rows) if rows else split):
             try:
                 each = ais_log_likelihood(model, x, steps=steps, chains=chains, side=side)
             except TypeError as error:
@@ -102,10 +103,18 @@ def annealed_split(
     return float(found.mean), found.error
 
 
-def _batches(view: View, split: Split) -> Iterator[tuple[Tensor, Mapping[str, Tensor]]]:
+def _batches(
+    model: Model, view: View, split: Split
+) -> Iterator[tuple[Tensor, Mapping[str, Tensor]]]:
+    """Data with their side inputs, as many at a time as there is room for in the widest layer."""
+    size = 0
     for part in split.blocks(ROWS):
         label = {} if part.y is None else {"label": part.y}
-        yield view.held_out_values(part.x), {**part.extras, **label}
+        x, side = view.held_out_values(part.x), {**part.extras, **label}
+        size = size or min(ROWS, capacity(model, x, side))
+        for start in range(0, len(x), size):
+            few = slice(start, start + size)
+            yield x[few], {name: value[few] for name, value in side.items()}
 
 
 def default_device(name: str) -> torch.device:

@@ -54,7 +54,7 @@ def test_annealing_finds_the_marginal_of_a_linear_vae(linear_gaussian):
 
 def test_annealing_goes_row_by_row_and_takes_side_inputs(linear_gaussian, monkeypatch):
     model, truth = linear_gaussian(exact=False)
-    monkeypatch.setattr("pyvae.metrics.ais.BUDGET", 4 * 4 * 5 * 3)  # three rows at a time
+    monkeypatch.setattr("pyvae.models.capacity.BUDGET", 4 * 4 * 5 * 3)  # three rows at a time
     x = truth.sample((7,))
     found = ais_log_likelihood(model, x, steps=100, chains=4)
     assert found.shape == (7,) and (found - truth.log_prob(x)).abs().max() < 0.7

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from pyvae import VAE, decoders, encoders, priors
-from pyvae.models import importance
 
 
 @pytest.fixture(autouse=True)
@@ -172,15 +171,15 @@ def test_log_marginal_holds_few_samples_at_a_time(linear_gaussian, monkeypatch):
     model.decoder.register_forward_hook(lambda m, args, out: sizes.append(args[0].numel() // 2))
     x = torch.randn(7, 5, dtype=torch.float64)
     torch.testing.assert_close(model.log_marginal(x, 25, chunk=10), truth.log_prob(x))
-    assert sizes == [70, 70, 35]
+    assert sizes == [1, 70, 70, 35]  # one datum to see how wide the layers are
     sizes.clear()
-    monkeypatch.setattr(importance, "BUDGET", 5 * 20)  # 20 data at a time
+    monkeypatch.setattr("pyvae.models.capacity.BUDGET", 5 * 20)  # 20 data at a time
     torch.testing.assert_close(model.log_marginal(x, 25), truth.log_prob(x))
-    assert max(sizes) <= 20 and sum(sizes) == 7 * 25
+    assert max(sizes) <= 20 and sum(sizes) == 1 + 7 * 25
     sizes.clear()
     x = torch.randn(50, 5, dtype=torch.float64)
     torch.testing.assert_close(model.log_marginal(x, 3), truth.log_prob(x))
-    assert max(sizes) <= 20 and sum(sizes) == 50 * 3
+    assert max(sizes) <= 20 and sum(sizes) == 1 + 50 * 3
 
 
 def test_log_marginal_of_nothing_and_bad_arguments(vae):
