@@ -7,10 +7,8 @@ import torch
 from torch.autograd import gradcheck
 from torch.testing import assert_close
 
-from pyvae import functional as F
 from pyvae import reference
 from pyvae.functional import discretized_logistic_mixture_log_prob as log_prob
-from pyvae.functional import discretized_logistic_mixture_sample as sample
 
 F64 = torch.float64
 LEVELS = torch.arange(256, dtype=torch.uint8)
@@ -46,8 +44,6 @@ def colour(**how):
 
 
 # the density
-
-
 @pytest.mark.parametrize("log_scale", SCALES)
 @pytest.mark.parametrize("dtype, atol", [(F64, 1e-12), (torch.float32, 4e-5)])
 def test_the_256_levels_sum_to_one(log_scale, dtype, atol):
@@ -222,8 +218,6 @@ def test_scaled_levels_are_levels():
 
 
 # gradients
-
-
 @pytest.mark.parametrize("batch_ndim", [0, 1, 2])
 @pytest.mark.parametrize("make", [grey, colour])
 def test_gradients_are_difference_quotients(make, batch_ndim):
@@ -296,8 +290,6 @@ def test_data_that_ask_for_a_gradient_get_it(make):
 
 
 # memory
-
-
 def cropped(t):
     return torch.nn.functional.pad(t, (1, 2, 2, 1))[..., 2:-1, 1:-2]
 
@@ -353,121 +345,3 @@ def test_a_component_can_be_ruled_out():
     params[:, 1] = -math.inf
     rest = params.unflatten(1, (10, 3))[:, :, [0, 2]].flatten(1, 2)
     assert_close(log_prob(x, params, 3), log_prob(x, rest, 2))
-
-
-# samples
-
-
-def test_the_kind_of_a_sample():
-    for make, channels in ((grey, 1), (colour, 3)):
-        for batch in ((), (4,), (2, 3)):
-            _, params = make(components=4, batch=batch)
-            drawn = sample(params, 4, generator=generator())
-            assert drawn.shape == (*batch, channels, 4, 5) and drawn.dtype == torch.uint8
-            assert torch.equal(drawn, sample(params, 4, generator=generator()))
-            assert not torch.equal(drawn, sample(params, 4, generator=generator(1)))
-    torch.manual_seed(1)
-    first = sample(params, 4)
-    torch.manual_seed(1)
-    assert torch.equal(first, sample(params, 4))
-    assert sample(params.bfloat16().requires_grad_(), 4).dtype == torch.uint8
-
-
-@pytest.mark.parametrize("log_scale", [-7.0, -3.0, 0.0, 2.0])
-def test_levels_are_drawn_as_often_as_they_are_likely(log_scale):
-    """Pearson's statistic of 256 bins, those of less than 5 expected draws put together."""
-    n = 400_000
-    params = torch.tensor([0.3, -0.5, -0.8, 0.7, log_scale, log_scale - 0.5]).view(6, 1, 1)
-    drawn = sample(params.expand(6, 1, n), 2, generator=generator())
-    count = torch.bincount(drawn.flatten().long(), minlength=256).double()
-    expected = n * log_prob(LEVELS.view(256, 1, 1, 1), params.double(), 2).exp()
-    rare = expected < 5
-    observed, expected = (torch.cat([t[~rare], t[rare].sum()[None]]) for t in (count, expected))
-    statistic = ((observed - expected).square() / expected.clamp(min=1)).sum()
-    freedom = (~rare).sum()
-    assert statistic < freedom + 4.5 * math.sqrt(2 * freedom)
-
-
-def test_colours_are_drawn_jointly():
-    """Triples of levels of few-level distributions, as often as they are likely."""
-    n = 400_000
-    params = randn(20, 1, 1, seed=4, dtype=torch.float32)
-    params[2:] *= 0.5
-    params[[4, 5, 10, 11, 16, 17]] = -5.5
-    drawn = sample(params.expand(20, 1, n), 2, generator=generator())
-    triples, count = drawn.flatten(1).T.unique(dim=0, return_counts=True)
-    mass = log_prob(triples[..., None, None], params.double(), 2).exp()
-    assert mass.sum() > 0.99
-    often = mass > 1e-3
-    assert often.sum() > 50
-    error = (count - n * mass) / (n * mass).sqrt()
-    assert error[often].abs().max() < 4.5
-
-
-# errors
-
-X, P = torch.zeros(2, 3, 4, 5, dtype=torch.uint8), torch.zeros(2, 20, 4, 5)
-NAME = "discretized_logistic_mixture_log_prob"
-SHAPES = {
-    "no components": (lambda: log_prob(X, P, 0), ("num_mixtures", "between 1 and 100", "got 0")),
-    "too many": (lambda: log_prob(X, P, 101), ("num_mixtures", "100", "101")),
-    "planes": (lambda: log_prob(X, P, 3), ("params", "30", "[2, 20, 4, 5]")),
-    "planes of grey": (lambda: log_prob(X[:, :1], P, 2), ("params", "6", "one channel")),
-    "channels": (lambda: log_prob(X[:, :2], P, 2), ("x must have shape", "[2, 2, 4, 5]")),
-    "no image": (lambda: log_prob(X[0, 0], P, 2), ("x must have shape", "[4, 5]")),
-    "no planes": (lambda: log_prob(X, P[0, 0], 2), ("params must have shape", "[4, 5]")),
-    "height": (lambda: log_prob(X, P[:, :, :3], 2), ("params", "[2, 20, 3, 5]", "[2, 3, 4, 5]")),
-    "width": (lambda: log_prob(X, P[..., :1], 2), ("params", "[2, 20, 4, 1]")),
-    "batch": (lambda: log_prob(X, P[:1].expand(3, -1, -1, -1), 2), ("broadcast", "[3, 20, 4, 5]")),
-    "batch_ndim": (lambda: log_prob(X, P, 2, batch_ndim=2), ("batch_ndim", "0 and 1", "got 2")),
-}
-
-
-@pytest.mark.parametrize("bad", SHAPES)
-@pytest.mark.parametrize("device", ["cpu", "meta"])
-def test_shapes_are_named(bad, device, monkeypatch):
-    call, words = SHAPES[bad]
-    monkeypatch.setitem(globals(), "X", X.to(device))
-    monkeypatch.setitem(globals(), "P", P.to(device))
-    with pytest.raises(ValueError) as caught:
-        call()
-    for word in (NAME, *words):
-        assert word in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "x, params, words",
-    [
-        (X.bool(), P, ("x", "integers", "Bool")),
-        (X, P.long(), ("params", "float32", "Long")),
-        (X, P.to(torch.complex64), ("params", "float32", "ComplexFloat")),
-    ],
-)
-def test_dtypes_are_named(x, params, words):
-    with pytest.raises(TypeError) as caught:
-        log_prob(x, params, 2)
-    for word in (NAME, *words):
-        assert word in str(caught.value)
-
-
-@pytest.mark.parametrize("params, components", [(P, 3), (P, 0), (P[0, 0], 2), (P[..., :0, :], 3)])
-def test_samples_name_their_errors(params, components):
-    with pytest.raises(ValueError, match=r"mixture_sample: params must .*10 M.*got shape"):
-        sample(params, components)
-
-
-def test_samples_name_a_wrong_dtype():
-    with pytest.raises(TypeError, match=r"mixture_sample: params must be floating-point.*int64"):
-        sample(P.long(), 2)
-
-
-def test_the_ops_are_public():
-    assert {NAME, "discretized_logistic_mixture_sample"} <= set(F.__all__)
-
-
-@pytest.mark.parametrize("dtype", [torch.int16, torch.int32, torch.int64])
-def test_levels_in_any_integers(dtype):
-    x = torch.randint(0, 256, (2, 3, 4, 5), dtype=torch.uint8)
-    params = torch.randn(2, 20, 4, 5)
-    log_prob = F.discretized_logistic_mixture_log_prob
-    assert torch.equal(log_prob(x.to(dtype), params, 2), log_prob(x, params, 2))

@@ -1,21 +1,14 @@
-"""One contract for likelihoods, and what each says of data that it cannot explain."""
+"""One contract for all likelihoods."""
 
 import json
 
 import pytest
 import torch
-from torch.distributions import Bernoulli as TorchBernoulli
-from torch.distributions import Independent
 
 from pyvae import VAE, registry
-from pyvae.config import TrainConfig
-from pyvae.data import DataSplits, Split
-from pyvae.errors import UserError
-from pyvae.likelihoods import BITS, BYTES, COUNTS, REAL, UNIT, DataRange, Likelihood
+from pyvae.likelihoods import BYTES, Likelihood
 from pyvae.networks import positions_of
 from pyvae.objectives import Batch
-from pyvae.training import build
-from pyvae.training.fit import check_fit, fitting_likelihoods
 
 SHAPES = [(1, 8, 8), (3, 7, 5), (2, 1, 1), (6,)]
 OWN = [n for n in registry.likelihoods.names() if not registry.likelihoods.is_plugin(n)]
@@ -52,6 +45,8 @@ def side_inputs(likelihood, x):
 
 
 CASES = [(name, shape) for name in NAMES for shape in SHAPES if takes(name, shape)]
+
+
 every = pytest.mark.parametrize(("name", "shape"), CASES, ids=str)
 
 
@@ -162,74 +157,6 @@ def test_discrete_ones_are_probabilities(name):
         assert (p.log_prob(p.sample()) <= 1e-6).all()
 
 
-# What does not fit
-
-
-def counts(**extras):
-    x = torch.poisson(torch.full((20, 6), 2.0))
-    return DataSplits("cells", *[Split(x, None, {k: x.sum(1) for k in extras})] * 3)
-
-
-def images(levels=255, channels=1):
-    x = torch.randint(0, levels + 1, (20, channels, 4, 4), dtype=torch.uint8)
-    return DataSplits("images", *[Split(x)] * 3, levels=levels)
-
-
-def test_which_likelihoods_fit():
-    reals = DataSplits("reals", *[Split(torch.randn(20, 3))] * 3)
-    assert set(fitting_likelihoods(reals)) >= {"gaussian", "laplace"}
-    assert not {"poisson", "bernoulli", "categorical"} & set(fitting_likelihoods(reals))
-    known = set(fitting_likelihoods(counts(library=True)))
-    assert known >= {"poisson", "negative_binomial", "zero_inflated_negative_binomial"}
-    assert "negative_binomial" not in fitting_likelihoods(counts())
-    assert {"discretized_logistic_mixture", "categorical", "bernoulli", "poisson"} <= set(
-        fitting_likelihoods(images())
-    )
-    assert "categorical" not in fitting_likelihoods(images(16))
-    check_fit(images(16), "categorical", {"levels": 17})
-
-
-@pytest.mark.parametrize(
-    ("data", "name", "options", "said"),
-    [
-        (images(), "discretized_logistic_mixture", {"channels": 3}, r"channels=1 fits them"),
-        (
-            images(3),
-            "discretized_logistic",
-            {},
-            r"levels from 0 to 3; .* from 0 to 255\. ",
-        ),
-        (counts(), "discretized_logistic_mixture", {}, r"cells.*: .*gaussian, laplace, poisson"),
-        (counts(), "negative_binomial", {}, r"needs library with the data, which cells does not"),
-        (counts(), "bernoulli", {}, r"x must be in \[0, 1\].*Likelihoods that fit cells: "),
-        (images(channels=2), "discretized_logistic_mixture", {}, r"categorical take levels of any"),
-    ],
-)
-def test_what_does_not_fit_is_said_with_what_does(data, name, options, said):
-    with pytest.raises(ValueError, match=said):
-        check_fit(data, name, options)
-
-
-@pytest.mark.parametrize(
-    ("name", "bad", "said"),
-    [
-        ("poisson", -1.0, "whole numbers of at least 0, got values from -1 to 1"),
-        ("negative_binomial", 0.5, "of at least 0, got values from 0.5 to 1, not all of them"),
-        ("discretized_logistic", 256.0, "whole numbers from 0 to 255, got values from 1 to 256"),
-        ("categorical", 0.5, "from 0 to 255, got values from 0.5 to 1, not all of them whole"),
-        ("discretized_logistic_mixture", -1.0, "from 0 to 255, got values from -1 to 1"),
-        ("continuous_bernoulli", 1.5, r"in \[0, 1\], got values from 1 to 1.5"),
-        ("laplace", float("nan"), "must be real"),
-    ],
-)
-def test_bad_values_are_named(name, bad, said):
-    x = torch.ones(3, 1, 2, 2)
-    create(name, (1, 2, 2)).check(x)
-    x[1, 0, 1, 1] = bad
-    with pytest.raises(ValueError, match=said):
-        create(name, (1, 2, 2)).check(x)
-
-
 @pytest.mark.parametrize(
     ("name", "options", "said"),
     [
@@ -262,92 +189,6 @@ def test_the_mean_of_a_cell_is_its_total_shared_out():
         assert likelihood(params, library=library).inverse_dispersion[0, 0, 2].log() == 3
 
 
-def test_the_best_variance_is_taken_while_training():
-    """The loss is that of the variance at its optimum, and so are the slopes of the means."""
-    x, mean = torch.randn(6, 3, 4, 4), torch.randn(6, 3, 4, 4, requires_grad=True)
-    optimal = create("gaussian", (3, 4, 4), variance="optimal")
-    mse = (x - mean).square().mean()
-    best = -0.5 * 48 * (mse.log() + 2.8378771)  # -1/2 sum log 2 pi e MSE
-    found = optimal(mean).log_prob(x).mean()
-    torch.testing.assert_close(found, best)
-    slopes = [torch.autograd.grad(v, mean, retain_graph=True)[0] for v in (found, best)]
-    torch.testing.assert_close(*slopes)
-    torch.testing.assert_close(optimal.logvar[0], mse.log().detach())
-    optimal(mean).log_prob(x + 1)  # the running mean moves by a tenth
-    moved = torch.lerp(mse, (x + 1 - mean).square().mean(), 0.1).log().detach()
-    torch.testing.assert_close(optimal.logvar[0], moved)
-    optimal.eval()
-    fixed = torch.distributions.Normal(mean, (moved / 2).exp())
-    torch.testing.assert_close(optimal(mean).log_prob(x), fixed.log_prob(x).sum((1, 2, 3)))
-    torch.testing.assert_close(optimal.logvar[0], moved)
-    other = create("gaussian", (3, 4, 4), variance="optimal")
-    other.load_state_dict(optimal.state_dict())
-    assert torch.equal(other.logvar, optimal.logvar) and not list(other.parameters())
-
-
-def test_the_best_variance_of_what_is_observed_and_of_standardized_data():
-    x, mean, mask = torch.randn(50, 4), torch.zeros(50, 4), torch.rand(50, 4) < 0.5
-    optimal = create("gaussian", (4,), variance="optimal")
-    optimal(mean).mask(mask).log_prob(torch.where(mask, x, torch.nan))
-    torch.testing.assert_close(optimal.logvar[0], x[mask].square().mean().log())
-    before = optimal.logvar.clone()
-    assert (optimal(mean).mask(mask & False).log_prob(x) == 0).all()
-    torch.testing.assert_close(optimal.logvar, before)
-    scaled = create("gaussian", (4,), variance="optimal", standardize=True)
-    scaled.init_from_statistics(torch.arange(4.0), torch.tensor([0.1, 1.0, 10.0, 100.0]))
-    data = torch.arange(4.0) + x * torch.tensor([0.1, 1.0, 10.0, 100.0])
-    scaled(mean).log_prob(data)
-    torch.testing.assert_close(scaled.logvar[0], x.square().mean().log())
-    exact = create("gaussian", (4,), variance="optimal")
-    assert exact(x).log_prob(x).isfinite().all() and exact.logvar[0] == -12
-
-
-def test_gaussian_variances():
-    x = torch.randn(6, 3, 4, 4)
-    normal = torch.distributions.Normal
-    fixed = create("gaussian", (3, 4, 4), sigma=0.5)
-    learned = create("gaussian", (3, 4, 4), variance="learned", sigma=0.5)
-    pixel = create("gaussian", (3, 4, 4), variance="per_pixel")
-    mean, logvar = torch.randn(2, 6, 3, 4, 4)
-    expected = normal(mean, 0.5).log_prob(x).sum((1, 2, 3))
-    torch.testing.assert_close(fixed(mean).log_prob(x), expected)
-    torch.testing.assert_close(learned(mean).log_prob(x), expected)
-    assert [p.shape for p in learned.parameters()] == [(1,)] and not list(fixed.parameters())
-    expected = normal(mean, (logvar / 2).exp()).log_prob(x).sum((1, 2, 3))
-    torch.testing.assert_close(pixel(torch.cat([mean, logvar], 1)).log_prob(x), expected)
-    # the learned variance has its optimum at the mean square
-    mse = (x - mean).square().mean()
-    learned.logvar.data.fill_(mse.log())
-    (grad,) = torch.autograd.grad(learned(mean).log_prob(x).mean(), learned.logvar)
-    torch.testing.assert_close(grad, torch.zeros(1), atol=1e-3, rtol=0)
-    refused = {"variance": "free"}, {"sigma": 0.0}, {"variance": "per_pixel", "sigma": 1.0}
-    for options in (*refused, {"mean": "tanh"}):
-        with pytest.raises(ValueError, match="gaussian likelihood"):
-            create("gaussian", (3, 4, 4), **options)
-
-
-def test_gaussian_means_can_be_bounded():
-    params, data_mean = 3 * torch.randn(5, 6, 4, 4), torch.rand(3, 4, 4).clamp(0.01, 0.99)
-    free = create("gaussian", (3, 4, 4), variance="per_pixel")
-    bounded = create("gaussian", (3, 4, 4), variance="per_pixel", mean="sigmoid")
-    logits, logvar = params.chunk(2, 1)
-    x = torch.rand(5, 3, 4, 4)
-    expected = free(torch.cat([logits.sigmoid(), logvar], 1)).log_prob(x)
-    torch.testing.assert_close(bounded(params).log_prob(x), expected)
-    for likelihood in (free, bounded):
-        start = likelihood(likelihood.init_from_mean(data_mean)[None])
-        torch.testing.assert_close(start.mean[0], data_mean)
-
-
-def test_data_out_of_range_raise():
-    likelihood = create("bernoulli", (1, 2, 2))
-    likelihood.check(torch.rand(3, 1, 2, 2))
-    likelihood.check(torch.ones(3, 1, 2, 2, dtype=torch.bool))
-    likelihood.check(torch.zeros(0, 1, 2, 2))
-    with pytest.raises(ValueError, match=r"x must be in \[0, 1\], got values from 0 to 255"):
-        likelihood.check(torch.tensor([[[[0, 255], [1, 1]]]], dtype=torch.uint8))
-
-
 NETWORKS = [(e, d) for e in ("mlp", "conv") for d in ("mlp", "conv")]
 
 
@@ -376,64 +217,6 @@ def test_every_likelihood_learns_with_every_network(encoder, decoder, name):
     assert model.sample(2, **two).shape == (2, 1, 6, 5)
     assert model.reconstruct(x[:2], mean=False, **two).shape == (2, 1, 6, 5)
     assert model.log_marginal(x, 3, **side).isfinite().all()
-
-
-# Ranges
-
-
-def test_a_range_says_what_lies_within():
-    x = torch.tensor([-1.0, 0.0, 0.5, 1.0, 2.0, 255.0, 256.0, float("nan"), float("inf")])
-    inside = {
-        REAL: [1, 1, 1, 1, 1, 1, 1, 0, 0],
-        UNIT: [0, 1, 1, 1, 0, 0, 0, 0, 0],
-        BITS: [0, 1, 0, 1, 0, 0, 0, 0, 0],
-        BYTES: [0, 1, 0, 1, 1, 1, 0, 0, 0],
-        COUNTS: [0, 1, 0, 1, 1, 1, 1, 0, 0],
-        DataRange(low=0): [0, 1, 1, 1, 1, 1, 1, 0, 0],
-        DataRange(high=0): [1, 1, 0, 0, 0, 0, 0, 0, 0],
-    }
-    for data_range, expected in inside.items():
-        assert data_range.contains(x).tolist() == [bool(e) for e in expected], str(data_range)
-    assert len({str(data_range) for data_range in inside}) == len(inside)
-    assert BYTES.contains(torch.tensor([0, 255], dtype=torch.uint8)).all()
-    assert UNIT.contains(torch.tensor([False, True])).all()
-    assert DataRange(0, 1, whole=True) == BITS and BITS.unit and not BYTES.unit
-    with pytest.raises(ValueError, match="low must be below high, got 1 and 0"):
-        DataRange(1, 0)
-
-
-def test_a_range_that_is_no_range_is_refused_with_the_class():
-    with pytest.raises(TypeError, match="Old: data_range must be a pyvae"):
-
-        class Old(Likelihood):
-            data_range = "in [0, 1]"
-
-
-class Pixels(Likelihood):
-    """Zeros and ones by a torch distribution, as another package may write it."""
-
-    data_range = BITS
-    discrete = True
-
-    def forward(self, params, **side):
-        n = len(self.data_shape)
-        return Independent(TorchBernoulli(logits=params, validate_args=False), n)
-
-
-def test_anyones_likelihood_of_zeros_and_ones_gets_dynamic_binarization(monkeypatch):
-    monkeypatch.setitem(registry.likelihoods._parts, "test_pixels", Pixels)
-    monkeypatch.setitem(registry.likelihoods._origins, "test_pixels", "tests")
-    assert Pixels.binary and create("bernoulli", (1,)).binary
-    assert not any(create(name, (1, 2, 2)).binary for name in NAMES if name != "bernoulli")
-    grey = images(levels=16)
-    assert "test_pixels" in fitting_likelihoods(grey)
-    assert "test_pixels" not in fitting_likelihoods(counts())
-    shown = build(TrainConfig(likelihood="test_pixels", latent_dim=2)).view
-    assert (shown.train_mode, shown.held_out_mode) == ("drawn", "stored")
-    x = shown.train_values(shown.data.train.x[:50], torch.Generator().manual_seed(0))
-    assert set(x.unique().tolist()) == {0.0, 1.0}
-    with pytest.raises(UserError, match="needs whole numbers from 0 to 1"):
-        build(TrainConfig(likelihood="test_pixels", binarize="none"))
 
 
 def test_a_model_takes_no_likelihood_that_is_none():
