@@ -32,14 +32,6 @@ SMALL += ["--steps", "20", "--eval-samples", "0"]
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small run on the digits."""
-    out = tmp_path_factory.mktemp("runs") / "digits"
-    assert main(["train", "--out", str(out), *SMALL]) == 0
-    return out
-
-
-@pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small run on points, which are no images."""
     out = tmp_path_factory.mktemp("runs") / "points"

@@ -26,14 +26,6 @@ SMALL += ["--steps", "20", "--eval-samples", "3"]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small run on the digits."""
-    out = tmp_path_factory.mktemp("runs") / "digits"
-    assert main(["train", "--out", str(out), *SMALL]) == 0
-    return out
-
-
 def test_run_folder_is_complete(run: Path) -> None:
     names = {path.name for path in run.iterdir()}
     pictures = {"samples.png", "reconstructions.png", "manifold.png", "curve.png"}

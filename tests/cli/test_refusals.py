@@ -19,14 +19,6 @@ SMALL += ["--steps", "20", "--eval-samples", "3"]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small run on the digits."""
-    out = tmp_path_factory.mktemp("runs") / "digits"
-    assert main(["train", "--out", str(out), *SMALL]) == 0
-    return out
-
-
 @pytest.fixture
 def copy(run: Path, tmp_path: Path) -> Path:
     """A copy of it, to be damaged."""

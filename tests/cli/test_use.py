@@ -31,14 +31,6 @@ SMALL += ["--steps", "20", "--eval-samples", "3"]
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small run on the digits."""
-    out = tmp_path_factory.mktemp("runs") / "digits"
-    assert main(["train", "--out", str(out), *SMALL]) == 0
-    return out
-
-
-@pytest.fixture(scope="module")
 def counts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on counts, whose likelihood needs the size of the library."""
     import h5py
