@@ -54,8 +54,9 @@ class ELBO(Objective):
         estimator: "auto", "analytic" or "B", "sampled" or "A", "reinforce"
         baseline: for "reinforce": "none", "moving_average" or "leave_one_out"
         capacity: C in nats: the KL costs beta \|KL - C\| (Burgess et al. 2018)
-        warm_up_steps: steps in which beta, or C where it is given, rises from 0
+        warm_up_steps: steps in which beta, or C where it is given, rises to its value
         warm_up_epochs: the same in epochs, instead of steps
+        warm_up_from: where it begins to rise
         cycle: after how many of these the rise begins again (Fu et al. 2019); 0: never
         free_bits: nats of KL that cost nothing (Kingma et al. 2016), against posterior collapse
         free_bits_per: what has so many: the mean over the "batch", each "datum" or each "latent"
@@ -86,6 +87,7 @@ class ELBO(Objective):
         capacity: float | None = None,
         warm_up_steps: int = 0,
         warm_up_epochs: int = 0,
+        warm_up_from: float = 0.0,
         cycle: int = 0,
         free_bits: float = 0.0,
         free_bits_per: Literal["batch", "datum", "latent"] = "batch",
@@ -110,7 +112,15 @@ class ELBO(Objective):
             raise ValueError(f"elbo: weight_scale must be positive, got {weight_scale}")
         self.num_samples = num_samples
         self.kl_weight = KLWeight(
-            "elbo", beta, capacity, warm_up_steps, warm_up_epochs, cycle, free_bits, free_bits_per
+            "elbo",
+            beta,
+            capacity=capacity,
+            warm_up_steps=warm_up_steps,
+            warm_up_epochs=warm_up_epochs,
+            warm_up_from=warm_up_from,
+            cycle=cycle,
+            free_bits=free_bits,
+            free_bits_per=free_bits_per,
         )
         if self.kl_weight.per_latent and self.estimator not in ("auto", "analytic"):
             raise ValueError(

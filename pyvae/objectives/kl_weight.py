@@ -13,9 +13,9 @@ class KLWeight:
     r"""beta KL, beta rising linearly at first, or beta \|KL - C\|, C rising linearly.
 
     .. math::
-        t_n = \min(1, n / N), \qquad
-        \text{cost}(\mathrm{KL}) = t_n\, \beta\, \max(\mathrm{KL}, \lambda)
-        \quad\text{or}\quad \beta\, |\mathrm{KL} - t_n\, C|
+        t_n = \min(1, n / N), \qquad w_n(e) = (1 - t_n)\, s + t_n\, e, \qquad
+        \text{cost}(\mathrm{KL}) = w_n(\beta)\, \max(\mathrm{KL}, \lambda)
+        \quad\text{or}\quad \beta\, |\mathrm{KL} - w_n(C)|
 
     Free bits are lambda nats of KL that cost nothing and give no gradient:
 
@@ -34,14 +34,16 @@ class KLWeight:
         capacity: C in nats; None: the first form
         warm_up_steps: N in training steps; 0: t = 1 from the start
         warm_up_epochs: N in epochs, instead of steps
+        warm_up_from: s, the weight, or the capacity, that the warm-up begins with
         cycle: after how many steps, or epochs, whichever the warm-up is in, it begins again; 0:
             never
         free_bits: lambda in nats, for which no KL is charged
         free_bits_per: "batch", "datum" or "latent": what each has its own lambda
 
     Raises:
-        ValueError: a negative number, a warm-up in both units, a cycle that is shorter than the
-            warm-up, of one step, or has none; free bits per something else, or beside a capacity.
+        ValueError: a negative number, a warm-up in both units, a beginning without a warm-up, a
+            cycle that is shorter than the warm-up, of one step, or has none; free bits per
+            something else, or beside a capacity.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class KLWeight:
         capacity: float | None = None,
         warm_up_steps: int = 0,
         warm_up_epochs: int = 0,
+        warm_up_from: float = 0.0,
         cycle: int = 0,
         free_bits: float = 0.0,
         free_bits_per: str = "batch",
@@ -60,6 +63,7 @@ class KLWeight:
             ("capacity", capacity),
             ("warm_up_steps", warm_up_steps),
             ("warm_up_epochs", warm_up_epochs),
+            ("warm_up_from", warm_up_from),
             ("cycle", cycle),
             ("free_bits", free_bits),
         ):
@@ -71,6 +75,11 @@ class KLWeight:
                 f"got {warm_up_steps} and {warm_up_epochs}"
             )
         warm_up = warm_up_steps or warm_up_epochs
+        if warm_up_from and not warm_up:
+            raise ValueError(
+                f"{objective}: warm_up_from needs warm_up_steps or warm_up_epochs, got "
+                f"{warm_up_from} alone"
+            )
         if cycle and not 0 < warm_up <= cycle:
             raise ValueError(
                 f"{objective}: a cycle needs a warm-up that is no longer, in the same unit, got "
@@ -90,7 +99,7 @@ class KLWeight:
         self.beta = beta
         self.capacity = capacity
         self.cycle, self.free_bits, self.free_bits_per = cycle, free_bits, free_bits_per
-        self.steps, self.epochs = warm_up_steps, warm_up_epochs
+        self.steps, self.epochs, self.start = warm_up_steps, warm_up_epochs, warm_up_from
         self.begin(0, 0)
 
     def begin(self, step: int, epoch: int) -> None:
@@ -104,13 +113,16 @@ class KLWeight:
             return []
         name, end = ("beta", self.beta) if self.capacity is None else ("capacity", self.capacity)
         if self.cycle and (steps if self.steps else epochs) > self.cycle:
-            return [f"the run ends in the warm-up of a cycle, with {name} at {reached:.0%}"]
+            now = self._risen(end, reached)
+            return [
+                f"the run ends in the warm-up of a cycle, with {name} at {now:.3g}, not {end:g}"
+            ]
         unit, whole, run = "step", self.steps, steps
         if not self.steps:
             unit, whole, run = "epoch", self.epochs, epochs
         return [
             f"the warm-up takes {whole} {unit}s and the run has {run} {unit}{'s' * (run != 1)}: "
-            f"{name} will reach {reached * end:.3g}, not {end:g}"
+            f"{name} will reach {self._risen(end, reached):.3g}, not {end:g}"
         ]
 
     def _progress(self, step: int, epoch: int) -> float:
@@ -119,6 +131,15 @@ class KLWeight:
         if self.steps:
             return min(1.0, step / self.steps)
         return min(1.0, epoch / self.epochs) if self.epochs else 1.0
+
+    def _risen(self, end: float, progress: float) -> float:
+        """What has come so far on its way to its end."""
+        return (1 - progress) * self.start + progress * end
+
+    @property
+    def weight(self) -> float:
+        """The weight of the KL now."""
+        return self.beta if self.capacity is not None else self._risen(self.beta, self.progress)
 
     @property
     def scheduled(self) -> bool:
@@ -138,14 +159,14 @@ class KLWeight:
                 each latent (B, D)
         """
         if self.capacity is not None:
-            return self.beta * (kl.mean() - self.progress * self.capacity).abs()
+            return self.weight * (kl.mean() - self._risen(self.capacity, self.progress)).abs()
         if not self.free_bits:
             charged = kl.mean()
         elif self.per_latent:
             charged = kl.mean(0).clamp(min=self.free_bits).sum()
         else:
             charged = self._grouped(kl).clamp(min=self.free_bits).mean()
-        return self.progress * self.beta * charged
+        return self.weight * charged
 
     def slope(self, kl: Tensor) -> Tensor | float:
         """B times the derivative of the cost with respect to the KL of each datum, () or (B,).
@@ -154,9 +175,11 @@ class KLWeight:
             kl: of each datum (B,), or estimates from samples (K, B)
         """
         if self.capacity is not None:
-            return self.beta * (kl.detach().mean() - self.progress * self.capacity).sign()
-        weight = self.progress * self.beta
-        return weight * (self._grouped(kl.detach()) >= self.free_bits) if self.free_bits else weight
+            excess = kl.detach().mean() - self._risen(self.capacity, self.progress)
+            return self.weight * excess.sign()
+        if not self.free_bits:
+            return self.weight
+        return self.weight * (self._grouped(kl.detach()) >= self.free_bits)
 
     def _grouped(self, kl: Tensor) -> Tensor:
         """The KL of each datum, or of the batch, whichever has free bits of its own."""

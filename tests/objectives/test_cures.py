@@ -26,7 +26,7 @@ CURES = {
     "free bits of the batch": [ELBO, "free_bits=2"],
     "free bits of each datum": [ELBO, "free_bits=2", "free_bits_per=datum", "beta=2"],
     "free bits of each latent": [ELBO, "free_bits=0.1", "free_bits_per=latent", "num_samples=2"],
-    "cycles in steps": [ELBO, "warm_up_steps=2", "cycle=5"],
+    "cycles in steps": [ELBO, "warm_up_steps=2", "warm_up_from=0.2", "cycle=5"],
     "cycles in epochs": [ELBO, "warm_up_epochs=1", "cycle=2", "free_bits=1"],
     "a rate by construction": RATE,
     "aggressive inference": [*AGGRESSIVE, "window=2", "max_steps=4"],

@@ -113,6 +113,8 @@ def test_a_tensor_is_a_batch(linear_gaussian, x):
         ({"beta": -1.0}, "beta must not be negative, got -1.0"),
         ({"capacity": -1.0}, "capacity must not be negative, got -1.0"),
         ({"warm_up_steps": 5, "warm_up_epochs": 5}, "warm_up_steps or warm_up_epochs, not both"),
+        ({"warm_up_from": 0.1}, "warm_up_from needs warm_up_steps or warm_up_epo"),
+        ({"warm_up_from": -0.1, "warm_up_steps": 5}, "warm_up_from must not be negative, got -0.1"),
         ({"weight_prior": "cauchy"}, "weight_prior must be one of normal, laplace, got 'cauchy'"),
         ({"weight_prior": "normal", "weight_scale": 0.0}, "weight_scale must be positive, got 0"),
         ({"estimator": "reinforce", "baseline": "best"}, "baseline must be one of none, moving"),
@@ -146,14 +148,19 @@ def test_the_estimators_go_by_their_letters_too(linear_gaussian, x):
         ({"warm_up_epochs": 4}, (0, 8), 1.0),
     ],
 )
+@pytest.mark.parametrize("start", [0.0, 0.3, 5.0])
 @pytest.mark.parametrize("capacity", [None, 7.0])
-def test_the_kl_warms_up(linear_gaussian, x, options, at, progress, capacity):
+def test_the_kl_warms_up(linear_gaussian, x, options, at, progress, capacity, start):
+    """Up from where it starts, or down: in equal parts of the way."""
     model, _ = linear_gaussian()
+    options = {**options, "warm_up_from": start} if options else options
     objective = ELBO(beta=3.0, capacity=capacity, **options)
     objective.step_begin(*at)
     result = objective(model, x)
     kl, log_likelihood = result.terms["kl"], result.terms["log_likelihood"]
-    cost = 3 * progress * kl if capacity is None else 3 * (kl - progress * capacity).abs()
+    end = 3 if capacity is None else capacity
+    reached = start + progress * (end - start)
+    cost = reached * kl if capacity is None else 3 * (kl - reached).abs()
     torch.testing.assert_close(result.loss, cost - log_likelihood)
     torch.testing.assert_close(result.terms["elbo"], log_likelihood - kl)
 

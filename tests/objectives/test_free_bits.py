@@ -157,16 +157,19 @@ def test_dependent_latents_have_no_free_bits_of_their_own(posterior, prior):
         assert ELBO(free_bits=1.0, free_bits_per=per)(model, x).loss.isfinite()
 
 
-def test_the_warm_up_begins_again():
+@pytest.mark.parametrize("start", [0, 1])
+def test_the_warm_up_begins_again(start):
     """In steps and in epochs; a run that ends within one says so."""
-    objective = ELBO(beta=4.0, warm_up_steps=2, cycle=4)
+    objective = ELBO(beta=4.0, warm_up_steps=2, warm_up_from=start, cycle=4)
     betas = []
     for step in range(10):
         objective.step_begin(step, 0)
         betas.append(float(objective.kl_weight.slope(torch.tensor(1.0))))
-    assert betas == [0, 2, 4, 4, 0, 2, 4, 4, 0, 2]
+    half = (start + 4) / 2
+    assert betas == [start, half, 4, 4, start, half, 4, 4, start, half]
     assert objective.notes(8, 1) == []
-    assert objective.notes(10, 1) == ["the run ends in the warm-up of a cycle, with beta at 50%"]
+    (said,) = objective.notes(10, 1)
+    assert said == f"the run ends in the warm-up of a cycle, with beta at {half:g}, not 4"
     epochs = ELBO(warm_up_epochs=1, cycle=2).kl_weight
     progress = []
     for epoch in range(4):
@@ -177,7 +180,7 @@ def test_the_warm_up_begins_again():
 
 def test_the_note_on_a_cycle_names_what_rises():
     (said,) = ELBO(capacity=5.0, warm_up_steps=4, cycle=8).notes(11, 1)
-    assert said == "the run ends in the warm-up of a cycle, with capacity at 50%"
+    assert said == "the run ends in the warm-up of a cycle, with capacity at 2.5, not 5"
 
 
 def test_cycles_are_those_of_fu_and_others():

@@ -94,6 +94,8 @@ def test_a_warm_up_that_is_longer_than_the_run() -> None:
     assert "takes 10 epochs and the run has 3 epochs: beta will reach 0.2, not 1" in said
     (said,) = ELBO(capacity=25.0, warm_up_steps=50).notes(11, 1)
     assert "capacity will reach 5, not 25" in said
+    (said,) = ELBO(warm_up_steps=10, warm_up_from=0.5).notes(6, 1)
+    assert "beta will reach 0.75, not 1" in said
     assert ELBO(warm_up_steps=50).notes(51, 1) == ELBO(warm_up_epochs=2).notes(90, 3) == []
     assert ELBO().notes(1, 1) == []
     objective = ELBO(beta=4.0, warm_up_steps=100)
