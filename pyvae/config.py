@@ -13,7 +13,7 @@ from pyvae.errors import UserError
 from pyvae.hints import did_you_mean
 from pyvae.settings import Setting, flag, setting, settings_of
 
-__all__ = ["PARTS", "TrainConfig", "parse_pairs"]
+__all__ = ["PARTS", "PRECISIONS", "TrainConfig", "parse_pairs"]
 
 #: The parts of a run that are chosen by name, each with a mapping of options beside it.
 PARTS = (
@@ -27,6 +27,9 @@ PARTS = (
     "dataset",
     "optimizer",
 )
+
+#: Floating-point formats, and how Lightning calls them.
+PRECISIONS = {"32": "32-true", "64": "64-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
 #: Figures that a run can be steered by.
 MONITORED = ("elbo", "log_likelihood", "reconstruction")
@@ -238,9 +241,11 @@ did you mean 'dynamic'?
         resumable=True,
     )
     precision: str = setting(
-        "32-true",
+        "32",
         "floating-point format: single, double, or 16 bits where that is safe (float16 on CUDA)",
-        choices=("32-true", "64-true", "bf16-mixed", "16-mixed"),
+        choices=tuple(PRECISIONS),
+        spellings={long: short for short, long in PRECISIONS.items()}
+        | {32: "32", 64: "64", 16: "16"},
     )
     compile: bool = setting(False, "let torch.compile make model and objective one program")
     cuda_graphs: bool = setting(
@@ -299,10 +304,8 @@ did you mean 'dynamic'?
         if self.strategy == "fsdp" and self.devices * self.num_nodes > 1:
             if self.compile:
                 raise UserError("--strategy fsdp does not go with --compile; take --strategy ddp")
-            if self.precision == "16-mixed":
-                raise UserError(
-                    "--strategy fsdp takes --precision 32-true, 64-true or bf16-mixed, got 16-mixed"
-                )
+            if self.precision == "16":
+                raise UserError("--strategy fsdp takes --precision 32, 64 or bf16, got 16")
 
     def _check_graphs(self) -> None:
         if self.cuda_graphs and self.cuts > 1:
@@ -310,10 +313,8 @@ did you mean 'dynamic'?
                 f"--cuda-graphs goes with one process and --accumulate 1, got batches of "
                 f"{self.cuts} parts (--devices times --num-nodes times --accumulate)"
             )
-        if self.cuda_graphs and self.precision == "16-mixed":
-            raise UserError(
-                "--cuda-graphs takes --precision 32-true, 64-true or bf16-mixed, got 16-mixed"
-            )
+        if self.cuda_graphs and self.precision == "16":
+            raise UserError("--cuda-graphs takes --precision 32, 64 or bf16, got 16")
 
     def _check_monitor(self) -> None:
         if not self.monitors:

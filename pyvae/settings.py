@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pyvae.errors import UserError
@@ -21,6 +22,7 @@ class Setting:
         help: one line for people
         hint: its type
         choices: the values that it, or each of several, may take; None: all
+        spellings: other ways to write some of its values, and what they mean
         above: it must be greater
         least, most: the least and the greatest value
         metavar: what stands for the value in the help
@@ -30,11 +32,16 @@ class Setting:
     help: str
     hint: Any = Any
     choices: tuple[str, ...] | None = None
+    spellings: Mapping[Any, Any] = field(default_factory=dict)
     above: float | None = None
     least: float | None = None
     most: float | None = None
     metavar: str | None = None
     resumable: bool | Literal["smaller"] = False
+
+    def meant(self, value: Any) -> Any:
+        """A value as it is known here, where it may be written in several ways."""
+        return next((known for other, known in self.spellings.items() if other == value), value)
 
     def check(self, name: str, value: Any) -> Any:
         """The value, of the setting's type.
@@ -43,7 +50,7 @@ class Setting:
             UserError: another type, or a value that the setting cannot take.
         """
         try:
-            value = conform(value, self.hint)
+            value = conform(self.meant(value), self.hint)
         except TypeError as error:
             raise UserError(f"{flag(name)} {error}") from error
         if value is None:

@@ -53,7 +53,7 @@ def _bfloat16() -> str:
 
     if torch.cuda.is_available():
         native = torch.cuda.is_bf16_supported(including_emulation=False)
-        return "in hardware, --precision bf16-mixed" if native else "emulated"
+        return "in hardware, --precision bf16" if native else "emulated"
     known = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # torch has no public question
     native = any(getattr(torch.cpu, name, lambda: False)() for name in known)
     return "in hardware (CPU)" if native else "emulated (CPU)"

@@ -77,9 +77,9 @@ def _form(known: Setting) -> dict[str, Any]:
     if typing.get_origin(hint) is tuple:
         form = {"nargs": "+", "type": typing.get_args(hint)[0], "choices": known.choices}
         return form if known.choices else {**form, "metavar": known.metavar}
-    return {"type": hint, "choices": known.choices} | (
-        {} if known.choices else {"metavar": known.metavar or "X"}
-    )
+    if known.choices:
+        return {"type": known.meant if known.spellings else hint, "choices": known.choices}
+    return {"type": hint, "metavar": known.metavar or "X"}
 
 
 def _told(name: str, known: Setting, default: Any) -> str:

@@ -232,7 +232,7 @@ def _config(
         asked["epochs"] = EPOCHS
     start = {"dataset": GIVEN, **_names(model)}
     if model.dtype == torch.float64:
-        start["precision"] = "64-true"
+        start["precision"] = "64"
     return TrainConfig.from_dict({**start, **asked})
 
 

@@ -268,7 +268,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "strategy": ("fsdp", {"devices": 2, "compile": True}),  # which do not fit together
     "cuda_graphs": (True, {"accumulate": 2}),  # of which a batch has one part
     "device": ("cuda", {}),  # which raises where there is none
-    "precision": ("64-true", {}),
+    "precision": ("64", {}),
     "log": (("mlflow",), {}),  # which is not installed here
 }
 

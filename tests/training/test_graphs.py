@@ -142,8 +142,8 @@ def test_where_graphs_do_not_fit() -> None:
             graphs.check_graphs(cuda, objective)
     with pytest.raises(UserError, match="--accumulate 1, got batches of 2 parts"):
         TrainConfig(cuda_graphs=True, accumulate=2)
-    with pytest.raises(UserError, match="got 16-mixed"):
-        TrainConfig(cuda_graphs=True, precision="16-mixed")
+    with pytest.raises(UserError, match="bf16, got 16"):
+        TrainConfig(cuda_graphs=True, precision="16")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -283,10 +283,10 @@ def test_what_others_left_in_the_environment(monkeypatch: pytest.MonkeyPatch) ->
 def test_settings_that_cannot_be_had() -> None:
     with pytest.raises(UserError, match="--batch-size must be at least the 6 parts"):
         TrainConfig(batch_size=5, devices=3, accumulate=2)
-    with pytest.raises(UserError, match="16-mixed needs CUDA"):
-        config = TrainConfig(precision="16-mixed", device="cpu", **WIDTHS)
+    with pytest.raises(UserError, match="--precision 16 needs CUDA; on the CPU take bf16"):
+        config = TrainConfig(precision="16", device="cpu", **WIDTHS)
         Trainer(config, build(config), RunFolder("nowhere"), quiet=True)
     with pytest.raises(UserError, match="fsdp does not go with --compile"):
         TrainConfig(devices=2, strategy="fsdp", compile=True)
-    with pytest.raises(UserError, match=r"fsdp takes --precision .*, got 16-mixed"):
-        TrainConfig(devices=2, strategy="fsdp", precision="16-mixed")
+    with pytest.raises(UserError, match=r"fsdp takes --precision .*, got 16"):
+        TrainConfig(devices=2, strategy="fsdp", precision="16")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import signal
@@ -16,13 +15,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from pyvae.cli import main
-from pyvae.cli.settings import add_settings, given_settings
-from pyvae.config import TrainConfig, parse_pairs
+from pyvae.config import TrainConfig
 from pyvae.errors import RunError, UserError
 from pyvae.models.base import Model
 from pyvae.objectives import ELBO, Batch, Phase, Result
 from pyvae.registry import objectives
-from pyvae.settings import flag, settings_of
 from pyvae.training import RunFolder, StopRequest, Trainer, build, checkpoint
 from pyvae.training.loggers import CsvLog, read_rows
 from pyvae.training.means import Means
@@ -367,80 +364,6 @@ def test_a_last_row_that_was_cut_short_is_dropped(tmp_path: Path) -> None:
         assert [row["step"] for row in read_rows(path)[1]] == ["1", "2"]
     CsvLog(path, 30).write({"step": 3, "a": 1.0})
     assert [row["step"] for row in read_rows(path)[1]] == ["1", "2", "3"]
-
-
-def test_pairs_from_the_command_line() -> None:
-    pairs = ["hidden=256,128", "one=5,", "activation=relu", "centered=true", "eps=1e-4", "n=none"]
-    assert parse_pairs(pairs, "--x") == {
-        "hidden": [256, 128],
-        "one": [5],
-        "activation": "relu",
-        "centered": True,
-        "eps": 1e-4,
-        "n": None,
-    }
-    with pytest.raises(UserError, match="--x takes name=value pairs, got 'hidden'"):
-        parse_pairs(["hidden"], "--x")
-
-
-def test_settings_go_through_json() -> None:
-    config = TrainConfig(encoder_args={"hidden": [1, 2]}, lr_milestones=(3, 4), steps=5)
-    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
-    with pytest.raises(UserError, match="unknown setting 'learning_rate'"):
-        TrainConfig.from_dict({"learning_rate": 1})
-    with pytest.raises(UserError, match="--epochs or --steps, not both"):
-        TrainConfig(epochs=1, steps=1)
-    with pytest.raises(UserError, match="--batch-size must be positive, got 0"):
-        TrainConfig(batch_size=0)
-
-
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        (
-            {"binarize": "dynamc"},
-            "--binarize must be one of .* got 'dynamc'; did you mean 'dynamic'",
-        ),
-        ({"latent_dim": "20"}, "--latent-dim must be a whole number, got '20'"),
-        ({"latent_dim": 2.5}, "--latent-dim must be a whole number, got 2.5"),
-        ({"latent_dim": True}, "--latent-dim must be a whole number, got True"),
-        ({"latent_dim": None}, "--latent-dim must be a whole number, got None"),
-        ({"lr": "1e-3"}, "--lr must be a finite number, got '1e-3'"),
-        ({"lr": float("nan")}, "--lr must be a finite number, got nan"),
-        ({"lr": 0}, "--lr must be positive, got 0"),
-        ({"seed": 2**64}, "--seed must be at most 9223372036854775807, got 18446744073709551616"),
-        ({"seed": -1}, "--seed must not be negative, got -1"),
-        ({"init_output": "yes"}, "--init-output must be true or false, got 'yes'"),
-        ({"epochs": "many"}, "--epochs must be a whole number or none, got 'many'"),
-        ({"lr_milestones": 5}, "--lr-milestones must be a list of whole numbers, got 5"),
-        ({"lr_milestones": ["a"]}, "--lr-milestones must be a list of whole numbers, got"),
-        ({"encoder": 3}, "--encoder must be text, got 3"),
-        ({"encoder_args": [1]}, "--encoder-args must be a mapping of names"),
-        ({"precision": "16"}, "--precision must be one of 32-true"),
-        ({"eval_split": "train"}, "--eval-split must be one of valid, test, got 'train'"),
-        ({"optimiser": "adam"}, "unknown setting 'optimiser'; did you mean 'optimizer'"),
-    ],
-)
-def test_every_value_is_checked_from_python_too(given: dict[str, Any], said: str) -> None:
-    with pytest.raises(UserError, match=said):
-        TrainConfig.from_dict(given)
-
-
-def test_each_setting_is_stated_once() -> None:
-    """Type, default, limits and help come from the field; a wrong type of any of them is said."""
-    parser = argparse.ArgumentParser()
-    add_settings(parser)
-    flags = {option for action in parser._actions for option in action.option_strings}
-    known = settings_of(TrainConfig)
-    assert {flag(name) for name in known} | {"-h", "--help"} == flags
-    assert vars(parser.parse_args([])) == {}
-    for name, one in known.items():
-        assert one.help, name
-        with pytest.raises(UserError, match=f"^{flag(name)} must be "):
-            TrainConfig.from_dict({name: object()})
-        assert TrainConfig().is_default(name)
-    given = given_settings(parser.parse_args(["--lr", "2", "--lr-milestones", "1", "2"]))
-    assert TrainConfig.from_dict(given) == TrainConfig(lr=2.0, lr_milestones=(1, 2))
 
 
 @pytest.mark.parametrize(("options", "fused"), [({}, True), ({"foreach": False}, None)])

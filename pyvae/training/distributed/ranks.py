@@ -13,7 +13,7 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
-from pyvae.config import TrainConfig
+from pyvae.config import PRECISIONS, TrainConfig
 from pyvae.errors import RunError, UserError, optional
 from pyvae.training.distributed.sharding import shard
 
@@ -92,13 +92,14 @@ class Ranks:
     """
 
     def __init__(self, config: TrainConfig, device: torch.device, *, unused: bool = True) -> None:
-        options: dict[str, Any] = {"accelerator": device.type, "precision": config.precision}
+        options: dict[str, Any] = {"accelerator": device.type}
+        options["precision"] = PRECISIONS[config.precision]
         options |= {"devices": config.devices, "num_nodes": config.num_nodes}
         self.size = config.devices * config.num_nodes
         self.sharded = self.size > 1 and config.strategy == "fsdp"  #: each has a share of weights
-        self._plain = self.size == 1 and config.precision == "32-true"
-        if config.precision == "16-mixed" and device.type == "cpu":
-            raise UserError("--precision 16-mixed needs CUDA; on the CPU take bf16-mixed")
+        self._plain = self.size == 1 and config.precision == "32"
+        if config.precision == "16" and device.type == "cpu":
+            raise UserError("--precision 16 needs CUDA; on the CPU take bf16")
         if self.size == 1:
             self.fabric = optional("lightning_fabric").Fabric(**options)
             self.rank = 0

@@ -128,5 +128,5 @@ class Engine:
 
 def _options(config: TrainConfig) -> dict[str, Any]:
     """The optimizer's; a fused one would scale gradients itself, and they could not be clipped."""
-    scales = config.precision == "16-mixed" and config.optimizer in FUSED
+    scales = config.precision == "16" and config.optimizer in FUSED
     return {"fused": False, **config.optimizer_args} if scales else config.optimizer_args
