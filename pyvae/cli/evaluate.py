@@ -63,7 +63,13 @@ def run(arguments: argparse.Namespace) -> int:
     samples = config.eval_samples if arguments.samples is None else arguments.samples
     split = view.held_out(arguments.split)
     figures = evaluate_split(
-        model, view, split, num_samples=samples, rows=arguments.subset, aggregate=AGGREGATE
+        model,
+        view,
+        split,
+        num_samples=samples,
+        rows=arguments.subset,
+        aggregate=AGGREGATE,
+        quiet=False,
     )
     with said_plainly():
         more = latent_figures(model, view, arguments.split, **wanted)
@@ -71,7 +77,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.ais:
         steps, chains = arguments.ais, arguments.ais_chains
         nats, error = annealed_split(
-            model, view, split, steps=steps, chains=chains, rows=arguments.subset
+            model,
+            view,
+            split,
+            steps=steps,
+            chains=chains,
+            rows=arguments.subset,
+            quiet=False,
         )
         annealed = {"ais_log_likelihood": nats, "ais_error": error}
     if arguments.json:

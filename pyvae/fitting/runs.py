@@ -161,7 +161,7 @@ def finish(trainer: Trainer, stop: StopRequest) -> tuple[Evaluation, list[str]] 
     if not trainer.ranks.first:
         return None
     tick = trainer.ticker(stop)
-    figures = final_figures(config, trainer.outcome, parts.view, tick=tick)
+    figures = final_figures(config, trainer.outcome, parts.view, tick, quiet=trainer.quiet)
     folder.write_json("results.json", results(config, figures, trainer.step))
     drawn, _ = pictures(folder, trainer.outcome, parts.view, config.seed, tick=tick)
     return figures, drawn

@@ -36,7 +36,7 @@ def ais_log_likelihood(
     chains: int = 16,
     leapfrog: int = 10,
     side: Mapping[str, Tensor] | None = None,
-    tick: Callable[[], None] = lambda: None,
+    tick: Callable[[int], None] = lambda data: None,
 ) -> Tensor:
     r"""log p(x) (B,) in nats, by chains from the prior to the posterior.
 
@@ -53,7 +53,8 @@ def ais_log_likelihood(
         chains: for each datum
         leapfrog: steps of each trajectory
         side: side inputs of the model, (B, ...) each
-        tick: called between small pieces of the work; what it raises ends it
+        tick: called before each step of each piece of the data with their number; what it raises
+            ends it
 
     Raises:
         ValueError: a number below 1.
@@ -92,7 +93,7 @@ def _of_rows(
     betas: list[float],
     chains: int,
     leapfrog: int,
-    tick: Callable[[], None],
+    tick: Callable[[int], None],
 ) -> Tensor:
     with torch.no_grad():
         given = {name: side[name] for name in model.prior_inputs if name in side}
@@ -111,7 +112,8 @@ def _of_rows(
             log_prob: Tensor = model.decode(z[0], **side).log_prob(x)
         return log_prob
     move = HamiltonianMonteCarlo(log_density, z, leapfrog)
-    return log_mean(annealed_importance_sampling(z, log_density, move, betas, tick=tick))
+    log_w = annealed_importance_sampling(z, log_density, move, betas, tick=lambda: tick(len(x)))
+    return log_mean(log_w)
 
 
 def _need_reals(prior: Distribution) -> None:

@@ -101,7 +101,7 @@ def evaluate(
     num_samples: int = 0,
     discrete: bool = False,
     aggregate: int = 0,
-    tick: Callable[[], None] = lambda: None,
+    tick: Callable[[int], None] = lambda data: None,
 ) -> Evaluation:
     """Evaluate a model on data, which it takes a batch at a time.
 
@@ -114,7 +114,8 @@ def evaluate(
         discrete: whether the data are discrete, so that bits per dimension mean something
         aggregate: at how many samples to look at the aggregated posterior, which all the data's
             posteriors are kept for (3 D numbers for each datum); 0: not at all
-        tick: called between small pieces of the work; what it raises ends the evaluation
+        tick: called before each piece of the work with the number of samples of all its data, of
+            which each datum has num_samples + 1; what it raises ends the evaluation
 
     Raises:
         ValueError: there are no data.
@@ -126,7 +127,7 @@ def evaluate(
     bound, kls, marginal, means, each, layers, right = (Moments() for _ in range(7))
     posteriors = Posteriors()
     for x, side in batches:
-        tick()
+        tick(len(x))
         q, p = infer(model, x, side)
         z = q.sample()
         kl = _kl(q, p, z)

@@ -21,7 +21,7 @@ def log_marginal(
     side: Mapping[str, Tensor],
     *,
     chunk: int | None = None,
-    tick: Callable[[], None] = lambda: None,
+    tick: Callable[[int], None] = lambda data: None,
 ) -> Tensor:
     r"""log p(x) (B,) in nats, by importance sampling from q(z|x).
 
@@ -38,7 +38,8 @@ def log_marginal(
         num_samples: K, samples of z for each datum
         side: side inputs of the model, (B, ...) each
         chunk: how many samples to hold at a time; default: what fits in some 100 MB
-        tick: called before each of these pieces; what it raises ends the work
+        tick: called before each of these pieces with the number of samples of all its data; what
+            it raises ends the work
 
     Raises:
         ValueError: num_samples or chunk is less than 1.
@@ -58,8 +59,8 @@ def log_marginal(
             size = chunk or max(1, rows // max(1, len(x[part])))
             total: Tensor | None = None
             for done in range(0, num_samples, size):
-                tick()
                 k = min(size, num_samples - done)
+                tick(k * len(x[part]))
                 new = log_weights(model, x[part], k, **few).logsumexp(0)
                 total = new if total is None else torch.logaddexp(total, new)
             assert total is not None

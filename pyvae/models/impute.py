@@ -26,7 +26,7 @@ def impute(
     side: Mapping[str, Tensor] | None = None,
     draws: int = 0,
     chunk: int | None = None,
-    tick: Callable[[], None] = lambda: None,
+    tick: Callable[[int], None] = lambda data: None,
 ) -> Tensor:
     r"""Data with a value in each place: those that were observed, and the model's for the others.
 
@@ -47,7 +47,8 @@ def impute(
         draws: how many draws to take; 0: the conditional mean, for a category of a table the
             likeliest
         chunk: how many samples to hold at a time; default: what fits in some 100 MB
-        tick: called before each piece of the work; what it raises ends it
+        tick: called before each piece of the work with the number of samples of all its data; what
+            it raises ends it
 
     Returns:
         (B, *data_shape), or (draws, B, *data_shape), in a dtype that holds data and imputations.
@@ -83,12 +84,12 @@ def _mean(
     side: Mapping[str, Tensor],
     sizes: list[int],
     draws: int,
-    tick: Callable[[], None],
+    tick: Callable[[int], None],
 ) -> Tensor:
     """The conditional mean (B, *data_shape), summed up with weights relative to the largest."""
     top = total = sums = torch.zeros(())
     for i, k in enumerate(sizes):
-        tick()
+        tick(k * len(x))
         _, p, log_w = weighted_samples(model, x, k, side)
         statistics = model.likelihood.statistics(_whole(p))
         new = log_w.max(0).values if i == 0 else torch.maximum(top, log_w.max(0).values)
@@ -110,12 +111,12 @@ def _draws(
     side: Mapping[str, Tensor],
     sizes: list[int],
     draws: int,
-    tick: Callable[[], None],
+    tick: Callable[[int], None],
 ) -> Tensor:
     """Draws (draws, B, *data_shape) at samples that win by log w plus Gumbel noise."""
     best = chosen = torch.zeros(())
     for i, k in enumerate(sizes):
-        tick()
+        tick(k * len(x))
         z, _, log_w = weighted_samples(model, x, k, side)
         noise = -torch.empty(draws, *log_w.shape, device=x.device).exponential_().log()
         value, place = (log_w + noise).max(1)  # (draws, B)

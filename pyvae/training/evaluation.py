@@ -12,6 +12,7 @@ from pyvae.errors import UserError
 from pyvae.metrics import Evaluation, Moments, ais_log_likelihood, evaluate, seeded
 from pyvae.models.base import Model
 from pyvae.models.capacity import capacity
+from pyvae.training.meter import meter
 
 __all__ = ["AGGREGATE", "annealed_split", "check_shape", "evaluate_split", "is_discrete"]
 
@@ -48,6 +49,7 @@ def evaluate_split(
     rows: int = 0,
     aggregate: int = 0,
     tick: Callable[[], None] = lambda: None,
+    quiet: bool = True,
 ) -> Evaluation:
     """The figures of a model on held-out data, the same for the same model and data.
 
@@ -61,29 +63,51 @@ def evaluate_split(
         rows: a random subset of so many rows; 0: all
         aggregate: at how many samples to look at the aggregated posterior; 0: not at all
         tick: called between small pieces of the work; what it raises ends the evaluation
+        quiet: whether not to tell how far a longer evaluation is
     """
     split = split.subset(rows) if rows else split
     training = model.training
+    num_samples = num_samples if model.latent_dim else min(num_samples, 1)
 
     whole = "mask" not in split.extras  # bits are counted for each dimension of a datum
     discrete = whole and is_discrete(model, split) and view.held_out_mode == "stored"
     model.eval()
     try:
-        with seeded(SEED, split.device):
+        with (
+            seeded(SEED, split.device),
+            meter(_work(split, num_samples), len(split) * (1 + num_samples), quiet=quiet) as done,
+        ):
+
+            def both(data: int) -> None:
+                tick()
+                done(data)
+
             return evaluate(
                 model,
                 _batches(model, view, split),
                 num_samples=num_samples,
                 discrete=discrete,
                 aggregate=aggregate,
-                tick=tick,
+                tick=both,
             )
     finally:
         model.train(training)
 
 
+def _work(split: Split, num_samples: int) -> str:
+    each = f" with {num_samples} samples each" if num_samples > 1 else ""
+    return f"evaluating {len(split)} data{each}"
+
+
 def annealed_split(
-    model: Model, view: View, split: Split, *, steps: int, chains: int, rows: int = 0
+    model: Model,
+    view: View,
+    split: Split,
+    *,
+    steps: int,
+    chains: int,
+    rows: int = 0,
+    quiet: bool = True,
 ) -> tuple[float, float]:
     """log p(x) by annealed importance sampling over the latents, and its standard error, in nats.
 
@@ -93,10 +117,14 @@ def annealed_split(
         UserError: latents that are no real numbers.
     """
     found = Moments()
-    with seeded(SEED, split.device):
-        for x, side in _batches(model, view, split.subset(rows) if rows else split):
+    split = split.subset(rows) if rows else split
+    work = f"annealing {chains} chains for each of {len(split)} data"
+    with seeded(SEED, split.device), meter(work, len(split) * steps, quiet=quiet) as tick:
+        for x, side in _batches(model, view, split):
             try:
-                each = ais_log_likelihood(model, x, steps=steps, chains=chains, side=side)
+                each = ais_log_likelihood(
+                    model, x, steps=steps, chains=chains, side=side, tick=tick
+                )
             except TypeError as error:
                 raise UserError(f"--ais: {error}") from error
             found.add(each)

@@ -324,6 +324,7 @@ class Trainer:
             num_samples=0 if config.eval_every is None else config.eval_samples,
             rows=config.eval_subset,
             tick=self.ticker(stop),
+            quiet=self.quiet,
         )
         names = ("elbo", "reconstruction", "kl", "log_likelihood", "active_units", "accuracy")
         values = {name: getattr(figures, name) for name in names}

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from pyvae.errors import optional
 
-__all__ = ["Progress", "in_notebook"]
+__all__ = ["Progress", "clock", "in_notebook"]
 
 Row = Mapping[str, float]
 
@@ -94,7 +94,7 @@ class Progress:
         if self._figures:
             text += f": {self._figures}"
         print(
-            f"{text}; {rate:.3g} steps/s, {_clock(spent)} so far, {_clock(left)} left",
+            f"{text}; {rate:.3g} steps/s, {clock(spent)} so far, {clock(left)} left",
             file=self._stream,
             flush=True,
         )
@@ -132,7 +132,8 @@ def in_notebook() -> bool:
     return isinstance(interactive.get_ipython(), kernel.ZMQInteractiveShell)
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Seconds as minutes and seconds, from an hour on with hours."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

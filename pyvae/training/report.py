@@ -63,7 +63,12 @@ def reconstructions(model: Model, x: Tensor, split: Split, *, draw: bool = False
 
 
 def final_figures(
-    config: TrainConfig, model: Model, view: View, tick: Callable[[], None] = lambda: None
+    config: TrainConfig,
+    model: Model,
+    view: View,
+    tick: Callable[[], None] = lambda: None,
+    *,
+    quiet: bool = True,
 ) -> Evaluation:
     """The figures of the whole test split."""
     return evaluate_split(
@@ -73,6 +78,7 @@ def final_figures(
         num_samples=config.eval_samples,
         aggregate=AGGREGATE,
         tick=tick,
+        quiet=quiet,
     )
 
 

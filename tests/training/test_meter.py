@@ -1,0 +1,106 @@
+"""A longer evaluation tells how far it is; one of a moment says nothing."""
+
+import io
+import re
+
+import pytest
+
+from pyvae.cli import main
+from pyvae.training.meter import meter
+
+
+class Screen(io.StringIO):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+class Gone(io.StringIO):
+    """What a reader has left."""
+
+    def write(self, text: str) -> int:
+        raise OSError(5, "Input/output error")
+
+
+class GoneScreen(Gone, Screen):
+    pass
+
+
+def test_lines_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part counts once it is done, which is when the next one begins."""
+    now = [0.0]
+    monkeypatch.setattr("pyvae.training.meter.time.monotonic", lambda: now[0])
+    stream = io.StringIO()
+    with meter("evaluating 1000 data", 1000, stream=stream, every=30) as tick:
+        for _ in range(10):
+            tick(100)
+            now[0] += 10
+    assert stream.getvalue().splitlines() == [
+        f"evaluating 1000 data: {done} %; {spent} so far, {left} left"
+        for done, spent, left in [(10, "0:10", "1:30"), (40, "0:40", "1:00"), (70, "1:10", "0:30")]
+    ]
+
+
+def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pyvae.training.meter.PATIENCE", 0.0)
+    screen = Screen()
+    with meter("evaluating 4 data", 4, stream=screen) as tick:
+        for _ in range(4):
+            tick(1)
+    assert "evaluating 4 data: 0 %, ? left |" in screen.getvalue()
+    assert screen.getvalue().endswith("\r")  # it is gone at the end
+
+
+@pytest.mark.parametrize("screen", [Screen, io.StringIO])
+def test_nothing_of_short_work(screen: type[io.StringIO]) -> None:
+    stream = screen()
+    for quiet in (False, True):
+        with meter("evaluating 4 data", 4, stream=stream, quiet=quiet) as tick:
+            tick(4)
+    assert stream.getvalue().strip() == ""
+
+
+@pytest.mark.parametrize("stream", [Gone, GoneScreen])
+def test_work_goes_on_without_its_reader(
+    stream: type[io.StringIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pyvae.training.meter.PATIENCE", 0.0)
+    done = 0
+    with meter("evaluating 4 data", 4, stream=stream(), every=0.0) as tick:
+        for _ in range(4):
+            tick(1)
+            done += 1
+    assert done == 4
+
+
+def test_the_parts_of_an_evaluation_are_all_counted(
+    tmp_path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the final evaluation, and in that of the command: the last piece leads to 100 %."""
+    now = [0.0]
+
+    def clock() -> float:
+        now[0] += 40
+        return now[0]
+
+    monkeypatch.setattr("pyvae.training.meter.time.monotonic", clock)
+    small = ["--encoder-args", "hidden=8", "--decoder-args", "hidden=8", "--steps", "5"]
+    assert main(["train", "--out", str(tmp_path / "run"), "--eval-samples", "7", *small]) == 0
+    train = capsys.readouterr().err
+    assert main(["evaluate", str(tmp_path / "run"), "--ais", "4", "--subset", "20"]) == 0
+    evaluate = capsys.readouterr().err
+    count = int(re.findall(r"evaluating (\d+) data with 7", train)[-1])
+    for said, work, last, total in [
+        (
+            train,
+            f"evaluating {count} data with 7 samples each",
+            8 * count - 7 * (count % 250),
+            8 * count,
+        ),
+        (evaluate, "evaluating 20 data with 7 samples each", 20, 20 * 8),
+        (evaluate, "annealing 16 chains for each of 20 data", 3 * 20, 4 * 20),
+    ]:
+        shares = [int(s) for s in re.findall(rf"{work}: (\d+) %", said)]
+        assert shares == sorted(shares)
+        assert shares[-1] == round(100 * last / total)
