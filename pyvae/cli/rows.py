@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +80,7 @@ def table_of(
     from pyvae.cli.annotated import source_of
     from pyvae.cli.spool import spooled
     from pyvae.cli.tables import Table
+    from pyvae.training.meter import meter
 
     if not len(selection):
         raise UserError(f"there are no rows in {' and '.join(selection.rows)}")
@@ -91,8 +92,14 @@ def table_of(
         about["label"] = np.asarray(data.classes)[y] if data.classes else y
     order = selection.order.numpy()
     about = {key: column[order] for key, column in about.items()}
-    with said_unwritable(target):
-        blocks = (block.cpu().numpy() for block in found)
-        values = spooled(blocks, order.argsort(), target.absolute().parent)
+    with said_unwritable(target), meter(f"rows of {target}", len(selection)) as tick:
+        values = spooled(_told(found, tick), order.argsort(), target.absolute().parent)
     source = source_of(config, about["row"]) if data.rows and target.suffix == ".h5ad" else None
     return Table(name, values, columns, about, source)
+
+
+def _told(found: Iterable[Tensor], tick: Callable[[int], None]) -> Iterator[Any]:
+    """Blocks of rows as arrays, each of which is told once it is there."""
+    for block in found:
+        tick(len(block))
+        yield block.cpu().numpy()

@@ -53,7 +53,7 @@ def ais_log_likelihood(
         chains: for each datum
         leapfrog: steps of each trajectory
         side: side inputs of the model, (B, ...) each
-        tick: called before each step of each piece of the data with their number; what it raises
+        tick: called after each step of each piece of the data with their number; what it raises
             ends it
 
     Raises:

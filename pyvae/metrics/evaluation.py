@@ -114,7 +114,7 @@ def evaluate(
         discrete: whether the data are discrete, so that bits per dimension mean something
         aggregate: at how many samples to look at the aggregated posterior, which all the data's
             posteriors are kept for (3 D numbers for each datum); 0: not at all
-        tick: called before each piece of the work with the number of samples of all its data, of
+        tick: called after each piece of the work with the number of samples of all its data, of
             which each datum has num_samples + 1; what it raises ends the evaluation
 
     Raises:
@@ -127,11 +127,11 @@ def evaluate(
     bound, kls, marginal, means, each, layers, right = (Moments() for _ in range(7))
     posteriors = Posteriors()
     for x, side in batches:
-        tick(len(x))
         q, p = infer(model, x, side)
         z = q.sample()
         kl = _kl(q, p, z)
         reconstruction = model.decode(z, **side).log_prob(x)
+        tick(len(x))
         bound.add(reconstruction - kl)
         kls.add(kl)
         means.add(_mean(q))

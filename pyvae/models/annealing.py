@@ -34,7 +34,7 @@ def annealed_importance_sampling(
         log_density: x and beta -> log f_beta(x) (*batch,)
         transition: x and beta -> the next states
         betas: from 0 to 1, rising
-        tick: called before each step; what it raises ends the work
+        tick: called after each step; what it raises ends the work
 
     Raises:
         ValueError: the betas do not rise from 0 to 1.
@@ -57,9 +57,9 @@ def annealed_importance_sampling(
     with torch.no_grad():
         log_w: Tensor | float = 0.0
         for before, beta in pairwise(betas):
-            tick()
             log_w = log_w + log_density(x, beta) - log_density(x, before)
             x = transition(x, beta)
+            tick()
     assert isinstance(log_w, Tensor)
     return log_w
 

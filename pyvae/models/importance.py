@@ -38,7 +38,7 @@ def log_marginal(
         num_samples: K, samples of z for each datum
         side: side inputs of the model, (B, ...) each
         chunk: how many samples to hold at a time; default: what fits in some 100 MB
-        tick: called before each of these pieces with the number of samples of all its data; what
+        tick: called after each of these pieces with the number of samples of all its data; what
             it raises ends the work
 
     Raises:
@@ -60,8 +60,8 @@ def log_marginal(
             total: Tensor | None = None
             for done in range(0, num_samples, size):
                 k = min(size, num_samples - done)
-                tick(k * len(x[part]))
                 new = log_weights(model, x[part], k, **few).logsumexp(0)
+                tick(k * len(x[part]))
                 total = new if total is None else torch.logaddexp(total, new)
             assert total is not None
             parts.append(total - math.log(num_samples))

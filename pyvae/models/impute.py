@@ -47,7 +47,7 @@ def impute(
         draws: how many draws to take; 0: the conditional mean, for a category of a table the
             likeliest
         chunk: how many samples to hold at a time; default: what fits in some 100 MB
-        tick: called before each piece of the work with the number of samples of all its data; what
+        tick: called after each piece of the work with the number of samples of all its data; what
             it raises ends it
 
     Returns:
@@ -89,8 +89,8 @@ def _mean(
     """The conditional mean (B, *data_shape), summed up with weights relative to the largest."""
     top = total = sums = torch.zeros(())
     for i, k in enumerate(sizes):
-        tick(k * len(x))
         _, p, log_w = weighted_samples(model, x, k, side)
+        tick(k * len(x))
         statistics = model.likelihood.statistics(_whole(p))
         new = log_w.max(0).values if i == 0 else torch.maximum(top, log_w.max(0).values)
         w = (log_w - new).exp()
@@ -116,8 +116,8 @@ def _draws(
     """Draws (draws, B, *data_shape) at samples that win by log w plus Gumbel noise."""
     best = chosen = torch.zeros(())
     for i, k in enumerate(sizes):
-        tick(k * len(x))
         z, _, log_w = weighted_samples(model, x, k, side)
+        tick(k * len(x))
         noise = -torch.empty(draws, *log_w.shape, device=x.device).exponential_().log()
         value, place = (log_w + noise).max(1)  # (draws, B)
         winners = z[place, torch.arange(len(x), device=x.device)]

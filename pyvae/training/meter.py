@@ -32,7 +32,7 @@ def meter(
         every: seconds between two lines where there is no terminal
 
     Yields:
-        A function that is called before each piece of the work with the number of its parts.
+        A function that is called after each piece of the work with the number of its parts.
 
     >>> with meter("counting", 10, quiet=True) as tick:
     ...     for _ in range(5):
@@ -59,15 +59,12 @@ def _bar(what: str, total: int, stream: TextIO) -> Iterator[Callable[[int], None
         bar_format="{desc}: {percentage:.0f} %, {remaining} left |{bar}|",
         desc=what,
     )
-    waiting = 0  # what is about to be done
 
     def tick(parts: int) -> None:
-        nonlocal waiting
         try:
-            bar.update(waiting)
+            bar.update(parts)
         except (OSError, ValueError):  # a terminal that was closed
             bar.disable = True
-        waiting = parts
 
     try:
         yield tick
@@ -81,15 +78,14 @@ def _bar(what: str, total: int, stream: TextIO) -> Iterator[Callable[[int], None
 class _Lines:
     def __init__(self, what: str, total: int, stream: TextIO, every: float) -> None:
         self.what, self.total, self.stream, self.every = what, total, stream, every
-        self.done = self.waiting = 0
+        self.done = 0
         self.begun = time.monotonic()
         self.next = self.begun + every / 3  # the first one sooner
 
     def __call__(self, parts: int) -> None:
-        self.done += self.waiting
-        self.waiting = parts
+        self.done += parts
         now = time.monotonic()
-        if now < self.next or not self.done:
+        if now < self.next:
             return
         self.next = now + self.every
         spent = now - self.begun

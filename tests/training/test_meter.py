@@ -28,17 +28,21 @@ class GoneScreen(Gone, Screen):
 
 
 def test_lines_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A part counts once it is done, which is when the next one begins."""
     now = [0.0]
     monkeypatch.setattr("pyvae.training.meter.time.monotonic", lambda: now[0])
     stream = io.StringIO()
     with meter("evaluating 1000 data", 1000, stream=stream, every=30) as tick:
         for _ in range(10):
-            tick(100)
             now[0] += 10
+            tick(100)
     assert stream.getvalue().splitlines() == [
         f"evaluating 1000 data: {done} %; {spent} so far, {left} left"
-        for done, spent, left in [(10, "0:10", "1:30"), (40, "0:40", "1:00"), (70, "1:10", "0:30")]
+        for done, spent, left in [
+            (10, "0:10", "1:30"),
+            (40, "0:40", "1:00"),
+            (70, "1:10", "0:30"),
+            (100, "1:40", "0:00"),
+        ]
     ]
 
 
@@ -77,7 +81,7 @@ def test_work_goes_on_without_its_reader(
 def test_the_parts_of_an_evaluation_are_all_counted(
     tmp_path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In the final evaluation, and in that of the command: the last piece leads to 100 %."""
+    """In the final evaluation, and in that of the command: the last piece makes it 100 %."""
     now = [0.0]
 
     def clock() -> float:
@@ -90,17 +94,13 @@ def test_the_parts_of_an_evaluation_are_all_counted(
     train = capsys.readouterr().err
     assert main(["evaluate", str(tmp_path / "run"), "--ais", "4", "--subset", "20"]) == 0
     evaluate = capsys.readouterr().err
-    count = int(re.findall(r"evaluating (\d+) data with 7", train)[-1])
-    for said, work, last, total in [
-        (
-            train,
-            f"evaluating {count} data with 7 samples each",
-            8 * count - 7 * (count % 250),
-            8 * count,
-        ),
-        (evaluate, "evaluating 20 data with 7 samples each", 20, 20 * 8),
-        (evaluate, "annealing 16 chains for each of 20 data", 3 * 20, 4 * 20),
+    assert main(["score", str(tmp_path / "run"), "--out", str(tmp_path / "x.csv")]) == 0
+    score = capsys.readouterr().err
+    for said, work in [
+        (train, r"evaluating \d+ data with 7 samples each"),
+        (evaluate, "evaluating 20 data with 7 samples each"),
+        (evaluate, "annealing 16 chains for each of 20 data"),
+        (score, "rows of .*x.csv"),
     ]:
         shares = [int(s) for s in re.findall(rf"{work}: (\d+) %", said)]
-        assert shares == sorted(shares)
-        assert shares[-1] == round(100 * last / total)
+        assert shares[-1] == 100 and shares == sorted(shares)
