@@ -153,12 +153,9 @@ class ELBO(Objective):
         else:
             z, kl_each = sample_kl("elbo", q, p, self.num_samples, self.estimator)
         log_likelihood_each = model.decode(z, **batch.extras).log_prob(batch.target)
-        log_likelihood, kl = log_likelihood_each.mean(), kl_each.mean()
-        terms = {
-            "elbo": (log_likelihood - kl).detach(),
-            "log_likelihood": log_likelihood.detach(),
-            "kl": kl.detach(),
-        }
+        log_likelihood, kl = log_likelihood_each.mean(), kl_each.detach().mean()
+        found = log_likelihood.detach()
+        terms = {"elbo": found - kl, "log_likelihood": found, "kl": kl}
         charged = kl_latents if self.kl_weight.per_latent else kl_each
         loss = self.kl_weight.cost(charged) - log_likelihood
         if self.score is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -120,7 +121,8 @@ class Stepper:
         for index, phase in enumerate(self._phases):
             kept = [tensor.clone() for tensor in self._watches]
             optimizer = self._optimizers[phase.name]
-            optimizer.zero_grad()
+            for weight in phase.parameters:
+                weight.grad = None
             name = "" if len(self._phases) == 1 else f"_{phase.name}"
             for place, part in enumerate(parts):
                 self._noise.begin(step, part.number, index)
@@ -130,9 +132,8 @@ class Stepper:
             if self._clip is None and not self._skips:
                 optimizer.step()
                 continue
-            norm = self._norm(phase, optimizer)
+            norm, finite = self._norm(phase, optimizer)
             terms[f"grad_norm{name}"] = norm * sum(part.share for part in parts)
-            finite = not self._skips or bool(norm.isfinite())
             if finite or self._scales:  # a gradient scaler looks for itself, and learns from it
                 optimizer.step()
             if not finite:
@@ -154,17 +155,15 @@ class Stepper:
             return list(terms.items())
         return [(name, value.detach() * part.share) for name, value in terms.items()]
 
-    def _norm(self, phase: Phase, optimizer: Any) -> Tensor:
-        """The norm of a phase's gradient, which is then clipped."""
+    def _norm(self, phase: Phase, optimizer: Any) -> tuple[Tensor, bool]:
+        """The norm of a phase's gradient, which is then clipped, and whether a step can follow."""
         bare = getattr(optimizer, "optimizer", optimizer)
         self._fabric.strategy.precision.unscale_gradients(bare)
         weights = [p for p in phase.parameters if p.grad is not None]
         norm = whole(get_total_norm([p.grad for p in weights if p.grad is not None]))
-        if self._clip is not None and not _surely_below(self._clip, norm):
+        # the host looks where it has to, or need not wait
+        seen = norm.item() if self._skips or norm.device.type == "cpu" else None
+        below = seen is not None and self._clip is not None and seen + MARGIN <= self._clip
+        if self._clip is not None and not below:
             clip_grads_with_norm_(weights, self._clip, norm)
-        return norm
-
-
-def _surely_below(limit: float, norm: Tensor) -> bool:
-    """Whether a norm is below a limit and the host can see so without waiting."""
-    return norm.device.type == "cpu" and bool(norm + MARGIN <= limit)
+        return norm, not self._skips or seen is None or math.isfinite(seen)
