@@ -84,9 +84,10 @@ class Batches:
             cuts = index.tensor_split(parts) if parts > 1 else (index,)
             taken = [self.split.take(cuts[i]) for i in chosen]
         else:
-            whole = self._windows.next(rows)
-            places = torch.arange(rows).tensor_split(parts)
-            taken = [whole] if parts == 1 else [whole.take(places[i]) for i in chosen]
+            taken = [self._windows.next(rows)]
+            if parts > 1:
+                places = torch.arange(rows).tensor_split(parts)
+                taken = [taken[0].take(places[i]) for i in chosen]
         self.position += rows
         if self.position >= len(self.split):
             self._begin_epoch()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import accumulate
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,6 +21,7 @@ __all__ = ["ArraysSource", "Source", "StoredBatch", "plain"]
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _SKIP = 2**16  # bytes that are read in vain rather than left out by another read
+_AT_ONCE = 2**20  # bytes of rows that are read before they are put into their places
 _ROWS, _NUMBERS = 4096, 2**20  # rows, and numbers in them, that are written at a time
 
 
@@ -28,7 +29,7 @@ class Source(Protocol):
     """Rows by their numbers."""
 
     def read(self, index: Tensor) -> Batch:
-        """The rows of an index (M,), in its order: x, and extras that lie with it."""
+        """The rows of an index (M,) that does not fall: x, and extras that lie with it."""
 
 
 @dataclass(frozen=True)
@@ -44,29 +45,26 @@ class ArraysSource:
     form: Callable[[Array, str], Batch]
 
     def read(self, index: Tensor) -> Batch:
-        """Rows that lie near each other are read by one slice, which is then sorted out."""
+        """Rows that lie near each other are read by one slice."""
         if not len(index):
             array, where = self.arrays[0]
             return self.form(np.asarray(array[0:1]), where)[:0]
-        wanted, place = np.unique(index.numpy(), return_inverse=True)
-        ends = list(accumulate(int(array.shape[0]) for array, _ in self.arrays))
-        parts = []
-        for number, (array, where) in enumerate(self.arrays):
-            start = ends[number] - int(array.shape[0])
-            here = wanted[np.searchsorted(wanted, start) : np.searchsorted(wanted, ends[number])]
+        wanted, start, parts = index.numpy(), 0, []
+        for array, where in self.arrays:
+            end = start + int(array.shape[0])
+            here = wanted[np.searchsorted(wanted, start) : np.searchsorted(wanted, end)] - start
             row = max(1, array.dtype.itemsize * math.prod(array.shape[1:]))
-            gaps = np.flatnonzero(np.diff(here) > max(1, _SKIP // row)) + 1
-            for group in np.split(here, gaps) if len(here) else ():
-                first, last = int(group[0]) - start, int(group[-1]) - start
+            apart = np.diff(here)
+            gaps = np.flatnonzero(apart > max(1, _SKIP // row)) + 1
+            for a, b in pairwise([0, *gaps.tolist(), len(here)]) if len(here) else ():
+                first, last = int(here[a]), int(here[b - 1])
                 with said_of(where, "what its header says"):
                     stored = np.asarray(array[first : last + 1])
-                if len(group) < len(stored):
-                    stored = stored[group - group[0]]
+                if (apart[a : b - 1] != 1).any():
+                    stored = stored[here[a:b] - first]
                 parts.append(self.form(stored, where))
-        found = Batch.cat(parts)
-        if (place[1:] > place[:-1]).all():  # in the order of the file, each once
-            return found
-        return found.take(torch.from_numpy(place))
+            start = end
+        return Batch.cat(parts)
 
 
 @dataclass(frozen=True)
@@ -124,16 +122,42 @@ class StoredBatch(Batch):
         """Where rows come when they are taken."""
         return self.home
 
-    def take(self, index: Tensor) -> Batch:
-        """Read the rows of an index (M,)."""
+    def take(self, index: Tensor, room: Batch | None = None) -> Batch:
+        """Read the rows of an index (M,).
+
+        They are read, and what is to be done to them is done, in the order of the file and so few
+        at a time that a processor's cache holds them until they are put into their places.
+
+        Args:
+            index: places among the rows
+            room: rows that an earlier call gave, which are written over if they are enough
+        """
         index = index.cpu()
-        found = self.source.read(self._numbers(index))
+        numbers, places = self._numbers(index).sort(stable=True)
+        size = max(1, _AT_ONCE // max(1, self.x[:1].nbytes))
+        if len(index) <= size:
+            return self._read(numbers, index[places]).take(places.argsort()).to(self.home)
+        whole = room[: len(index)] if room is not None and len(room) >= len(index) else None
+        rooms: list[Array] = []
+        for to, some in zip(places.split(size), numbers.split(size), strict=True):
+            found = self._read(some, index.index_select(0, to))
+            if whole is None:
+                whole = found.map(lambda values: _room(values, len(index)))
+            rooms = rooms or _rows_of(whole)
+            for there, values in zip(rooms, _rows_of(found), strict=True):
+                there[to.numpy()] = values
+        assert whole is not None
+        return whole.to(self.home)
+
+    def _read(self, numbers: Tensor, index: Tensor) -> Batch:
+        """Rows by their numbers in the source, which do not fall, and by their places here."""
+        found = self.source.read(numbers)
         held = {name: v[index] for name, v in self.extras.items() if not v.is_meta}
         y = None if self.y is None else self.y[index]
         batch = Batch(found.x, y, {**found.extras, **held})
         for step in self.steps:
             batch = step(batch)
-        return batch.to(self.home)
+        return batch
 
     def __getitem__(self, rows: slice) -> Batch:
         """Read some of the rows."""
@@ -157,7 +181,7 @@ class StoredBatch(Batch):
 
     def _numbers(self, index: Tensor) -> Tensor:
         """The numbers in the source of rows of an index."""
-        return index if self.index is None else self.index[index]
+        return index if self.index is None else self.index.index_select(0, index)
 
     def rowwise(self, function: Callable[[Batch], Batch]) -> StoredBatch:
         """A function applied to rows whenever they are read."""
@@ -203,6 +227,20 @@ class StoredBatch(Batch):
 def plain(stored: Array, where: str) -> Batch:
     """Rows that are stored as they are wanted."""
     return Batch(torch.from_numpy(stored))
+
+
+def _room(like: Tensor, rows: int) -> Tensor:
+    """A tensor of so many rows; numpy asks for large pages for it, which cost a fifth."""
+    return torch.from_numpy(np.empty((rows, *like.shape[1:]), like.numpy().dtype))
+
+
+def _rows_of(batch: Batch) -> list[Array]:
+    """The tensors of a batch as lists of rows, which numpy moves whole and in this thread alone."""
+    tensors = [batch.x, *([] if batch.y is None else [batch.y]), *batch.extras.values()]
+    return [
+        np.ascontiguousarray(tensor.numpy()).view(f"V{tensor[:1].nbytes}").reshape(len(tensor))
+        for tensor in (t.flatten(1) if t.ndim > 1 else t[:, None] for t in tensors)
+    ]
 
 
 def _outline(few: Batch, rows: int, held: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:

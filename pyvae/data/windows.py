@@ -38,8 +38,9 @@ class Windows:
         shuffled = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
         self._blocks = shuffled.split(BLOCKS)
         self._size = size
-        self._number, self._position = -1, 0  # of the window that is handed out; in its order
-        self._window, self._order = split[:0], torch.arange(0)
+        self._number, self._position = -1, 0  # of the window that is handed out; in it
+        self._window = split[:0]
+        self._room: Batch | None = None  # of the window before it, which has served
         self._next: Future[Batch] | None = None
 
     def skip(self, rows: int) -> None:
@@ -49,8 +50,7 @@ class Windows:
             rows -= len(self._rows(number))
             number += 1
         self._number, self._next = number - 1, None
-        self._window, self._order = self._split[:0], torch.arange(0)
-        self._position = 0
+        self._window, self._position = self._split[:0], 0
         if rows:
             self._turn()
             self._position = rows
@@ -59,27 +59,29 @@ class Windows:
         """The next rows."""
         parts = []
         while rows:
-            if self._position == len(self._order):
+            if self._position == len(self._window):
                 self._turn()
-            index = self._order[self._position : self._position + rows]
-            parts.append(self._window.take(index))
-            self._position += len(index)
-            rows -= len(index)
+            part = self._window[self._position : self._position + rows]
+            parts.append(part.map(torch.clone))  # the window will be written over
+            self._position += len(parts[-1])
+            rows -= len(parts[-1])
         return Batch.cat(parts)
 
     def _turn(self) -> None:
         """Go to the next window, and let the one behind it be read."""
         self._number += 1
-        found = self._next or self._read(self._number)
-        self._window = found.result().to(self._split.device)
+        found = (self._next or self._read(self._number)).result()
         more = self._number + 1 < len(self._blocks)
         self._next = self._read(self._number + 1) if more else None
-        generator = torch.Generator().manual_seed(self._seed + 1 + self._number)
-        order = torch.randperm(len(self._window), generator=generator)
-        self._order, self._position = order.to(self._split.device), 0
+        self._window, self._room = found.to(self._split.device), found
+        self._position = 0
 
     def _read(self, number: int) -> Future[Batch]:
-        return self._reader.submit(self._split.to("cpu").take, self._rows(number))
+        rows = self._rows(number)
+        generator = torch.Generator().manual_seed(self._seed + 1 + number)
+        order = torch.randperm(len(rows), generator=generator)
+        rows = rows.index_select(0, order)
+        return self._reader.submit(self._split.to("cpu").take, rows, self._room)
 
     def _rows(self, number: int) -> Tensor:
         """The rows of a window, in the order of the file."""

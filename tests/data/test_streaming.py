@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 import pyvae
 from pyvae import data
 from pyvae.cli import main
-from pyvae.data import Batches, DataSplits, memory, view, windows
+from pyvae.data import Batches, DataSplits, memory, stored, view, windows
 from pyvae.data.binarize import Binarize
 from pyvae.data.encoding import Encoding
 from pyvae.data.row_file import RowFile
@@ -231,6 +231,7 @@ def test_what_is_asked_of_any_data_set(tmp_path: Path) -> None:
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(windows, "BLOCK", 5 * 4 * COLUMNS)  # five rows
     monkeypatch.setattr(windows, "BLOCKS", 4)
+    monkeypatch.setattr(stored, "_AT_ONCE", 5 * 4 * COLUMNS)
 
 
 def epoch(batches: Batches) -> Iterator[torch.Tensor]:
@@ -275,6 +276,32 @@ def test_a_batch_in_parts(tmp_path: Path, small_blocks: None) -> None:
     for _ in range(10):
         first, second = other.next_parts(2)
         assert torch.equal(one.next().x, torch.cat([first.x, second.x]))
+
+
+def test_a_batch_keeps_its_rows_while_others_are_read(tmp_path: Path, small_blocks: None) -> None:
+    """Windows are written over; batches, some of which lie in two windows, are not."""
+    train = data.load(npy(tmp_path), streaming=True, values="real").train
+    batches, kept = Batches(train, 7, seed=3), []
+    for _ in range(3 * batches.steps_per_epoch):
+        batch = batches.next()
+        kept.append((batch.x, batch.x.clone()))
+    assert all(torch.equal(x, then) for x, then in kept)
+
+
+@pytest.mark.parametrize("rows", [5, 64, 230])
+def test_rows_in_any_order_and_more_than_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    """Whether they are read at once or a few at a time, with what belongs to them."""
+    away = data.load(npz(tmp_path), streaming=True, values="counts", standardize=True).train
+    every = away[:]
+    monkeypatch.setattr(stored, "_AT_ONCE", rows * 4 * COLUMNS)
+    index = torch.from_numpy(RNG.integers(0, len(away), 300))
+    room = away.take(torch.arange(len(away)).repeat(2))
+    for taken in (away.take(index), away.take(index, room)):
+        assert torch.equal(taken.x, every.x[index]) and taken.x.is_contiguous()
+        assert torch.equal(taken.y, every.y[index])
+        assert torch.equal(taken.extras["library"], every.extras["library"][index])
 
 
 def test_files_are_closed_with_the_data(tmp_path: Path) -> None:
