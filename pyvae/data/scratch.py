@@ -69,7 +69,12 @@ class Scratch:
         except OSError as error:
             raise DataError(f"{self.where} cannot be kept on the disk: {error}") from error
 
-    def rows(self) -> RowFile:
-        """All rows, once they are written."""
+    def rows(self, shape: tuple[int, ...] | None = None, columns: bool = False) -> RowFile:
+        """All rows, once they are written.
+
+        Args:
+            shape: of the rows; default: as they were written
+            columns: what was written was column after column
+        """
         self._file.flush()
-        return RowFile(self._file, self.where, 0, self.shape, self.dtype)
+        return RowFile(self._file, self.where, 0, shape or self.shape, self.dtype, columns=columns)

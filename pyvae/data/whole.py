@@ -15,6 +15,8 @@ from pyvae.errors import DataError
 
 __all__ = ["Whole", "join"]
 
+Array = np.ndarray[Any, np.dtype[Any]]
+
 
 @dataclass(frozen=True)
 class Whole:
@@ -106,10 +108,30 @@ def _columns(parts: Sequence[Rows]) -> tuple[Column, ...]:
 
 def _recoded(part: Rows, columns: tuple[Column, ...]) -> Any:
     """The numbers of a part with the codes of other categories."""
-    x = part.x
-    for place, (own, new) in enumerate(zip(part.columns, columns, strict=True)):
-        if own.categories != new.categories:
-            code = np.array([new.categories.index(name) for name in own.categories] or [0])
+    codes = {
+        place: np.array([new.categories.index(name) for name in own.categories] or [0])
+        for place, (own, new) in enumerate(zip(part.columns, columns, strict=True))
+        if own.categories != new.categories
+    }
+    return _Recoded(part.x, codes) if codes else part.x
+
+
+class _Recoded:
+    """The rows of a table (N, D) with other codes in some columns.
+
+    Args:
+        array: the rows
+        codes: the new code of each old one, by the place of the column
+    """
+
+    def __init__(self, array: Any, codes: Mapping[int, Array]) -> None:
+        self._array, self._codes = array, codes
+        self.shape, self.dtype = array.shape, array.dtype
+        self.lasting = getattr(array, "lasting", False)
+
+    def __getitem__(self, rows: slice) -> Array:
+        x = np.array(self._array[rows])
+        for place, code in self._codes.items():
             seen = ~np.isnan(x[:, place])
             x[seen, place] = code[x[seen, place].astype(int)]
-    return x
+        return x

@@ -213,16 +213,6 @@ def test_damaged_parquet_files(tmp_path: Path) -> None:
     assert refused >= 5  # a byte of a number may be any other
 
 
-def test_a_table_that_would_not_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pyvae.data import memory
-
-    paths = [write(tmp_path / name, frame()) for name in ("a.csv", "a.parquet")]
-    monkeypatch.setattr(memory, "available_memory", lambda: 1000)
-    for path in paths:
-        with pytest.raises(DataError, match=r"would take .* of memory"):
-            data.load(path)
-
-
 def test_tables_that_are_split(tmp_path: Path) -> None:
     """Categories are those of all files; what is missing in one has a mask in all."""
     a = polars.DataFrame({"n": range(20), "city": ["Rome", "Oslo"] * 10})

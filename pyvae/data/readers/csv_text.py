@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+import io
+from collections.abc import Sequence
 from pathlib import Path
 
 from pyvae.errors import DataError
@@ -36,44 +37,35 @@ def check_names(names: Sequence[str], path: Path) -> None:
         )
 
 
-def check_lines(path: Path, separator: str) -> None:
-    """Read a file line by line, to say where it is wrong.
+def check_lines(text: bytes, separator: str, path: Path, width: int, before: int) -> None:
+    """Read text line by line, to say where it is wrong.
+
+    Args:
+        text: lines of a table
+        separator: what stands between two values
+        path: the file that it comes from, for messages
+        width: how many values the first line of the file has; 0: it is the first of the text
+        before: how many lines come before the text
 
     Raises:
-        DataError: a line that is not UTF-8, or has not as many values as the first.
+        DataError: a line that is not UTF-8, or has another number of values.
     """
-    width = 0
     try:
-        for number, values in _lines(path, separator):
+        lines = csv.reader(io.StringIO(text.decode(), newline=""), delimiter=separator)
+        for values in lines:
             width = width or len(values)
             if values and len(values) != width:
                 raise DataError(
-                    f"{path}: line {number} has {len(values)} values where the first has {width}"
+                    f"{path}: line {before + lines.line_num} has {len(values)} values where the "
+                    f"first has {width}"
                 )
     except UnicodeDecodeError as bad:
+        line = before + 1 + text.count(b"\n", 0, bad.start)
         raise DataError(
-            f"{path}: line {_line_of(path)} is not UTF-8 text ({bad.reason}); save it as UTF-8"
+            f"{path}: line {line} is not UTF-8 text ({bad.reason}); save it as UTF-8"
         ) from bad
     except csv.Error:  # a value longer than it takes, which polars does
         return
-
-
-def _lines(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter=separator)
-        for values in reader:
-            yield reader.line_num, values
-
-
-def _line_of(path: Path) -> int:
-    """The first line that is no UTF-8."""
-    with open(path, "rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError:
-                return number
-    return 0
 
 
 def _is_number(text: str) -> bool:
