@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from pyvae.data.base import DataSplits, Split
 from pyvae.data.condition import Condition, asked
 from pyvae.data.conditions import Conditions
 from pyvae.data.fields import Field
 from pyvae.data.labels import UNLABELLED
+from pyvae.data.survey import moments
 from pyvae.errors import DataError
 
-__all__ = ["LABEL", "log1p", "moments", "standardize", "with_conditions"]
+__all__ = ["LABEL", "log1p", "standardize", "with_conditions"]
 
 LABEL = "label"  # the condition that is the class of a row
 _ROWS, _NUMBERS = 10_000, 2**20  # looked at at a time
@@ -143,24 +143,3 @@ def _number_columns(data: DataSplits) -> list[int]:
     if not data.columns:
         return list(range(data.data_shape[0]))
     return [i for i, c in enumerate(data.columns) if c.kind in ("real", "counts")]
-
-
-def moments(split: Split) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of what is observed of each variable; 0 and 1 of nothing.
-
-    Those of blocks are joined as Chan, Golub and LeVeque (1983) do.
-    """
-    count = torch.zeros(split.x.shape[1:], dtype=torch.float64, device=split.device)
-    mean, squares = torch.zeros_like(count), torch.zeros_like(count)
-    for block in split.blocks(_ROWS, _NUMBERS):
-        rows = block.x.to(torch.float64, copy=True)
-        mask = block.extras.get("mask")
-        here = torch.full_like(count, len(rows)) if mask is None else mask.double().sum(0)
-        middle = (rows if mask is None else rows * mask).sum(0) / here.clamp(min=1)
-        rows = rows.sub_(middle) if mask is None else (rows - middle) * mask
-        apart, total = middle - mean, count + here
-        squares += rows.square_().sum(0) + apart.square() * count * here / total.clamp(min=1)
-        mean += apart * here / total.clamp(min=1)
-        count = total
-    std = (squares / count.clamp(min=1)).sqrt()
-    return mean, std.masked_fill(count == 0, 1)

@@ -97,6 +97,7 @@ class StoredBatch(Batch):
         index: their numbers there (N,); None: all of them, in their order
         steps: what is done to rows once they are read
         home: the device on which they are wanted
+        known: what :func:`pyvae.data.survey.survey` has found of these very rows
 
     >>> source = ArraysSource([(np.arange(6.0).reshape(3, 2), "numbers")], plain)
     >>> rows = StoredBatch.of_source(source, 3)
@@ -110,6 +111,7 @@ class StoredBatch(Batch):
     index: Tensor | None = None
     steps: tuple[Callable[[Batch], Batch], ...] = ()
     home: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    known: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @classmethod
     def of_source(cls, source: Source, rows: int) -> StoredBatch:

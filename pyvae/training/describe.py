@@ -13,15 +13,15 @@ from torch import Tensor, nn
 
 from pyvae.data import DataSplits, View
 from pyvae.data.encoding import Encoding
-from pyvae.data.prepare import moments as observed_moments
 from pyvae.data.stored import StoredBatch
+from pyvae.data.survey import moments as observed_moments
+from pyvae.data.survey import survey
 from pyvae.errors import UserError
 from pyvae.likelihoods import REAL, Likelihood
 from pyvae.storage import digest
 
 __all__ = ["check_data", "check_size", "describe", "fingerprint", "moments", "scale_advice"]
 
-ROWS, NUMBERS = 10_000, 2**20  # looked at at a time
 SMALL, LARGE = 0.01, 30.0  # beyond, root mean squares are far from what networks start at
 
 
@@ -32,17 +32,11 @@ def fingerprint(data: DataSplits) -> str:
         if split.y is not None:
             tensors[f"{name}/y"] = split.y
         if isinstance(split, StoredBatch):
-            tensors[f"{name}/rows"] = _of_blocks(split)
+            tensors[f"{name}/rows"] = survey(split).checksums
             continue
         tensors[f"{name}/x"] = split.x
         tensors |= {f"{name}/extras/{key}": value for key, value in split.extras.items()}
     return digest(tensors)
-
-
-def _of_blocks(split: StoredBatch) -> Tensor:
-    """The checksums of blocks of rows that are in files."""
-    found = [digest({"x": block.x, **block.extras}) for block in split.blocks(ROWS, NUMBERS)]
-    return torch.frombuffer(bytearray("".join(found).encode()), dtype=torch.uint8)
 
 
 def describe(data: DataSplits, shown: View) -> dict[str, Any]:

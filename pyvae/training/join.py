@@ -19,6 +19,7 @@ from pyvae.config import TrainConfig
 from pyvae.data import Batches, DataSplits, Split, View, view
 from pyvae.data.binarize import Binarize
 from pyvae.data.stored import StoredBatch
+from pyvae.data.survey import survey
 from pyvae.errors import UserError
 from pyvae.likelihoods import Likelihood
 from pyvae.models.base import Model
@@ -200,9 +201,16 @@ def _check_values(model: Model, shown: View) -> None:
     for name, split in shown.data.splits.items():
         train = name == "train"  # held-out splits may be drawn already
         rows = _each_level(split, shown.data.levels) if train else split
-        for part in rows.blocks(_CHECKED, _NUMBERS):
+
+        def look(part: Split, train: bool = train) -> None:
             x = shown.train_values(part.x, generator) if train else shown.held_out_values(part.x)
             check(x, *part.side(["mask"]).values())
+
+        if isinstance(rows, StoredBatch):
+            survey(rows, look)
+            continue
+        for part in rows.blocks(_CHECKED, _NUMBERS):
+            look(part)
 
 
 def _each_level(split: Split, levels: int | None) -> Split:

@@ -23,10 +23,12 @@ import pyvae
 from pyvae import data
 from pyvae.cli import main
 from pyvae.data import Batches, DataSplits, memory, stored, view, windows
+from pyvae.data import survey as survey_module
 from pyvae.data.binarize import Binarize
 from pyvae.data.encoding import Encoding
 from pyvae.data.row_file import RowFile
 from pyvae.data.stored import StoredBatch
+from pyvae.data.survey import moments, survey
 from pyvae.errors import DataError
 from pyvae.likelihoods.bernoulli import BernoulliLikelihood
 
@@ -302,6 +304,39 @@ def test_rows_in_any_order_and_more_than_once(
         assert torch.equal(taken.x, every.x[index]) and taken.x.is_contiguous()
         assert torch.equal(taken.y, every.y[index])
         assert torch.equal(taken.extras["library"], every.extras["library"][index])
+
+
+@pytest.mark.parametrize("values", ["real", "levels"])
+def test_what_training_must_know_is_found_by_one_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: str
+) -> None:
+    """Check, moments and checksum read each row once, and say what they say of rows in memory."""
+    monkeypatch.setattr(survey_module, "_NUMBERS", 20 * COLUMNS)
+    held, away = (data.load(npy(tmp_path), streaming=s, values=values) for s in (False, True))
+    for one, other in zip(moments(held.train), moments(away.train), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-6)
+        assert one.dtype == torch.float64
+    x = held.train.x.double()
+    torch.testing.assert_close(moments(held.train)[0], x.mean(0), rtol=1e-6, atol=0)
+    torch.testing.assert_close(moments(held.train)[1], x.std(0, correction=0), rtol=1e-6, atol=0)
+    away, read = data.load(npy(tmp_path), streaming=True, values=values), []
+    monkeypatch.setattr(
+        RowFile,
+        "_read",
+        lambda self, into, place, real=RowFile._read: (
+            read.append(len(into)),
+            real(self, into, place),
+        ),
+    )
+    seen: list[int] = []
+    first = survey(away.train, lambda block: seen.append(len(block)))
+    assert sum(seen) == len(away.train) and len(seen) > 5
+    times = len(read)
+    assert survey(away.train) is first and moments(away.train)[0] is first.mean
+    assert len(read) == times
+    survey(away.train, lambda block: seen.append(len(block)))
+    assert sum(seen) == 2 * len(away.train)
+    assert not away.train.part(slice(5)).known and not away.train.rowwise(lambda b: b).known
 
 
 def test_files_are_closed_with_the_data(tmp_path: Path) -> None:
