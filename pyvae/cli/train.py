@@ -56,15 +56,26 @@ def run(arguments: argparse.Namespace) -> int:
     for module in NEEDED:  # now, and not when the run is half done
         optional(module)
     keep_big_buffers()
-    from pyvae.fitting.runs import finish
-    from pyvae.training import Interrupted, StopRequest
-    from pyvae.training.distributed.launch import NotLaunched, launch
-    from pyvae.training.folder import writing
+    from pyvae.training.distributed.launch import LOST, NotLaunched, launch, watched
+    from pyvae.training.distributed.ranks import LostRankError
 
     try:
-        trainer = _new(arguments, given) if arguments.resume is None else _resumed(arguments, given)
+        return _train(arguments, given)
     except NotLaunched as wanted:
         return launch(wanted.config, arguments.command_line)
+    except LostRankError as error:
+        if not watched():
+            raise
+        tell(f"error: {error}")
+        return LOST
+
+
+def _train(arguments: argparse.Namespace, given: dict[str, Any]) -> int:
+    from pyvae.fitting.runs import finish
+    from pyvae.training import Interrupted, StopRequest
+    from pyvae.training.folder import writing
+
+    trainer = _new(arguments, given) if arguments.resume is None else _resumed(arguments, given)
     folder = trainer.folder
     try:
         if not arguments.quiet:

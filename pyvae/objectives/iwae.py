@@ -76,12 +76,12 @@ class IWAE(Objective):
             z.register_hook(lambda grad: grad * weight)  # w~ once more, for what goes through z
         bound = (log_weight.logsumexp(0) - math.log(self.num_samples)).mean()
         terms = {
-            "bound": bound,
-            "elbo": log_weight.mean(),
-            "log_likelihood": log_likelihood.mean(),
-            "kl": -log_ratio.mean(),
+            "bound": bound.detach(),
+            "elbo": log_weight.detach().mean(),
+            "log_likelihood": log_likelihood.detach().mean(),
+            "kl": -log_ratio.detach().mean(),
         }
-        return Result(-bound, {name: term.detach() for name, term in terms.items()})
+        return Result(-bound, terms)
 
     def _sample(self, q: Distribution, p: Distribution) -> tuple[Tensor, Tensor]:
         """z (K, B, D) and log p(z) - log q(z|x) (K, B), with the estimator's gradient."""

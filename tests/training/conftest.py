@@ -29,9 +29,12 @@ class Server:
     process: subprocess.Popen[str]
     log: Path
 
-    def start(self, ranks: int, **request: Any) -> list[int]:
-        """The process ids of as many processes of one run."""
-        request = {"environments": environments(ranks), "log": str(self.log), **request}
+    def start(self, ranks: int, *, watched: bool = False, **request: Any) -> list[int]:
+        """The process ids of as many processes of one run, perhaps with one that watches them."""
+        places = environments(ranks)
+        if watched:
+            places = [{**place, "PYVAE_PARENT": str(self.process.pid)} for place in places]
+        request = {"environments": places, "log": str(self.log), **request}
         assert self.process.stdin is not None
         print(json.dumps(request), file=self.process.stdin, flush=True)
         pids: list[int] = json.loads(self._line())
@@ -41,6 +44,10 @@ class Server:
         """The exit codes of those that were started, when all have ended."""
         codes: list[int] = json.loads(self._line())
         return codes
+
+    def said(self) -> str:
+        """What all of them have said so far."""
+        return self.log.read_text() if self.log.exists() else ""
 
     def _line(self) -> str:
         assert self.process.stdout is not None

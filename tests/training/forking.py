@@ -1,7 +1,7 @@
 """Runs ``pyvae`` in processes that are forked off, which costs milliseconds, and may be killed.
 
 A request is a line of JSON, {"arguments": [...], "environments": [{...}], "log": path, "limit":
-bytes of a file, "lacks": [rank, step] that runs out of memory}, or instead of arguments {"runs":
+bytes of a file, "lacks": [ranks, step] that run out of memory}, or instead of arguments {"runs":
 {folder: settings}, "apart": whether the processes part after each}. A line with the process ids,
 one for each environment, answers it, and when all have ended a line with their exit codes.
 """
@@ -61,12 +61,12 @@ def child(request: dict[str, Any], environment: dict[str, str]) -> None:
         os._exit(code)
 
 
-def lack(environment: dict[str, str], rank: int, step: int) -> None:
-    """Let one of the processes have too little memory for a step."""
+def lack(environment: dict[str, str], ranks: list[int], step: int) -> None:
+    """Let some of the processes have too little memory for a step."""
     whole = Engine.step
 
     def short(self: Engine, number: int, *others: Any, **more: Any) -> Any:
-        if environment["LOCAL_RANK"] == str(rank) and number == step:
+        if int(environment["LOCAL_RANK"]) in ranks and number == step:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
         return whole(self, number, *others, **more)
 

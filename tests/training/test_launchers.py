@@ -12,7 +12,11 @@ import pytest
 from lightning_fabric.plugins.environments.lightning import find_free_network_port
 
 import pyvae
+from pyvae.config import TrainConfig
+from pyvae.errors import RunError
 from pyvae.training import checkpoint
+from pyvae.training.distributed import launch as launch_module
+from pyvae.training.distributed.launch import LOST, launch
 
 COMMAND = ["train", "--encoder-args", "hidden=8", "--decoder-args", "hidden=8", "--quiet"]
 COMMAND += ["--eval-samples", "0", "--batch-size", "300", "--steps", "6", "--devices", "2"]
@@ -87,16 +91,60 @@ def test_torchrun(ours: bytes, tmp_path: Path) -> None:
     assert same
 
 
-def test_memory_that_one_of_two_lacks(server: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("ranks", [[0], [1], [0, 1]], ids=["the first", "the second", "both"])
+def test_memory_that_one_of_two_lacks(ranks: list[int], server: Any, tmp_path: Path) -> None:
     """It says so, and the other one does not wait for it; what was saved goes on."""
-    run = tmp_path / "run"
+    run, before = tmp_path / "run", len(server.said())
     command = [*COMMAND, "--steps", "1000", "--out", str(run)]
-    server.start(2, arguments=command, lacks=[1, 5])
-    assert server.codes() == [2, 2], server.log.read_text()
-    said = server.log.read_text()
-    assert "too little memory on the GPU for a training step of 150 rows at once: give" in said
-    assert "--accumulate above 1" in said
-    assert "another process of this run has ended" in said
+    server.start(2, arguments=command, lacks=[ranks, 5], watched=True)
+    codes = server.codes()
+    said = server.said()[before:]
+    assert codes == [2 if rank in ranks else LOST for rank in range(2)], said
+    short = "too little memory on the GPU for a training step of 150 rows at once: give"
+    assert said.count(short) == len(ranks)
+    assert said.count("--accumulate above 1") == len(ranks)
+    assert said.count("another process of this run has ended") == 2 - len(ranks)
     resumed = ["train", "--resume", str(run), "--steps", "8", "--quiet"]
     server.start(2, arguments=resumed)
     assert server.codes() == [0, 0], server.log.read_text()
+
+
+def fake(monkeypatch: pytest.MonkeyPatch, *scripts: str) -> None:
+    """Let the processes of a run do something else."""
+
+    def start(environment: dict[str, str], _: object, said: Any) -> subprocess.Popen[bytes]:
+        script = f"import os, sys, time; {scripts[int(environment['LOCAL_RANK'])]}"
+        return subprocess.Popen([sys.executable, "-c", script], stderr=said or subprocess.DEVNULL)
+
+    monkeypatch.setattr(launch_module, "_start", start)
+
+
+SHORT = "sys.stderr.write('pyvae: error: too little memory\\n'); sys.exit(2)"
+LATER = f"time.sleep(0.5); {SHORT}"
+
+
+@pytest.mark.parametrize(
+    ("scripts", "outcome"),
+    [
+        (("", ""), 0),
+        ((SHORT, SHORT), 2),  # which the first one has said
+        ((SHORT, f"time.sleep(0.5); sys.exit({LOST})"), 2),
+        ((f"sys.exit({LOST})", LATER), "process 1 of the 2 on this machine has ended: too lit"),
+        ((f"time.sleep(0.5); sys.exit({LOST})", SHORT), "has ended: too little memory; what was"),
+        ((f"sys.exit({LOST})", f"sys.exit({LOST})"), 2),  # the cause is on another machine
+        ((f"sys.exit({LOST})", "time.sleep(0.2); 1 / 0"), "has broken: ZeroDivisionError"),
+        ((f"sys.exit({LOST})", "time.sleep(0.2); os.kill(os.getpid(), 9)"), "ended by SIGKILL"),
+        (("os.kill(os.getpid(), 9)", f"sys.exit({LOST})"), "process 0 of the 2 .* by SIGKILL"),
+    ],
+)
+def test_the_process_that_was_the_cause_is_heard(
+    scripts: tuple[str, ...], outcome: int | str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one speaks for all, but cannot know what another one ended of."""
+    fake(monkeypatch, *scripts)
+    config = TrainConfig(devices=2)
+    if isinstance(outcome, int):
+        assert launch(config, []) == outcome
+        return
+    with pytest.raises(RunError, match=outcome):
+        launch(config, [])

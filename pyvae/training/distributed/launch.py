@@ -21,10 +21,11 @@ from pyvae.errors import RunError, UserError
 from pyvae.training.distributed.ranks import started_by_others
 from pyvae.training.signals import StopRequest
 
-__all__ = ["NotLaunched", "check_launched", "follow_parent", "launch"]
+__all__ = ["LOST", "NotLaunched", "check_launched", "follow_parent", "launch", "watched"]
 
 GRACE = 20.0  # seconds that the others have to end by themselves, when one has ended
 PARENT = "PYVAE_PARENT"  # names the process that watches over this one
+LOST = 75  # exit code of a process that is watched over, and has ended because another one had
 
 Process = subprocess.Popen[bytes]
 
@@ -49,11 +50,17 @@ def check_launched(config: TrainConfig) -> None:
         follow_parent()
 
 
+def watched() -> bool:
+    """Whether another process of ours has started this one, and waits for its exit code."""
+    return PARENT in os.environ
+
+
 def launch(config: TrainConfig, arguments: Sequence[str]) -> int:
     """Run ``pyvae`` with these arguments once for each device, and wait for the end.
 
     The first process speaks for all. Signals to stop are passed on. When a process ends before its
-    time, the others, which can do nothing without it, have 20 seconds to end too. Of several
+    time, the others, which can do nothing without it, have 20 seconds to end too; what it said is
+    told where the first process cannot know it. Of several
     machines each does this; NODE_RANK, MASTER_ADDR and MASTER_PORT say which one it is, and
     where the first one is.
 
@@ -62,7 +69,7 @@ def launch(config: TrainConfig, arguments: Sequence[str]) -> int:
         arguments: the command line behind ``pyvae``
 
     Returns:
-        The exit code of the first process.
+        The exit code of the first process; 2 where it has lost others.
 
     Raises:
         UserError: several machines, and nothing that says how they find each other.
@@ -164,19 +171,21 @@ def _wait(processes: Sequence[Process], stop: StopRequest) -> tuple[int, int] | 
             passed_on = True
             for process in processes:
                 process.send_signal(stop.signal)
-        failed = failed or _first_bad(codes)
+        failed = _cause(failed, codes)
         if codes[0] is not None:  # whatever the others still do, nobody sees it
             deadline = min(deadline, time.monotonic() + GRACE / 4)
         elif failed:
             deadline = min(deadline, time.monotonic() + GRACE)
         time.sleep(0.05)
-    return failed or _first_bad(codes)
+    return _cause(failed, codes)
 
 
-def _first_bad(codes: Sequence[int | None]) -> tuple[int, int] | None:
-    """Who ended badly; one that was killed before those who missed it."""
+def _cause(known: tuple[int, int] | None, codes: Sequence[int | None]) -> tuple[int, int] | None:
+    """Who ended badly before others did, as far as is known; one that has lost others did not."""
+    if known is not None and known[1] != LOST:
+        return known
     bad = [(rank, code) for rank, code in enumerate(codes) if code]
-    return min(bad, key=lambda one: one[1] > 0) if bad else None
+    return min(bad, key=lambda one: (one[1] == LOST, one[1] > 0), default=None)
 
 
 def _verdict(
@@ -191,11 +200,14 @@ def _verdict(
         raise RunError(
             f"process {rank} of the {count} on this machine was ended by {name}; {goes_on}"
         )
-    if rank and code == 1:  # a fault, and not something that the first one has said too
+    first = processes[0].returncode
+    if rank and (code == 1 or (code != LOST and first == LOST)):  # which the first one cannot say
         said[rank].seek(0)
         last = said[rank].read().decode(errors="replace").strip().rpartition("\n")[2]
+        ended = "broken" if code == 1 else "ended"
         raise RunError(
-            f"process {rank} of the {count} on this machine has broken: {last}; {goes_on}"
+            f"process {rank} of the {count} on this machine has {ended}: "
+            f"{last.removeprefix('pyvae: error: ')}; {goes_on}"
         )
-    first = processes[0].returncode
-    return first if first > 0 else code
+    code = first if first > 0 else code
+    return 2 if code == LOST else code
