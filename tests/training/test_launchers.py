@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +93,46 @@ def test_torchrun(ours: bytes, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     same = weights(run) == ours
     assert same
+
+
+@contextmanager
+def machines(*more: str) -> Iterator[list[subprocess.Popen[str]]]:
+    """The command on each of two machines, which are this one."""
+    home = str(Path(pyvae.__file__).parents[1])
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(find_free_network_port())}
+    command = [sys.executable, "-m", "pyvae", *COMMAND, "--devices", "1", "--num-nodes", "2", *more]
+    started = []
+    for node in ("0", "1"):
+        own = {"OMP_NUM_THREADS": "1", "PYTHONPATH": home, "NODE_RANK": node}
+        env = {**os.environ, **shared, **own}
+        started.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=env))
+    try:
+        yield started
+    finally:
+        for process in started:
+            process.kill()
+            process.communicate()
+
+
+@pytest.mark.slow
+def test_two_machines_with_a_process_each(ours: bytes, tmp_path: Path) -> None:
+    """They train as two processes of one machine do, and a signal to one of them ends both."""
+    run, stopped = tmp_path / "run", tmp_path / "stopped"
+    with machines("--out", str(run)) as started:
+        said = [process.communicate(timeout=300)[1] for process in started]
+        assert [process.returncode for process in started] == [0, 0], said
+    same = weights(run) == ours
+    assert same
+    with machines("--out", str(stopped), "--steps", "1000000") as started:
+        deadline = time.monotonic() + 300
+        while not (stopped / "model.safetensors").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        started[1].send_signal(signal.SIGTERM)
+        said = [process.communicate(timeout=300)[1] for process in started]
+        assert [process.returncode for process in started] == [143, 143], said
+    step = checkpoint.load(stopped / "checkpoint.safetensors")[1]["step"]
+    assert f"stopped after {step} steps" in said[0]
 
 
 @pytest.mark.parametrize("ranks", [[0], [1], [0, 1]], ids=["the first", "the second", "both"])
