@@ -49,7 +49,6 @@ class BlockDecoder(PixelDecoder, ABC):
         channels: of the features
         first_size: the width of the convolution, odd
         blocks: in their order
-        part: the name of the decoder, for messages
 
     Raises:
         ValueError: data that are no images.
@@ -64,9 +63,8 @@ class BlockDecoder(PixelDecoder, ABC):
         channels: int,
         first_size: int,
         blocks: Iterable[PixelBlock],
-        part: str,
     ) -> None:
-        super().__init__(latent_dim, out_shape, data_shape, positions, channels, part)
+        super().__init__(latent_dim, out_shape, data_shape, positions, channels)
         self.first = MaskedConv2d(self.inputs, channels, first_size, own=False)
         self.latent = nn.Linear(latent_dim, channels, bias=False) if latent_dim else None
         self.blocks = nn.ModuleList(blocks)

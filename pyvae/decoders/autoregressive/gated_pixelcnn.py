@@ -97,6 +97,8 @@ class GatedPixelCNNDecoder(PixelDecoder):
     torch.Size([3, 1, 5, 4])
     """
 
+    part = "the gated_pixelcnn decoder"
+
     def __init__(
         self,
         latent_dim: int,
@@ -110,12 +112,11 @@ class GatedPixelCNNDecoder(PixelDecoder):
     ) -> None:
         if channels < 1 or layers < 1 or first_size % 2 == 0 or size % 2 == 0 or first_size < 3:
             raise ValueError(
-                f"the gated_pixelcnn decoder takes at least one channel and layer, and odd sizes, "
+                f"{self.part} takes at least one channel and layer, and odd sizes, "
                 f"the first one at least 3, got channels={channels}, layers={layers}, "
                 f"first_size={first_size} and size={size}"
             )
-        part = "the gated_pixelcnn decoder"
-        super().__init__(latent_dim, out_shape, data_shape, positions, channels, part)
+        super().__init__(latent_dim, out_shape, data_shape, positions, channels)
         widths = [self.inputs, *[channels] * (layers - 1)]
         sizes = [first_size, *[size] * (layers - 1)]
         self.layers = nn.ModuleList(

@@ -74,6 +74,8 @@ class PixelCNNDecoder(BlockDecoder):
     torch.Size([3, 1, 5, 4])
     """
 
+    part = "the pixelcnn decoder"
+
     def __init__(
         self,
         latent_dim: int,
@@ -87,17 +89,9 @@ class PixelCNNDecoder(BlockDecoder):
     ) -> None:
         if channels < 2 or channels % 2 or blocks < 0 or not first_size % 2 or not size % 2:
             raise ValueError(
-                f"the pixelcnn decoder takes an even number of channels, blocks of at least 0 and "
+                f"{self.part} takes an even number of channels, blocks of at least 0 and "
                 f"odd sizes, got channels={channels}, blocks={blocks}, first_size={first_size} "
                 f"and size={size}"
             )
-        super().__init__(
-            latent_dim,
-            out_shape,
-            data_shape,
-            positions,
-            channels,
-            first_size,
-            (_Block(channels, size) for _ in range(blocks)),
-            "the pixelcnn decoder",
-        )
+        each = (_Block(channels, size) for _ in range(blocks))
+        super().__init__(latent_dim, out_shape, data_shape, positions, channels, first_size, each)

@@ -48,6 +48,8 @@ class PixelCNNPPDecoder(PixelDecoder):
     torch.Size([3, 1, 5, 4])
     """
 
+    part = "the pixelcnn_pp decoder"
+
     def __init__(
         self,
         latent_dim: int,
@@ -61,12 +63,11 @@ class PixelCNNPPDecoder(PixelDecoder):
     ) -> None:
         if min(channels, layers, sizes) < 1 or not 0 <= dropout < 1:
             raise ValueError(
-                f"the pixelcnn_pp decoder takes at least one channel, layer and size, and dropout "
+                f"{self.part} takes at least one channel, layer and size, and dropout "
                 f"from 0 to below 1, got channels={channels}, layers={layers}, sizes={sizes} and "
                 f"dropout={dropout}"
             )
-        part = "the pixelcnn_pp decoder"
-        super().__init__(latent_dim, out_shape, data_shape, positions, channels, part)
+        super().__init__(latent_dim, out_shape, data_shape, positions, channels)
         inputs = self.inputs + 1  # and a plane of ones, which the border does not have
         self.rows_above = CausalConv(inputs, channels, (2, 3), right=1)
         self.row_above = CausalConv(inputs, channels, (1, 3), right=1)

@@ -45,6 +45,8 @@ class PixelRNNDecoder(BlockDecoder):
     torch.Size([3, 1, 5, 4])
     """
 
+    part = "the pixelrnn decoder"
+
     def __init__(
         self,
         latent_dim: int,
@@ -57,21 +59,11 @@ class PixelRNNDecoder(BlockDecoder):
         first_size: int = 7,
     ) -> None:
         if lstm not in LSTMS:
-            raise ValueError(
-                f"the pixelrnn decoder: lstm must be {' or '.join(LSTMS)}, got {lstm!r}"
-            )
+            raise ValueError(f"{self.part}: lstm must be {' or '.join(LSTMS)}, got {lstm!r}")
         if hidden < 1 or layers < 0 or not first_size % 2:
             raise ValueError(
-                f"the pixelrnn decoder takes a width of at least 1, layers of at least 0 and an "
+                f"{self.part} takes a width of at least 1, layers of at least 0 and an "
                 f"odd size, got hidden={hidden}, layers={layers} and first_size={first_size}"
             )
-        super().__init__(
-            latent_dim,
-            out_shape,
-            data_shape,
-            positions,
-            2 * hidden,
-            first_size,
-            (LSTMS[lstm](hidden) for _ in range(layers)),
-            "the pixelrnn decoder",
-        )
+        each = (LSTMS[lstm](hidden) for _ in range(layers))
+        super().__init__(latent_dim, out_shape, data_shape, positions, 2 * hidden, first_size, each)

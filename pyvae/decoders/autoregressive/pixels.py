@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -23,11 +24,13 @@ class PixelDecoder(AutoregressiveDecoder, ABC):
         data_shape: (channels, height, width)
         positions: for each of the parameters the pixel that it belongs to
         channels: of the features
-        part: the name of the decoder, for messages
 
     Raises:
         ValueError: data that are no images.
     """
+
+    #: What messages call the decoder.
+    part: ClassVar[str]
 
     def __init__(
         self,
@@ -36,11 +39,10 @@ class PixelDecoder(AutoregressiveDecoder, ABC):
         data_shape: Sequence[int],
         positions: Tensor,
         channels: int,
-        part: str,
     ) -> None:
         super().__init__(latent_dim, out_shape, data_shape, positions)
-        self.inputs, *_ = image_shape(data_shape, part)
-        planes, *_ = image_shape(out_shape, part)
+        self.inputs, *_ = image_shape(data_shape, self.part)
+        planes, *_ = image_shape(out_shape, self.part)
         self.head = self.output(channels, planes)
 
     def output(self, channels: int, planes: int) -> nn.Sequential:
