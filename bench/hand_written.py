@@ -2,8 +2,9 @@
 
     python bench/hand_written.py --steps N --out LOG.csv
 
-Data in one tensor, batches by index, fresh binarization, logits into the loss, the loss logged
-every 100 steps without waiting for it in between. No evaluation, no checkpoints, no progress bar.
+Data in one tensor, batches by index, fresh binarization, logits into the loss, the optimizer in its
+fused form, the loss logged every 100 steps without waiting for it in between. No evaluation, no
+checkpoints, no progress bar.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def main() -> None:
     torch.manual_seed(0)
     grey = load("mnist").train.x.flatten(1).float() / 255
     model = VAE()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     step, total, begun = 0, torch.zeros(()), time.monotonic()
     with open(arguments.out, "w") as log:
         log.write("step,seconds,loss\n")

@@ -1,6 +1,6 @@
 """Measure everything: tables on standard output, JSON and plots in ``bench/results``.
 
-    python bench/run.py [--parts ops extras steps program] [--mallopt] [--name NAME]
+    python bench/run.py [--parts ops extras steps engine program] [--mallopt] [--name NAME]
 
 Takes some ten minutes on two cores; run it on a machine that does nothing else.
 """
@@ -8,6 +8,7 @@ Takes some ten minutes on two cores; run it on a machine that does nothing else.
 from __future__ import annotations
 
 import common
+import engine_steps
 import extras
 import op_table
 import plots
@@ -20,6 +21,7 @@ PARTS = {
     "ops": (op_table.run,),
     "extras": extras.SECTIONS,
     "steps": (train_step.run,),
+    "engine": (engine_steps.run,),
     "program": (whole_program.run,),
 }
 
