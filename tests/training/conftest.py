@@ -1,9 +1,10 @@
-"""Processes of the command that a test starts, stops and kills: see forking.py."""
+"""A small run, and processes of the command that a test starts and kills: see forking.py."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,22 @@ import pytest
 from lightning_fabric.plugins.environments.lightning import find_free_network_port
 
 import pyvae
+from pyvae.cli import main
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small run of six steps."""
+    out = tmp_path_factory.mktemp("runs") / "run"
+    small = ["--encoder-args", "hidden=16", "--decoder-args", "hidden=16", "--quiet"]
+    assert main(["train", "--out", str(out), "--steps", "6", "--eval-samples", "0", *small]) == 0
+    return out
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    """A copy of a small run, to be changed."""
+    return Path(shutil.copytree(trained, tmp_path / "run"))
 
 
 @dataclass

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from pyvae.errors import RunError
 from pyvae.training import checkpoint
 
 
@@ -64,3 +65,13 @@ def test_a_file_system_where_a_file_has_one_name(
     for step in range(3):
         save(path, step)
     assert steps(path) == [2, 1]
+
+
+def test_a_checkpoint_that_is_cut_short(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    checkpoint.save(path, {"a": torch.zeros(100)}, {"step": 1})
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(RunError, match="cut short or damaged"):
+        checkpoint.load(path)
+    with pytest.raises(RunError, match="missing"):
+        checkpoint.load(tmp_path / "missing")

@@ -16,14 +16,10 @@ from torch import Tensor, nn
 
 from pyvae.cli import main
 from pyvae.config import TrainConfig
-from pyvae.errors import RunError, UserError
 from pyvae.models.base import Model
 from pyvae.objectives import ELBO, Batch, Phase, Result
 from pyvae.registry import objectives
-from pyvae.training import RunFolder, StopRequest, Trainer, build, checkpoint
-from pyvae.training.loggers import CsvLog, read_rows
-from pyvae.training.means import Means
-from pyvae.training.optimization.optimizers import OPTIMIZERS, build_optimizer
+from pyvae.training import RunFolder, StopRequest, Trainer, build
 
 SMALL = ["--encoder-args", "hidden=16", "--decoder-args", "hidden=16", "--quiet"]
 SMALL += ["--eval-samples", "3", "--log-every", "4"]
@@ -86,20 +82,12 @@ def rows(run: Path) -> list[dict[str, str]]:
         return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
 
 
-def same_weights(a: Path, b: Path) -> bool:
-    first, second = weights(a), weights(b)
-    return all(torch.equal(first[name], second[name]) for name in first)
-
-
 def same_run(a: Path, b: Path) -> bool:
     first, second = weights(a), weights(b)
     assert first.keys() == second.keys()
     equal = all(torch.equal(first[name], second[name]) for name in first)
     figures = [json.loads((run / "results.json").read_text()) for run in (a, b)]
     return equal and rows(a) == rows(b) and figures[0] == figures[1]
-
-
-# The same seed gives the same numbers
 
 
 def test_a_run_depends_on_its_seed_alone(tmp_path: Path) -> None:
@@ -192,9 +180,6 @@ def test_a_finished_run_can_be_trained_further(
     assert all(torch.equal(a[name], b[name]) for name in a)
 
 
-# Phases, schedules, records
-
-
 def test_each_phase_changes_its_own_parameters_only(tmp_path: Path) -> None:
     def model_after(objective: str) -> tuple[dict[str, Tensor], Trainer]:
         config = TrainConfig(objective=objective, steps=5, encoder_args={"hidden": [16]})
@@ -218,45 +203,6 @@ def test_each_phase_changes_its_own_parameters_only(tmp_path: Path) -> None:
     }
 
 
-def test_learning_rate_falls_at_milestones(tmp_path: Path) -> None:
-    more = ["--epochs", "3", "--lr", "0.01", "--lr-milestones", "1", "2", "--lr-gamma", "0.5"]
-    assert train(tmp_path / "run", *more) == 0
-    rates = {float(row["epoch"]): float(row["lr"]) for row in rows(tmp_path / "run")}
-    assert rates[1.0] == 0.01
-    assert rates[2.0] == 0.005
-    assert rates[3.0] == 0.0025
-
-
-def test_training_raises_the_bound_and_is_recorded(tmp_path: Path) -> None:
-    assert train(tmp_path / "run", "--epochs", "12", "--lr", "3e-3") == 0
-    run = tmp_path / "run"
-    bounds = [float(row["valid/elbo"]) for row in rows(run) if row["valid/elbo"]]
-    assert len(bounds) == 12
-    assert bounds[-1] > bounds[0] + 5
-    results = json.loads((run / "results.json").read_text())
-    assert results["elbo"] <= results["log_likelihood"]
-    assert results["count"] == 180
-    assert results["elbo"] == pytest.approx(results["reconstruction"] - results["kl"])
-    assert sum(results["kl_per_dim"]) == pytest.approx(results["kl"], rel=1e-4)
-    assert 0 < results["bits_per_dim"] < 1
-    last = rows(run)[-1]
-    assert (last["step"], last["epoch"], last["samples"]) == ("180", "12.0", str(12 * 1437))
-    assert float(last["train/elbo"]) == pytest.approx(-float(last["train/loss"]))
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    events = EventAccumulator(str(run))
-    events.Reload()
-    assert [e.step for e in events.Scalars("valid/elbo")] == list(range(15, 181, 15))
-
-
-def test_log_likelihood_on_the_way(tmp_path: Path) -> None:
-    more = ["--steps", "20", "--eval-every", "10", "--eval-split", "test", "--eval-subset", "50"]
-    assert train(tmp_path / "run", *more) == 0
-    found = [row for row in rows(tmp_path / "run") if row["test/log_likelihood"]]
-    assert [row["step"] for row in found] == ["10", "20"]
-    assert all(float(row["test/log_likelihood"]) >= float(row["test/elbo"]) - 1 for row in found)
-
-
 def test_no_step_waits_for_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = TrainConfig(optimizer="sgd", steps=50)
     parts = build(config)
@@ -274,99 +220,3 @@ def test_no_step_waits_for_the_device(tmp_path: Path, monkeypatch: pytest.Monkey
         trainer._train_step()
     monkeypatch.undo()
     assert trainer.state.means.count == 21
-
-
-# Pieces
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_optimizer_states_survive_a_checkpoint(name: str, tmp_path: Path) -> None:
-    options = {"momentum": 0.9} if name in ("sgd", "rmsprop") else {}
-
-    def start() -> tuple[nn.Parameter, torch.optim.Optimizer]:
-        parameter = nn.Parameter(torch.linspace(-1, 1, 5))
-        return parameter, build_optimizer(name, [parameter], 0.1, options)
-
-    def step(parameter: nn.Parameter, optimizer: torch.optim.Optimizer) -> None:
-        parameter.grad = parameter.detach() ** 2 + 0.1
-        optimizer.step()
-
-    whole, first = start()
-    for _ in range(3):
-        step(whole, first)
-    tensors, facts = checkpoint.flatten_optimizer(first)
-    checkpoint.save(tmp_path / "c", {**tensors, "p": whole}, {**facts, "step": 3})
-    tensors, facts = checkpoint.load(tmp_path / "c")
-    again, second = start()
-    with torch.no_grad():
-        again.copy_(tensors.pop("p"))
-    checkpoint.load_optimizer(second, tensors, facts)
-    for _ in range(3):
-        step(whole, first)
-        step(again, second)
-    assert torch.equal(whole, again)
-
-
-def test_a_checkpoint_that_is_cut_short(tmp_path: Path) -> None:
-    path = tmp_path / "c"
-    checkpoint.save(path, {"a": torch.zeros(100)}, {"step": 1})
-    path.write_bytes(path.read_bytes()[:-50])
-    with pytest.raises(RunError, match="cut short or damaged"):
-        checkpoint.load(path)
-    with pytest.raises(RunError, match="missing"):
-        checkpoint.load(tmp_path / "missing")
-
-
-def test_options_of_optimizers() -> None:
-    parameter = [nn.Parameter(torch.zeros(1))]
-    with pytest.raises(UserError, match=r"unknown optimizer 'adamm'\. Choices: adagrad, adam"):
-        build_optimizer("adamm", parameter, 0.1, {})
-    with pytest.raises(UserError, match="'adam' has no option 'centered'"):
-        build_optimizer("adam", parameter, 0.1, {"centered": True})
-    with pytest.raises(UserError, match="Invalid epsilon"):
-        build_optimizer("adam", parameter, 0.1, {"eps": -1.0})
-
-
-def test_means_are_means_of_what_came_since() -> None:
-    means = Means()
-    assert means.pop() == {}
-    for value in (1.0, 2.0, 6.0):
-        means.add(("a", "b"), torch.tensor([value, -value]))
-    other = Means()
-    other.load_state_dict(means.state_dict(), torch.device("cpu"))
-    assert means.pop() == other.pop() == {"a": 3.0, "b": -3.0}
-    means.add(("a", "b"), torch.tensor([5.0, 0.0]))
-    assert means.pop() == {"a": 5.0, "b": 0.0}
-
-
-def test_csv_rows_after_the_checkpoint_are_dropped_and_new_columns_fit(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.csv"
-    log = CsvLog(path, 0)
-    for step in (1, 2, 3):
-        log.write({"step": step, "a": step / 2})
-    log = CsvLog(path, 2)
-    log.write({"step": 3, "b": 9.0})
-    with path.open(newline="") as file:
-        assert list(csv.DictReader(file)) == [
-            {"step": "1", "a": "0.5", "b": ""},
-            {"step": "2", "a": "1.0", "b": ""},
-            {"step": "3", "a": "", "b": "9.0"},
-        ]
-
-
-def test_a_last_row_that_was_cut_short_is_dropped(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.csv"
-    log = CsvLog(path, 0)
-    for step in (1, 2, 30):
-        log.write({"step": step, "a": step / 2})
-    for cut in (1, 3, 5):  # within the last row: "30,15.0"
-        path.write_bytes(path.read_bytes()[:-cut])
-        assert [row["step"] for row in read_rows(path)[1]] == ["1", "2"]
-    CsvLog(path, 30).write({"step": 3, "a": 1.0})
-    assert [row["step"] for row in read_rows(path)[1]] == ["1", "2", "3"]
-
-
-@pytest.mark.parametrize(("options", "fused"), [({}, True), ({"foreach": False}, None)])
-def test_the_fused_optimizer_is_used_unless_an_option_says_otherwise(options, fused) -> None:
-    optimizer = build_optimizer("adam", [nn.Parameter(torch.zeros(3))], 0.1, options)
-    assert optimizer.defaults["fused"] is fused
