@@ -14,7 +14,6 @@ from pyvae.errors import UserError
 from pyvae.models.base import Model
 from pyvae.training import checkpoint
 from pyvae.training.distributed.ranks import LostRankError, Ranks
-from pyvae.training.evaluation import evaluate_split
 from pyvae.training.folder import RunFolder
 from pyvae.training.guard import NotFiniteError, divergence, first_not_finite
 from pyvae.training.join import Parts, check_shared, leaves_unused
@@ -28,6 +27,7 @@ from pyvae.training.records import Log, Records
 from pyvae.training.saving import SaveClock
 from pyvae.training.signals import Interrupted, StopRequest
 from pyvae.training.state import TrainingState
+from pyvae.training.validation import Validation
 
 __all__ = ["Trainer"]
 
@@ -62,7 +62,6 @@ class Trainer:
         self.config, self.parts, self.quiet = config, parts, quiet
         self._folder, self._logs, self._go_on = folder, logs, go_on
         self.saved: tuple[dict[str, Tensor], dict[str, Any]] | None = None
-        self.view = parts.view
         self.batches = parts.batches(config)
         self.total = config.total_steps(self.batches.steps_per_epoch)
         alone = config.devices * config.num_nodes == 1
@@ -74,6 +73,7 @@ class Trainer:
         best = BestModels(None if folder is None else folder.path / "best", config.keep)
         self.state = TrainingState(self.engine, self.batches, best)
         self.ledger = Ledger(self.state.means, self.ranks)
+        self.validation = Validation(config, parts.view, self.state, self.ranks)
         self._clock = SaveClock()
         self.saved_step = 0  #: training steps of the state that is on disk
 
@@ -175,11 +175,9 @@ class Trainer:
             meets = self._meets()
             if meets:
                 self.ledger.gather()
-            if self._evaluation_due():
-                figures = self._evaluate(stop)
-                self._heed(figures)
+            if self.validation.due:
+                figures = self.validation(self.ticker(stop))
                 self._record(figures, time.monotonic() - begun)
-                counters.evaluated = self.step
             elif self.state.means.count >= self.config.log_every:
                 self._record({}, time.monotonic() - begun)
             if self.finished:
@@ -267,7 +265,7 @@ class Trainer:
         """Whether the processes tell each other of the last steps: it goes by the step."""
         if self.ledger.due(self.step) or self.step >= self.total:
             return True
-        return self.ledger.count >= self.config.log_every or self._evaluation_due()
+        return self.ledger.count >= self.config.log_every or self.validation.due
 
     def _agree(self, stop: StopRequest) -> bool:
         """Whether the first process, whose clock counts, wants to save.
@@ -280,55 +278,6 @@ class Trainer:
         if signal:
             raise Interrupted(signal, self.step)
         return bool(due)
-
-    def _heed(self, figures: Mapping[str, float]) -> None:
-        """Let the figure that is monitored steer the run."""
-        if self.config.monitors:
-            figure = figures[self.config.monitor]
-            self.state.monitor.see(figure, self.config.lr_patience)
-            if self.config.keep and self.ranks.first:
-                self.state.best.offer(figure, self.step, self.outcome)
-
-    def _evaluation_due(self) -> bool:
-        if self.step in (0, self.state.counters.evaluated):
-            return False
-        if not len(self.view.held_out(self.config.eval_split)):
-            return False
-        if self.config.eval_every is None:
-            return self.batches.position == 0
-        return self.step % self.config.eval_every == 0
-
-    def _evaluate(self, stop: StopRequest) -> dict[str, float]:
-        """The figures, which the first process finds for all; a stop is for all too."""
-        figures: dict[str, float] = {}
-        signal = 0
-        self.engine.gather()
-        if self.ranks.first:
-            try:
-                figures = self._figures(stop)
-            except Interrupted as interrupted:
-                if self.ranks.size == 1:
-                    raise
-                signal = interrupted.number
-        shared: tuple[dict[str, float], int] = self.ranks.share((figures, signal))
-        if shared[1]:
-            raise Interrupted(shared[1], self.step)
-        return shared[0]
-
-    def _figures(self, stop: StopRequest) -> dict[str, float]:
-        config = self.config
-        figures = evaluate_split(
-            self.outcome,
-            self.view,
-            self.view.held_out(config.eval_split),
-            num_samples=0 if config.eval_every is None else config.eval_samples,
-            rows=config.eval_subset,
-            tick=self.ticker(stop),
-            quiet=self.quiet,
-        )
-        names = ("elbo", "reconstruction", "kl", "log_likelihood", "active_units", "accuracy")
-        values = {name: getattr(figures, name) for name in names}
-        return {f"{config.eval_split}/{n}": v for n, v in values.items() if v is not None}
 
     def _record(self, figures: Mapping[str, float], seconds: float) -> None:
         self.ledger.guard.look(wait=True)  # the means are read now, which waits anyway

@@ -235,7 +235,7 @@ def test_a_run_equals_a_plain_loop(name: str, tmp_path: Path) -> None:
 def test_averaged_weights_are_what_is_evaluated(tmp_path: Path) -> None:
     trainer = trained(tmp_path / "run", steps=10, ema=0.9, eval_every=5, eval_subset=100)
     last = float(rows(tmp_path / "run")[-1]["valid/elbo"])
-    view, model = trainer.view, VAE.from_pretrained(tmp_path / "run")
+    view, model = trainer.parts.view, VAE.from_pretrained(tmp_path / "run")
     figures = evaluate_split(model, view, view.data.valid, num_samples=0, rows=100)
     assert figures.elbo == pytest.approx(last)
     raw = evaluate_split(trainer.parts.model, view, view.data.valid, num_samples=0, rows=100)
@@ -309,7 +309,7 @@ def test_early_stopping_and_the_best_models(tmp_path: Path) -> None:
     ranked = sorted(figures, key=lambda step: -figures[step])[:3]
     assert {path.name for path in (run / "best").iterdir()} == {str(step) for step in ranked}
     assert trainer.state.best.best == run / "best" / str(best)
-    view = trainer.view
+    view = trainer.parts.view
     for step in ranked:
         model = VAE.from_pretrained(run / "best" / str(step))
         again = evaluate_split(model, view, view.data.valid, num_samples=0, rows=50)

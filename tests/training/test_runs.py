@@ -133,15 +133,15 @@ def test_a_resumed_run_equals_one_in_one_go(
 
 def test_stopping_during_an_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert train(tmp_path / "whole", "--steps", "20") == 0
-    from pyvae.training import loop
+    from pyvae.training import validation
 
-    evaluate = loop.evaluate_split
+    evaluate = validation.evaluate_split
 
     def interrupted(*args: Any, **kwargs: Any) -> Any:
         signal.raise_signal(signal.SIGINT)
         return evaluate(*args, **kwargs)
 
-    monkeypatch.setattr(loop, "evaluate_split", interrupted)
+    monkeypatch.setattr(validation, "evaluate_split", interrupted)
     assert train(tmp_path / "parts", "--steps", "20") == 130
     monkeypatch.undo()
     assert main(["train", "--resume", str(tmp_path / "parts"), "--quiet"]) == 0
