@@ -41,7 +41,7 @@ class Setting:
 
     def meant(self, value: Any) -> Any:
         """A value as it is known here, where it may be written in several ways."""
-        return next((known for other, known in self.spellings.items() if other == value), value)
+        return self.spellings.get(value, value) if isinstance(value, (str, int, float)) else value
 
     def check(self, name: str, value: Any) -> Any:
         """The value, of the setting's type.

@@ -130,6 +130,12 @@ def test_a_precision_has_a_short_name_and_that_of_lightning(
     assert config.resumed_with({"precision": short}) == config
 
 
+@pytest.mark.parametrize("wrong", [True, 33, 32.5, "32 ", [32], torch.ones(2)], ids=repr)
+def test_what_is_no_precision(wrong: object) -> None:
+    with pytest.raises(UserError, match=r"^--precision must be "):
+        TrainConfig(precision=wrong)  # type: ignore[arg-type]
+
+
 def test_the_precision_is_what_lightning_computes_in() -> None:
     for short, long in PRECISIONS.items():
         if short != "16":  # which needs a GPU
