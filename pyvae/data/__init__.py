@@ -19,7 +19,7 @@ from pyvae.data.prepare import LABEL, log1p, standardize, with_conditions
 from pyvae.data.readers import is_path
 from pyvae.errors import DataError
 from pyvae.hints import conform
-from pyvae.registry import datasets
+from pyvae.registry import UnknownPartError, datasets
 
 __all__ = [
     "Batches",
@@ -55,7 +55,7 @@ def load(
             all but a few training rows: see :func:`pyvae.data.few_labels.few_labels`
 
     Raises:
-        UnknownPartError: no data set has this name.
+        UnknownPartError: no data set, file or folder has this name.
         DataError: a file is missing, cut short, altered, or of another format.
         TypeError: an unknown option, or a value of another type.
 
@@ -69,7 +69,10 @@ def load(
     """
     if is_path(name):
         name, options = "file", {"path": os.fspath(name), **options}
-    part = datasets.get(str(name))
+    try:
+        part = datasets.get(str(name))
+    except UnknownPartError as error:
+        raise UnknownPartError(f"{error}; nor is there a file or folder {name!r}") from error
     own = inspect.signature(part).parameters
     conditions = options.pop("conditions", ())
     if not isinstance(conditions, Conditions):

@@ -124,6 +124,11 @@ def test_what_is_wrong_is_said(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "my fotos"]) == 2
+    assert "nor is there a file or folder 'my fotos'" in capsys.readouterr().err
+
+
 class Lines(Reader):
     """Numbers, one to a line: a reader as another package would bring it."""
 

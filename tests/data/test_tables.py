@@ -119,6 +119,16 @@ def test_missing_values_are_masked(tmp_path: Path, caplog: pytest.LogCaptureFixt
         assert "mask" in data.load(tmp_path / "a.csv").train.extras
 
 
+def test_names_of_rows_are_pointed_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are categories, of which a model learns nothing."""
+    path = write(tmp_path / "people.csv", frame())
+    notes = {column.name: column.note for column in data.load(path).columns}
+    assert notes["who"] == "each but once: drop=who leaves it out" and notes["city"] == ""
+    assert data.load(path, categories="who").columns[-1].note == ""
+    assert main(["data", str(path)]) == 0
+    assert "(each but once: drop=who leaves it out)" in capsys.readouterr().out
+
+
 def test_a_table_of_pixels(tmp_path: Path) -> None:
     pixels = RNG.integers(0, 256, (ROWS, 12))
     path = tmp_path / "pixels.csv"
@@ -178,7 +188,7 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
         ("", "is empty"),
         ("a,b\n", "is empty: 0 rows of 2 columns"),
         ("1,2\n" * 20, "first row holds numbers .* header=false"),
-        ("a,b\n" + "1,\n" * 20, "b holds no value at all; drop it"),
+        ("a,b\n" + "1,\n" * 20, "b holds no value at all; leave it out with drop=b"),
     ):
         path.write_text(text)
         with pytest.raises(DataError, match=said):
@@ -186,7 +196,10 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
     path.write_text("1,2\n" * 20)
     assert data.load(path, header=False).data_shape == (2,)
     table = polars.DataFrame({"day": [datetime.date(2020, 1, 1)] * 20, "x": range(20)})
-    with pytest.raises(DataError, match="day holds Date, of which no numbers can be made"):
+    with pytest.raises(
+        DataError,
+        match=r"day holds Date, of which .*; leave it out with drop=day",
+    ):
         data.load(write(tmp_path / "days.parquet", table))
     table = polars.DataFrame({"who": [f"person {i}" for i in range(1001)]})
     with pytest.raises(

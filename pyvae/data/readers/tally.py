@@ -16,6 +16,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 _MOST_CATEGORIES = 1000
 _MOST_TEXTS = 1_000_000  # that are told apart of a column that is no condition, say, but refused
+_FEW = 10  # texts of which each may well be there but once
 _MOSTLY = 0.9  # of the texts of a column are numbers: then the others are mistakes
 # Whole numbers are taken for counts where a Poisson may explain them: its spread is that of its
 # mean, which no network can change, and of large numbers a part of the mean so small that every
@@ -40,7 +41,10 @@ class Tally:
     def __init__(self, name: str, dtype: Any, named: Kind | None, where: str) -> None:
         polars = _polars()
         if dtype.is_nested() or dtype.is_temporal() or dtype == polars.Binary:
-            raise DataError(f"{where} holds {dtype}, of which no numbers can be made; drop it")
+            raise DataError(
+                f"{where} holds {dtype}, of which no numbers can be made; leave it out with "
+                f"drop={name}"
+            )
         self.name, self._dtype, self._named, self._where = name, dtype, named, where
         self._text = is_text(dtype)
         self._categories = named == "categories" or (self._text and named is None)
@@ -72,7 +76,9 @@ class Tally:
             DataError: it holds nothing, too many texts, or numbers but for a few texts.
         """
         if self._missing == self._rows:
-            raise DataError(f"{self._where} holds no value at all; drop it")
+            raise DataError(
+                f"{self._where} holds no value at all; leave it out with drop={self.name}"
+            )
         if not self._categories:
             kind, note = (self._named, "") if self._named else self._kind()
             whole = kind == "real" and self._dtype.is_integer()
@@ -85,7 +91,10 @@ class Tally:
                 f"{self._where} holds {more}{len(self._names)} different texts: leave it out with "
                 f"drop={self.name}, or keep it with categories={self.name}"
             )
-        return Column(self.name, "categories", tuple(sorted(self._names)))
+        note = ""
+        if self._named is None and len(self._names) == self._rows - self._missing > _FEW:
+            note = f"each but once: drop={self.name} leaves it out"
+        return Column(self.name, "categories", tuple(sorted(self._names)), note=note)
 
     def numbers(self, series: Any) -> Array:
         """Values as float32 (N,), NaN where they are missing, once all were seen."""
