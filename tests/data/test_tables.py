@@ -129,6 +129,18 @@ def test_names_of_rows_are_pointed_out(tmp_path: Path, capsys: pytest.CaptureFix
     assert "(each but once: drop=who leaves it out)" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
+def test_any_name_of_a_column_will_do(tmp_path: Path, name: str) -> None:
+    """Also one that begins as another does, as a field of a structure would."""
+    names = ["a.b", "a", "of spring, 2020", "größe"]
+    table = polars.DataFrame({n: RNG.normal(size=ROWS) for n in names})
+    path = write(tmp_path / name, table)
+    found = data.load(path, drop="a.b", splits=[0.5, 0.25, 0.25])
+    assert [column.name for column in found.columns] == names[1:]
+    rows = table.select(names[1:]).to_numpy()[found.rows["train"]].astype("f4")
+    np.testing.assert_array_equal(found.train.x, rows)
+
+
 def test_a_table_of_pixels(tmp_path: Path) -> None:
     pixels = RNG.integers(0, 256, (ROWS, 12))
     path = tmp_path / "pixels.csv"

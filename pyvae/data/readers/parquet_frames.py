@@ -38,7 +38,7 @@ class ParquetFrames:
         with said_of(self._path, "a parquet file"), self._open() as file:
             batches = file.iter_batches(rows, columns=list(columns), use_threads=False)
             for batch in batches:
-                yield polars.from_arrow(batch)
+                yield polars.from_arrow(batch).select(columns)
 
     def _open(self) -> Any:
         parquet = optional("pyarrow.parquet", "tables")

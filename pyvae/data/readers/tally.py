@@ -15,7 +15,7 @@ __all__ = ["Tally", "is_text"]
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _MOST_CATEGORIES = 1000
-_MOST_TEXTS = 1_000_000  # that are told apart of a column that is no condition, say, but refused
+_MOST_TEXTS = 1_000_000  # that are told apart of a column that is refused for having so many
 _FEW = 10  # texts of which each may well be there but once
 _MOSTLY = 0.9  # of the texts of a column are numbers: then the others are mistakes
 # Whole numbers are taken for counts where a Poisson may explain them: its spread is that of its
