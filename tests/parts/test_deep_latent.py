@@ -127,6 +127,22 @@ def test_recognised_noise_has_the_divergence_of_its_layer(kind):
 # Models
 
 
+@pytest.mark.parametrize(
+    ("inference", "each"),
+    [("bottom_up", 0.0), ("noise", 0.0), ("top_down", math.log(2) / 2 - 0.25)],
+)
+def test_what_a_layer_costs_whose_posterior_knows_nothing(inference, each):
+    """Nothing where q is p; from the top down q is the product with p, and narrower than it."""
+    model = make(inference=inference).double()
+    for part in (model.posteriors, model.down):
+        for name, parameter in part.named_parameters():
+            if "output" in name or "linear" in name:
+                torch.nn.init.zeros_(parameter)
+    q, p = model.encode(torch.rand(20_000, 1, 4, 4)), model.prior()
+    found = layer_kl(q, p, q.sample()).mean(0)
+    assert_close(found, each * torch.tensor([4, 3, 0], dtype=F64), atol=0.03, rtol=0)
+
+
 def deep_linear(inference="bottom_up"):
     """h_2 ~ N(0, I), h_1 = A h_2 + a + noise, x = W h_1 + w + noise: x is Gaussian."""
     model = DeepLatentGaussian(
