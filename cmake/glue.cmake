@@ -2,7 +2,7 @@
 # module _<torch>. One package may hold several, beside one library of kernels.
 file(GLOB PYVAE_GLUE CONFIGURE_DEPENDS csrc/*.cpp csrc/autograd/*.cpp csrc/ops/*.cpp)
 list(FILTER PYVAE_GLUE EXCLUDE REGEX "ops/tasks.cpp$") # names kernels, and lies with them
-list(APPEND PYVAE_GLUE csrc/cpu/run.cpp csrc/cpu/combine.cpp)
+list(APPEND PYVAE_GLUE csrc/cpu/run.cpp csrc/cpu/combine.cpp csrc/cpu/loss.cpp)
 if(PYVAE_CUDA_VERSION)
   list(APPEND PYVAE_GLUE csrc/cuda/run.cpp)
 endif()

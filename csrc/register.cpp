@@ -65,7 +65,7 @@ OpInfo& define(Namespace& space, const OpSchema& op, const Implement& implement,
   size_t count = 0;  // tensor arguments
   for (const auto& argument : forward.arguments())
     count += argument.type()->isSubtypeOf(*c10::OptionalType::ofTensor());
-  const std::string grads = op.results == 1 ? "Tensor? grad" : "Tensor? grad_z, Tensor? grad_value";
+  const std::string grads = op.results == 1 ? "Tensor? grad" : op.grads;
   const std::string mask = c10::str("bool[", count, "] mask");
 
   library.def(text(op.name, "(", op.arguments, ") -> ", results), tags);

@@ -21,6 +21,7 @@ struct OpSchema {
   std::string name, arguments;
   int results = 1;
   bool one_pass = false, inplace = false;
+  std::string grads = "Tensor? grad_z, Tensor? grad_value";  // incoming, where results are two
 };
 
 // Where ops are defined: torch.ops.<name>.

@@ -1,4 +1,4 @@
-// The ops whose loops are tasks: one entry each.
+// The ops that are no densities of the row loop: one entry each.
 #include <torch/library.h>
 
 #include "cuda/device.h"
@@ -7,6 +7,7 @@
 #include "ops/gaussian_mixture.h"
 #include "ops/logistic_mixture.h"
 #include "ops/mmd.h"
+#include "ops/negative_elbo.h"
 #include "ops/rank1.h"
 #include "register.h"
 
@@ -130,6 +131,14 @@ std::vector<std::string> register_task_ops() {
       *space, {"gaussian_elbo_loss",
                "Tensor x, Tensor decoded_mean, Tensor decoded_logvar, Tensor mean, Tensor logvar, "
                "Tensor? beta, int reduction"}));
+
+  OpSchema loss{"negative_elbo", "Tensor log_prob, Tensor kl, Tensor? beta=None, float weight=1.0",
+                2};
+  loss.grads = "Tensor? grad_loss, Tensor? grad_terms";
+  add<negative_elbo, negative_elbo_backward, negative_elbo_value_grad>(*space, loss).one_pass =
+      [](const Values& args, const Mask& mask, bool) {
+        return rows_if(negative_elbo_one_pass(args[0].toTensor(), args[1].toTensor(), mask));
+      };
   return space->ops;
 }
 

@@ -269,7 +269,7 @@ def _elbo_rules(space: str, name: str, likelihood: str, n: int) -> None:
 
 
 def _looped(space: str, name: str) -> None:
-    """One call for each index: pairs do not run over the mapped dimension."""
+    """One call for each index: neither pairs nor means run over the mapped dimension."""
     _register(space, name, *map(_loop, _ops(space, name)))
 
 
@@ -297,6 +297,7 @@ def _loop(op: Any) -> Any:
 _OWN_RULES: dict[str, Callable[[str, str], None]] = {
     "pyvae::gaussian_mixture_log_prob": _looped,
     "pyvae::mmd": _looped,
+    "pyvae::negative_elbo": _looped,
     "pyvae::rank1_gaussian_rsample_kl": _rank1_rules,
     "pyvae::discretized_logistic_mixture_log_prob": partial(_value_rules, operands=2, options=1),
     "pyvae::categorical_log_prob": partial(_value_rules, operands=2, inner=(0, 1)),

@@ -74,10 +74,12 @@ Tensor scaled(const Tensor& g, const Tensor& grad, std::optional<double> number,
 ag::variable_list BackwardNode::apply(ag::variable_list&& grads) {
   std::lock_guard<std::mutex> lock(mutex);
   ag::variable_list result(num_outputs());
-  bool any = false;
-  for (const Tensor& g : grads) any |= g.defined();
-  if (!any) return result;
-  const bool ready = !saved_grads.empty() && !at::GradMode::is_enabled() && !has_tangent(grads[0]);
+  size_t count = 0;
+  for (const Tensor& g : grads) count += g.defined();
+  if (count == 0) return result;
+  // They are those that the first result asks for.
+  const bool ready = !saved_grads.empty() && count == 1 && grads[0].defined() &&
+                     !at::GradMode::is_enabled() && !has_tangent(grads[0]);
   const auto number = ready ? common_number(grads[0]) : std::nullopt;
   if (ready && usable(grads[0], number)) {
     use(grads[0], number, result);

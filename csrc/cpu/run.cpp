@@ -9,6 +9,7 @@
 
 #include "../ops/backend.h"
 #include "combine.h"
+#include "loss.h"
 
 namespace pyvae::cpu {
 
@@ -116,7 +117,7 @@ const Backend kBackend{.limits = {.host = true,
                        .segment = segment,
                        .run_task = run_task,
                        .scale = nullptr,
-                       .loss = nullptr};
+                       .loss = loss};
 const bool registered = (set_backend(c10::DeviceType::CPU, &kBackend), true);
 
 }  // namespace

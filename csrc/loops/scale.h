@@ -1,6 +1,7 @@
 // What the passes over whole gradients and over values of rows are given: no density, no torch.
 #pragma once
 
+#include "../math/numeric.h"
 #include "rows.h"
 
 namespace pyvae {
@@ -20,14 +21,33 @@ struct Scale {
   bool is_double = false;
 };
 
-// The loss of a batch from the values of its rows: out = scale sum(beta kl - log_prob). Values
-// follow each other; no data of beta: 1.
+// The loss of a batch, beta KL - log p(x|z), and the gradients that it asks for. What has no data
+// is not wanted, or not given.
 struct Loss {
-  View log_prob, kl, beta;
-  int64_t rows = 0;
-  double scale = 1;
-  void* out = nullptr;
-  Dtype dtype = Dtype::f32;  // of out
+  struct Term {
+    View values;           // of float or double, one after the other
+    int64_t count = 0;     // of them
+    double scale = 1;      // times their sum is the term
+    void* grad = nullptr;  // one for each, of their dtype
+  };
+  Term log_prob, kl;
+  View beta;  // a number; none: `weight`
+  double weight = 1;
+  void *out = nullptr, *terms = nullptr;  // the loss; ELBO, log-likelihood and KL
+  Dtype dtype = Dtype::f32;               // of both
+  View grad, grad_terms;                  // incoming gradients; neither: 1 for the loss
 };
 
+inline namespace PYVAE_ISA {
+
+// What the incoming gradients, of the loss and of its terms, ask of log_prob and kl: the gradients
+// of both, but for their scale.
+struct LossSlopes {
+  double log_prob, kl;
+};
+PYVAE_FN LossSlopes loss_slopes(double beta, double grad, const double (&of)[3]) {
+  return {of[0] + of[1] - grad, of[2] - of[0] + beta * grad};
+}
+
+}  // namespace PYVAE_ISA
 }  // namespace pyvae

@@ -47,6 +47,7 @@ struct Backend {
 
   // Null where the host looks at the numbers itself.
   void (*scale)(const Scale& pass);
+  // The loss of a batch; on the host, of numbers that are float or double.
   void (*loss)(const Loss& pass);
 
   template <class A>

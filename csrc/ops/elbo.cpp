@@ -7,6 +7,7 @@
 #include <ATen/ops/sum.h>
 
 #include "densities.h"
+#include "loss.h"
 #include "plan.h"
 
 namespace pyvae {
@@ -37,41 +38,9 @@ const DensityInfo& kl_standard() {
   return info;
 }
 
-template <class T>
-double number(const Tensor& t) {
-  return static_cast<double>(*t.const_data_ptr<T>());
-}
-// Where reading a number waits for nothing.
-double weight_of(const Optional& beta) {
-  if (!beta) return 1;
-  if (beta->scalar_type() == at::kFloat) return number<float>(*beta);
-  return beta->scalar_type() == at::kDouble ? number<double>(*beta) : beta->item<double>();
-}
-
-double sum_in_order(const Tensor& t) {
-  const auto sum = [&](const auto* p) {
-    double s = 0;
-    for (int64_t i = 0; i < t.numel(); ++i) s += static_cast<double>(p[i]);
-    return s;
-  };
-  return t.scalar_type() == at::kFloat ? sum(t.const_data_ptr<float>())
-                                       : sum(t.const_data_ptr<double>());
-}
-
-void check_beta(const Optional& beta, const Tensor& like) {
-  if (beta && beta->dim() != 0)
-    C10_THROW_ERROR(ValueError,
-                    c10::str("elbo_loss: beta must be a number or a scalar tensor, got shape ",
-                             beta->sym_sizes()));
-  if (beta && beta->device() != like.device())
-    C10_THROW_ERROR(ValueError, c10::str("elbo_loss: beta must be on ", like.device(),
-                                         " like mean, got ", beta->device()));
-}
-
-// The mean (or sum) of beta kl - lp. On the host in one fixed order, whatever the number of
-// threads.
+// The mean (or sum) of beta kl - lp.
 Tensor reduce(const Tensor& lp, const Tensor& kl, const Optional& beta, int64_t reduction) {
-  check_beta(beta, kl);
+  check_beta("elbo_loss", beta, kl, "mean");
   if (lp.sym_sizes() != kl.sym_sizes())
     C10_THROW_ERROR(ValueError, c10::str("elbo_loss: x and mean must have one batch size, got ",
                                          lp.sym_sizes(), " and ", kl.sym_sizes()));
@@ -82,25 +51,10 @@ Tensor reduce(const Tensor& lp, const Tensor& kl, const Optional& beta, int64_t 
   }
   const auto dtype = c10::promoteTypes(lp.scalar_type(), kl.scalar_type());
   const Tensor out = at::empty({}, lp.options().dtype(dtype));
-  if (device->loss) {
-    Loss pass;
-    const auto view = [](const Tensor& t) {
-      return View{const_cast<void*>(t.const_data_ptr()), kernel_dtype(t.scalar_type())};
-    };
-    pass.log_prob = view(lp), pass.kl = view(kl);
-    if (beta) pass.beta = view(*beta);
-    pass.rows = lp.numel();
-    if (reduction == kMean) pass.scale = 1 / static_cast<double>(pass.rows);
-    pass.out = out.mutable_data_ptr(), pass.dtype = kernel_dtype(dtype);
-    device->loss(pass);
-    return out;
-  }
-  double total = weight_of(beta) * sum_in_order(kl) - sum_in_order(lp);
-  if (reduction == kMean) total /= static_cast<double>(lp.numel());
-  if (dtype == at::kFloat)
-    *out.mutable_data_ptr<float>() = static_cast<float>(total);
-  else
-    *out.mutable_data_ptr<double>() = total;
+  Loss pass = loss_of(lp, kl, beta);
+  if (reduction == kMean) pass.log_prob.scale = pass.kl.scale = 1 / static_cast<double>(lp.numel());
+  pass.out = out.mutable_data_ptr(), pass.dtype = kernel_dtype(dtype);
+  device->loss(pass);
   return out;
 }
 
@@ -108,11 +62,6 @@ Tensor loss(const DensityInfo& op, const Operands& likelihood, const Tensor& mea
             const Tensor& logvar, const Optional& beta, int64_t reduction) {
   return reduce(row_value(op, likelihood, 1), row_value(kl_standard(), {mean, logvar}, 1), beta,
                 reduction);
-}
-
-Tensor total(const Tensor& t) {
-  return on_host(t.device().type()) ? at::empty({}, t.options()).fill_(sum_in_order(t.contiguous()))
-                                    : t.sum();
 }
 
 // The gradient of each sample's loss.
@@ -126,7 +75,7 @@ Grads loss_backward(const DensityInfo& op, const Tensor& grad, const Operands& l
                     const Tensor& mean, const Tensor& logvar, const Optional& beta,
                     int64_t reduction, const Mask& likelihood_mask, const Mask& kl_mask,
                     bool beta_wanted) {
-  check_beta(beta, mean);
+  check_beta("elbo_loss", beta, mean, "mean");
   const auto dtype = c10::promoteTypes(compute_dtype(likelihood), compute_dtype({mean, logvar}));
   const auto batch = mean.sym_sizes().slice(0, std::min<int64_t>(1, mean.dim()));
   check_gradient("elbo_loss", "grad", grad, reduction == kNone ? batch : c10::SymIntArrayRef(),

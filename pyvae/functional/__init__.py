@@ -18,7 +18,7 @@ from .counts import (
     poisson_log_prob,
     zero_inflated_negative_binomial_log_prob,
 )
-from .elbo import elbo_loss
+from .elbo import elbo_loss, negative_elbo
 from .gaussian import (
     gaussian_kl,
     gaussian_log_prob,
@@ -60,6 +60,7 @@ __all__ = [
     "minibatch_weighted_log_weights",
     "mmd",
     "negative_binomial_log_prob",
+    "negative_elbo",
     "poisson_log_prob",
     "probs_to_logits",
     "rank1_gaussian_rsample_kl",

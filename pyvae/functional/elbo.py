@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from ._arguments import allowed, number, ops
@@ -93,6 +94,42 @@ def elbo_loss(
         f"elbo_loss: likelihood must be 'bernoulli' or 'gaussian', got {likelihood!r}; for others "
         "combine gaussian_kl with their log_prob"
     )
+
+
+def negative_elbo(
+    log_prob: Tensor, kl: Tensor, beta: Tensor | float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """The same loss, beta KL - log p(x|z), of any likelihood, posterior and prior, with its terms.
+
+    The mean of each over all that is given: so ``log_prob`` may be that of several samples of z for
+    each datum. One kernel makes the loss, the terms, and what the backward hands on.
+
+    Args:
+        log_prob: log p(x|z), ``(*samples, B)``.
+        kl: KL(q(z|x) || p(z)), ``(B,)``, or its estimates, of the shape of ``log_prob``.
+        beta: weight of the KL, a number or a scalar tensor.
+
+    Returns:
+        The loss in nats, a scalar, and ``(3,)``: ELBO (with beta = 1), log-likelihood and KL. All
+        are float32 at least.
+
+    Raises:
+        TypeError: an argument that is not of floating point.
+        ValueError: shapes that do not fit, arguments on different devices, a beta that is no
+            scalar.
+
+    Example:
+        >>> import torch
+        >>> loss, terms = negative_elbo(torch.tensor([-3.0, -5.0]), torch.tensor([1.0, 2.0]), 2.0)
+        >>> loss, terms
+        (tensor(7.), tensor([-5.5000, -4.0000,  1.5000]))
+    """
+    op = ops.negative_elbo.default
+    if isinstance(beta, Tensor):
+        return op(log_prob, kl, beta)  # type: ignore[no-any-return]
+    if torch.compiler.is_compiling():  # would compile again for each number
+        return op(log_prob, kl, number(beta, kl))  # type: ignore[no-any-return]
+    return op(log_prob, kl, None, float(beta))  # type: ignore[no-any-return]
 
 
 def _of_observed(log_prob: Tensor, kl: Tensor, weight: Tensor | None, reduction: str) -> Tensor:

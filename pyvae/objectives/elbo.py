@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from pyvae.functional import negative_elbo
 from pyvae.models.base import Model
 from pyvae.objectives.base import Batch, Objective, Result
 from pyvae.objectives.kl_weight import KLWeight
@@ -153,11 +154,12 @@ class ELBO(Objective):
         else:
             z, kl_each = sample_kl("elbo", q, p, self.num_samples, self.estimator)
         log_likelihood_each = model.decode(z, **batch.extras).log_prob(batch.target)
-        log_likelihood, kl = log_likelihood_each.mean(), kl_each.detach().mean()
-        found = log_likelihood.detach()
-        terms = {"elbo": found - kl, "log_likelihood": found, "kl": kl}
-        charged = kl_latents if self.kl_weight.per_latent else kl_each
-        loss = self.kl_weight.cost(charged) - log_likelihood
+        loss, means = negative_elbo(log_likelihood_each, kl_each, self.kl_weight.weight)
+        elbo, log_likelihood, kl = means.detach().unbind()
+        terms = {"elbo": elbo, "log_likelihood": log_likelihood, "kl": kl}
+        if not self.kl_weight.linear:
+            charged = kl_latents if self.kl_weight.per_latent else kl_each
+            loss = self.kl_weight.cost(charged) - log_likelihood_each.mean()
         if self.score is not None:
             signal = log_likelihood_each - self.kl_weight.slope(kl_each) * kl_each
             loss = loss + self.score(signal, log_q)

@@ -147,6 +147,11 @@ class KLWeight:
         return bool(self.steps or self.epochs)
 
     @property
+    def linear(self) -> bool:
+        """Whether the cost is ``weight`` times the mean KL."""
+        return self.capacity is None and not self.free_bits
+
+    @property
     def per_latent(self) -> bool:
         """Whether the cost is of the KL of each latent."""
         return self.free_bits > 0 and self.free_bits_per == "latent"

@@ -18,7 +18,7 @@ from .counts import (
     zero_inflated_negative_binomial_log_prob,
     zero_inflated_negative_binomial_log_prob_log_mean,
 )
-from .elbo import bernoulli_elbo_loss, gaussian_elbo_loss
+from .elbo import bernoulli_elbo_loss, gaussian_elbo_loss, negative_elbo
 from .gaussian import (
     gaussian_kl,
     gaussian_kl_standard,
@@ -62,6 +62,7 @@ __all__ = [
     "mmd",
     "negative_binomial_log_prob",
     "negative_binomial_log_prob_log_mean",
+    "negative_elbo",
     "philox",
     "philox_normal",
     "poisson_log_prob",

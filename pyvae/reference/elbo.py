@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
+from .base import compute
 from .bernoulli import bernoulli_log_prob
 from .gaussian import gaussian_kl_standard, gaussian_log_prob
 
@@ -33,3 +35,12 @@ def gaussian_elbo_loss(
     """The same with a Gaussian likelihood."""
     kl = gaussian_kl_standard(mean, logvar)
     return _elbo_loss(gaussian_log_prob(x, decoded_mean, decoded_logvar), kl, beta, reduction)
+
+
+def negative_elbo(
+    log_prob: Tensor, kl: Tensor, beta: Tensor | None = None, weight: float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """beta KL - log p(x|z) of the means, and (ELBO, log-likelihood, KL); no beta: the weight."""
+    log_likelihood, kl = (t.mean() for t in compute(log_prob, kl))
+    loss = (weight if beta is None else beta.to(kl.dtype)) * kl - log_likelihood
+    return loss, torch.stack([log_likelihood - kl, log_likelihood, kl])

@@ -146,7 +146,7 @@ def test_results_depend_on_no_order_and_agree_with_the_cpu(tmp_path):
 
 
 def test_launches_of_a_training_step(tmp_path):
-    """What lies between the networks, without the draw of the seed."""
+    """What lies between the networks: by elbo_loss with a seed given, and by the objective."""
     said = run([str(FOLDER / "run_launches.py")], tmp_path)
     found = json.loads(said.splitlines()[-1])
     # A sample, two values with gradients, the loss, what the backward scales, the sample's
@@ -156,6 +156,12 @@ def test_launches_of_a_training_step(tmp_path):
     assert found["float32, 256 long rows"] == {"pyvae": 6, "torch": 3}
     assert found["float32, 4 long rows"] == {"pyvae": 7, "torch": 3}  # parts of rows to add up
     assert found["bfloat16"] == {"pyvae": 7, "torch": 3}  # likelihood and KL made again apart
+    # A sample with its KL, a value with gradients, the loss with its terms, two looks at incoming
+    # gradients that are the expected ones, the sample's gradient; torch's draw of the seed, and its
+    # incoming gradient of 1 unless that is there.
+    for case in ("objective", "objective, beta", "objective, bfloat16", "objective, 256 long rows"):
+        assert found[case] == {"pyvae": 6, "torch": 2}, case
+    assert found["objective, gradient given"] == {"pyvae": 6, "torch": 1}
     assert found["two gradients scaled"] == found["two gradients made again"] == {"pyvae": 1}
 
 

@@ -83,8 +83,20 @@ SHAPES = {
         lambda: F.elbo_loss(M, M, M, M, beta=zeros(2, 4), reduction="none"),
         ("elbo_loss", "beta", "[2, 4]"),
     ),
+    "KL of more rows": (
+        lambda: F.negative_elbo(zeros(2, 4), zeros(4, 2)),
+        ("negative_elbo", "kl", "log_prob", "[2, 4]", "[4, 2]"),
+    ),
+    "beta of a loss for each row": (
+        lambda: F.negative_elbo(zeros(4), zeros(4), zeros(4)),
+        ("negative_elbo", "beta", "[4]"),
+    ),
 }
 TYPES = {
+    "log-likelihoods that are whole numbers": (
+        lambda: F.negative_elbo(zeros(4).long(), zeros(4)),
+        ("negative_elbo", "log_prob", "float32", "Long"),
+    ),
     "complex data": (
         lambda: F.bernoulli_log_prob(M.to(torch.complex64), M),
         ("bernoulli_log_prob", "x", "bool or an integer", "ComplexFloat"),

@@ -155,3 +155,26 @@ def test_a_tangent_of_the_incoming_gradient_is_not_lost(dtype):
     expected = tangent[:, None] * (x - logits.detach().float().sigmoid())
     assert found is not None
     torch.testing.assert_close(found.float(), expected, rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("beta", [1.0, 0.3])
+def test_a_loss_hands_on_what_was_made_with_it(beta):
+    """Neither backward computes anything, unless something else comes in."""
+    x, logits = torch.rand(6, 40), torch.randn(6, 40, requires_grad=True)
+    kl = torch.rand(6, requires_grad=True)
+
+    def grads(weight: float, of_terms: bool) -> tuple[tuple[Tensor, ...], set[str]]:
+        with torch.profiler.profile() as profile:
+            loss, terms = F.negative_elbo(F.bernoulli_log_prob(x, logits), kl, beta)
+            loss = weight * loss if weight != 1 else loss
+            loss = loss + terms[0] if of_terms else loss
+            found = torch.autograd.grad(loss, (logits, kl))
+        ops = ("negative_elbo_backward", "bernoulli_log_prob_backward")
+        return found, {op for op in ops if called(profile, op)}
+
+    exact = (logits.detach().sigmoid() - x) / 6
+    for weight, of_terms in ((1.0, False), (3.0, False), (4.0, True)):
+        (of_logits, of_kl), called_later = grads(weight, of_terms)
+        assert bool(called_later) >= of_terms and (weight != 1 or not called_later)
+        torch.testing.assert_close(of_logits, (weight - of_terms) * exact)
+        torch.testing.assert_close(of_kl, torch.full((6,), (weight * beta - of_terms) / 6))

@@ -439,3 +439,12 @@ def test_progress_is_told_unless_it_is_not_wanted(capsys: pytest.CaptureFixture[
     x = 1e2 * torch.randn(60, 6)
     pyvae.fit(vae(likelihood="gaussian"), x, epochs=1, lr=1e-6)
     assert "pyvae: note: the training data have a mean" in capsys.readouterr().err
+
+
+def test_no_step_makes_the_incoming_gradient_of_its_loss_anew() -> None:
+    def made(epochs: int) -> int:
+        with torch.profiler.profile() as profile:
+            fit(vae(), bits(), epochs=epochs)
+        return sum(event.name == "aten::ones_like" for event in profile.events())
+
+    assert made(4) == made(2)

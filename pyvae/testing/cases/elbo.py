@@ -77,4 +77,16 @@ ROWS = [
         draw={"beta": weight},
         one_pass=True,
     ),
+    OpCase(
+        name="negative_elbo",
+        function=F.negative_elbo,
+        sizes=("samples", "batch"),
+        small=(3, 5),
+        shapes=lambda k, b: {"log_prob": (k, b), "kl": (b,), "beta": ()},
+        arguments=lambda a: (a["log_prob"], a["kl"], a["beta"], 1.0),
+        differentiable=("log_prob", "kl", "beta"),
+        learned=("log_prob", "kl"),
+        draw={"beta": weight},
+        one_pass=True,
+    ),
 ]

@@ -65,8 +65,8 @@ def test_mixed_dtypes(case: OpCase, turn: int) -> None:
     for i, name in enumerate(floats):
         dtype = DTYPES[(i + turn) % 4]
         inputs[name] = inputs[name].detach().to(dtype).requires_grad_(name in case.differentiable)
-    # A loss of two densities computes each in the precision of its own operands.
-    check(case, inputs, torch.float32 if "elbo_loss" in case.native else None)
+    # A loss of two terms computes each in the precision of its own operands.
+    check(case, inputs, torch.float32 if "elbo" in case.native else None)
 
 
 @every_dtype

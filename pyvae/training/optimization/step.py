@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
@@ -106,6 +107,7 @@ class Stepper:
         self._clip, self._skips = clip, skips  # either of them needs the gradient's norm
         self._watches = watches if skips else ()
         self._repeated = None if repeats is None else repeats(self._backward)
+        self._kept: Tensor | None = None
         self._scales = getattr(fabric.strategy.precision, "scaler", None) is not None
 
     def __call__(self, step: int, parts: Sequence[Part]) -> Terms:
@@ -149,11 +151,17 @@ class Stepper:
         with nullcontext() if alone else self._fabric.no_backward_sync(self._losses):
             loss, named = self._losses(rows.x, rows.y, rows.extras, phase.name)
             share = part.share * processes  # gradients of processes are averaged
-            self._fabric.backward(loss if share == 1 else loss * share)
+            self._fabric.backward(loss if share == 1 else loss * share, gradient=self._one(loss))
         terms = {"loss": loss.detach(), **named}
         if part.share == 1:
             return list(terms.items())
         return [(name, value.detach() * part.share) for name, value in terms.items()]
+
+    def _one(self, loss: Tensor) -> Tensor:
+        """The incoming gradient of every loss, which autograd would make anew."""
+        if self._kept is None or (self._kept.dtype, self._kept.device) != (loss.dtype, loss.device):
+            self._kept = torch.ones_like(loss, requires_grad=False)
+        return self._kept
 
     def _norm(self, phase: Phase, optimizer: Any) -> tuple[Tensor, bool]:
         """The norm of a phase's gradient, which is then clipped, and whether a step can follow."""

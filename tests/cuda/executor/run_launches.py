@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 
 from pyvae import functional as F
+from pyvae.distributions import Bernoulli, DiagonalGaussian, StandardNormal
+from pyvae.objectives import ELBO, Batch
 
 #: Of torch's innermost calls, those that launch nothing: they allocate, or look at the same memory.
 _NO_KERNEL = (
@@ -60,6 +62,46 @@ def elbo(dtype: torch.dtype, beta: Tensor | float, shape: tuple[int, ...], batch
     return count(step)
 
 
+class Between:
+    """A model without networks: what its encoder and decoder would have made is there."""
+
+    def __init__(self, dtype: torch.dtype, shape: tuple[int, ...], batch: int) -> None:
+        self.mean, self.logvar = (torch.randn(batch, 5).to(dtype) for _ in range(2))
+        self.logits = torch.randn(batch, *shape).to(dtype)
+        for leaf in (self.mean, self.logvar, self.logits):
+            leaf.requires_grad_()
+        self.q = DiagonalGaussian(self.mean, self.logvar, validate_args=False)
+        self.p = StandardNormal((5,))
+        self.of_x = Bernoulli(logits=self.logits, event_ndim=len(shape), validate_args=False)
+
+    def infer(self, batch: Batch) -> tuple[DiagonalGaussian, StandardNormal]:
+        return self.q, self.p
+
+    def decode(self, z: Tensor) -> Bernoulli:
+        self.z = z
+        return self.of_x
+
+
+def objective(
+    dtype: torch.dtype,
+    beta: float,
+    shape: tuple[int, ...],
+    batch: int,
+    one: Tensor | None = None,
+) -> dict[str, int]:
+    """A step of the objective, the draw of its seed with it; one: the loss's incoming gradient."""
+    model, elbo = Between(dtype, shape, batch), ELBO(beta)
+    data, of_decoder = Batch(torch.rand(batch, *shape).to(dtype)), torch.randn(batch, 5).to(dtype)
+
+    def step() -> None:
+        for leaf in (model.mean, model.logvar, model.logits):
+            leaf.grad = None
+        loss = elbo.forward(model, data).loss
+        torch.autograd.backward([loss, model.z], [one, of_decoder])
+
+    return count(step)
+
+
 def log_prob(likelihood: str, dtype: torch.dtype) -> dict:
     """Of a likelihood with several gradients, its backward alone."""
     x = torch.rand(4, 40)
@@ -79,6 +121,11 @@ def main() -> None:
         "bfloat16": elbo(torch.bfloat16, 1.0, short, 4),
         "float32, 256 long rows": elbo(torch.float32, 1.0, long, 256),
         "float32, 4 long rows": elbo(torch.float32, 1.0, long, 4),
+        "objective": objective(torch.float32, 1.0, short, 4),
+        "objective, gradient given": objective(torch.float32, 1.0, short, 4, torch.ones(())),
+        "objective, beta": objective(torch.float32, 0.5, short, 4),
+        "objective, bfloat16": objective(torch.bfloat16, 1.0, short, 4),
+        "objective, 256 long rows": objective(torch.float32, 1.0, long, 256),
         "two gradients scaled": log_prob("gaussian_log_prob", torch.float32),
         "two gradients made again": log_prob("gaussian_log_prob", torch.bfloat16),
     }
