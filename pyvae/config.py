@@ -391,7 +391,7 @@ def parse_pairs(pairs: Iterable[str], flag: str) -> dict[str, Any]:
     A value is a Python number, true, false, none, several of these with commas between, or text.
 
     Raises:
-        UserError: a pair without ``=``.
+        UserError: a pair without ``=``, or a name that is there twice.
     """
     options: dict[str, Any] = {}
     for pair in pairs:
@@ -399,7 +399,10 @@ def parse_pairs(pairs: Iterable[str], flag: str) -> dict[str, Any]:
         if not name or not equals:
             raise UserError(f"{flag} takes name=value pairs, got {pair!r}")
         parts = [_value(part) for part in text.split(",") if part]
-        options[name.replace("-", "_")] = parts if "," in text else _value(text)
+        name = name.replace("-", "_")
+        if name in options:
+            raise UserError(f"{flag} has {name} twice; several values go as {name}=one,two")
+        options[name] = parts if "," in text else _value(text)
     return options
 
 

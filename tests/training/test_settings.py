@@ -39,6 +39,8 @@ def test_pairs_from_the_command_line() -> None:
     }
     with pytest.raises(UserError, match="--x takes name=value pairs, got 'hidden'"):
         parse_pairs(["hidden"], "--x")
+    with pytest.raises(UserError, match="--x has drop twice; several values go as drop=one,two"):
+        parse_pairs(["drop=a", "drop=b"], "--x")
 
 
 def test_settings_go_through_json() -> None:
