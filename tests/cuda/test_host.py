@@ -148,7 +148,7 @@ def test_results_depend_on_no_order_and_agree_with_the_cpu(tmp_path):
 def test_launches_of_a_training_step(tmp_path):
     """What lies between the networks: by elbo_loss with a seed given, and by the objective."""
     said = run([str(FOLDER / "run_launches.py")], tmp_path)
-    found = json.loads(said.splitlines()[-1])
+    found = json.loads(next(line for line in said.splitlines() if line.startswith("{")))
     # A sample, two values with gradients, the loss, what the backward scales, the sample's
     # gradient; torch's incoming gradient of 1, and two sums of gradients of the same parameter.
     assert found["float32"] == {"pyvae": 6, "torch": 3}
