@@ -57,34 +57,28 @@ PYVAE_FN F32 widen_vector(const Half* p) {
   return wide;
 #endif
 }
-// A bfloat in the upper half of each lane: to nearest, ties to even. The lower half is left over.
-PYVAE_FN I32 round_bfloat(F32 x) {
+// To nearest, ties to even.
+PYVAE_FN void narrow_vector(F32 x, Bfloat* p) {
 #if PYVAE_VECTOR_BYTES == 64 && defined(__AVX512BW__)
   // Half a place is added, less one bit where the place is even; nothing to NaN, which stays one
   // without its lower half, for arithmetic makes quiet ones.
   const __m512i b = (__m512i)x.v;
   const __mmask16 number = _mm512_cmp_ps_mask((__m512)x.v, (__m512)x.v, _CMP_EQ_OQ);
   const __mmask16 odd = _mm512_mask_test_epi32_mask(number, b, _mm512_set1_epi32(0x10000));
-  const __m512i r = _mm512_mask_add_epi32(b, number, b, _mm512_set1_epi32(0x7fff));
-  return (I32::R)_mm512_mask_add_epi32(r, odd, b, _mm512_set1_epi32(0x8000));
-#else
-  const I32::R b = as_int(x).v;
-  return x.v == x.v ? b + 0x7fff + ((b >> 16) & 1) : b * 0 + 0x7fc00000;
-#endif
-}
-PYVAE_FN void narrow_vector(F32 x, Bfloat* p) {
-#if PYVAE_VECTOR_BYTES == 64 && defined(__AVX512BW__)
-  const __m512i r = (__m512i)round_bfloat(x).v;
+  __m512i r = _mm512_mask_add_epi32(b, number, b, _mm512_set1_epi32(0x7fff));
+  r = _mm512_mask_add_epi32(r, odd, b, _mm512_set1_epi32(0x8000));
   const __m512i places =
       _mm512_set_epi16(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1, 31, 29, 27, 25,
                        23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
   const __m512i words = _mm512_maskz_permutexvar_epi16(0xffffffff, places, r);
   _mm256_storeu_si256((__m256i*)p, __builtin_shufflevector(words, words, 0, 1, 2, 3));
 #else
-  const I32::R r = (round_bfloat(x).v >> 16) & 0xffff;
+  const I32::R b = as_int(x).v;
+  const I32::R rounded = (b + 0x7fff + ((b >> 16) & 1)) >> 16;
+  const I32::R r = x.v == x.v ? rounded : rounded * 0 + 0x7fc0;
 #if PYVAE_VECTOR_BYTES == 32 && defined(__AVX2__)
-  const __m256i packed =
-      _mm256_permute4x64_epi64(_mm256_packus_epi32((__m256i)r, (__m256i)r), 0x08);
+  const __m256i low = _mm256_and_si256((__m256i)r, _mm256_set1_epi32(0xffff));
+  const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(low, low), 0x08);
   _mm_storeu_si128((__m128i*)p, _mm256_castsi256_si128(packed));
 #else
   const auto bits = __builtin_convertvector(r, Shorts);
@@ -100,26 +94,6 @@ PYVAE_FN void narrow_vector(F32 x, Half* p) {
 #else
   for (int i = 0; i < F32::kLanes; ++i) p[i] = to_half(x.v[i]);
 #endif
-}
-template <class T>
-PYVAE_FN const Bfloat* bfloats(const T* p) {
-  return reinterpret_cast<const Bfloat*>(p);
-}
-template <class T>
-PYVAE_FN Bfloat* bfloats(T* p) {
-  return reinterpret_cast<Bfloat*>(p);
-}
-// Two vectors of bfloats, those at even places and those at odd ones: without moving lanes.
-PYVAE_FN void widen_pair(const Bfloat* p, F32& even, F32& odd) {
-  I32::R bits;
-  memcpy(&bits, p, sizeof(bits));
-  even = as_float(I32(bits << 16));
-  odd = as_float(I32(bits & -0x10000));
-}
-PYVAE_FN void narrow_pair(F32 even, F32 odd, Bfloat* p) {
-  const I32::R low = (round_bfloat(even).v >> 16) & 0xffff, high = round_bfloat(odd).v & -0x10000;
-  const I32::R bits = low | high;
-  memcpy(p, &bits, sizeof(bits));
 }
 template <class S>
 PYVAE_FN F32 widen_vector(const S* p, int n) {

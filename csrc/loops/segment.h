@@ -106,41 +106,14 @@ struct Step {
       acc.add(term);
     }
     if constexpr (kGrad)
-      for (int k = 0; k < F::kIn; ++k)
-        if (s.grad[k]) write(gradient(k, slope), s.grad[k], s.grad_type[k], j, n);
-  }
-  PYVAE_FN V gradient(int k, V slope) const {
-    V g = F::kSum ? slope * c.grad[k] : V(0);
-    if constexpr (kNoise<F>) g = g + grad_sample * c.path[k];
-    return g;
+      for (int k = 0; k < F::kIn; ++k) {
+        if (!s.grad[k]) continue;
+        V g = F::kSum ? slope * c.grad[k] : V(0);
+        if constexpr (kNoise<F>) g = g + grad_sample * c.path[k];
+        write(g, s.grad[k], s.grad_type[k], j, n);
+      }
   }
 };
-
-// Where all that is read and written are bfloats, two vectors at a time are those at even places
-// and those at odd ones: no lane moves, and no dtype is asked for. Returns how many cells are done.
-template <class F, class T, bool kValue, bool kGrad>
-int run_bfloats(const Segment<T>& s, int n, Vec<T> slope, Accumulator<F, Vec<T>>& a,
-                Accumulator<F, Vec<T>>& b) {
-  constexpr int kPair = 2 * Vec<T>::kLanes;
-  bool all = true;
-  for (int k = 0; k < F::kIn; ++k) {
-    all &= s.in_type[k] == Dtype::bf16;
-    if constexpr (kGrad) all &= !s.grad[k] || s.grad_type[k] == Dtype::bf16;
-  }
-  if (!all) return 0;
-  int j = 0;
-  for (; j + kPair <= n; j += kPair) {
-    Step<F, T, kValue, kGrad, false, true, true> even, odd;
-    for (int k = 0; k < F::kIn; ++k) widen_pair(bfloats(s.in[k]) + j, even.c.in[k], odd.c.in[k]);
-    even.run(), odd.run();
-    if constexpr (kValue) a.add(even.term), b.add(odd.term);
-    if constexpr (kGrad)
-      for (int k = 0; k < F::kIn; ++k)
-        if (s.grad[k])
-          narrow_pair(even.gradient(k, slope), odd.gradient(k, slope), bfloats(s.grad[k]) + j);
-  }
-  return j;
-}
 
 template <class F, class T, bool kValue, bool kGrad, bool kMany = false, bool kMixed = false>
 double run_segment(const Segment<T>& s, int n, T slope_of_row) {
@@ -149,8 +122,6 @@ double run_segment(const Segment<T>& s, int n, T slope_of_row) {
   const V slope(slope_of_row);
   Accumulator<F, V> a, b;
   int j = 0;
-  if constexpr (kMixed && F::kSum && !kNoise<F> && !kMany)
-    j = run_bfloats<F, T, kValue, kGrad>(s, n, slope, a, b);
   for (; j + 2 * W <= n; j += 2 * W) {
     Step<F, T, kValue, kGrad, kMany, true, kMixed> p, q;
     p.load(s, j, W), q.load(s, j + W, W);

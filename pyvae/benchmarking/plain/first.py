@@ -141,3 +141,11 @@ def gaussian_elbo_loss(
     kl = -0.5 * (1 + logvar - mean.square() - logvar.exp()).sum()
     error = (x - decoded_mean).square() * torch.exp(-decoded_logvar)
     return (0.5 * (LOG_2PI + decoded_logvar + error).sum() + beta * kl) / x.shape[0]
+
+
+def negative_elbo(
+    log_prob: Tensor, kl: Tensor, beta: Tensor | float = 1.0
+) -> tuple[Tensor, Tensor]:
+    log_likelihood, kl = log_prob.mean(), kl.mean()
+    terms = torch.stack([log_likelihood - kl, log_likelihood, kl])
+    return beta * kl - log_likelihood, terms
