@@ -73,7 +73,7 @@ class Trainer:
         best = BestModels(None if folder is None else folder.path / "best", config.keep)
         self.state = TrainingState(self.engine, self.batches, best)
         self.ledger = Ledger(self.state.means, self.ranks)
-        self.validation = Validation(config, parts.view, self.state, self.ranks)
+        self.validation = Validation(config, parts.view, self.state, self.ranks, quiet=quiet)
         self._clock = SaveClock()
         self.saved_step = 0  #: training steps of the state that is on disk
 

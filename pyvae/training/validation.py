@@ -22,10 +22,20 @@ class Validation:
         view: the data
         state: of training, whose counters and monitor it keeps
         ranks: the processes, of which the first one evaluates for all
+        quiet: whether not to tell how far a longer evaluation is
     """
 
-    def __init__(self, config: TrainConfig, view: View, state: TrainingState, ranks: Ranks) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        view: View,
+        state: TrainingState,
+        ranks: Ranks,
+        *,
+        quiet: bool = False,
+    ) -> None:
         self.config, self.view, self.state, self.ranks = config, view, state, ranks
+        self.quiet = quiet
 
     @property
     def due(self) -> bool:
@@ -86,6 +96,7 @@ class Validation:
             num_samples=0 if config.eval_every is None else config.eval_samples,
             rows=config.eval_subset,
             tick=check,
+            quiet=self.quiet,
         )
         names = ("elbo", "reconstruction", "kl", "log_likelihood", "active_units", "accuracy")
         values = {name: getattr(figures, name) for name in names}

@@ -81,7 +81,7 @@ def test_work_goes_on_without_its_reader(
 def test_the_parts_of_an_evaluation_are_all_counted(
     tmp_path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In the final evaluation, and in that of the command: the last piece makes it 100 %."""
+    """On the way, at the end, and in commands: the last piece makes it 100 %."""
     now = [0.0]
 
     def clock() -> float:
@@ -90,14 +90,18 @@ def test_the_parts_of_an_evaluation_are_all_counted(
 
     monkeypatch.setattr("pyvae.training.meter.time.monotonic", clock)
     small = ["--encoder-args", "hidden=8", "--decoder-args", "hidden=8", "--steps", "5"]
-    assert main(["train", "--out", str(tmp_path / "run"), "--eval-samples", "7", *small]) == 0
+    small += ["--eval-samples", "7", "--eval-every", "5", "--eval-subset", "30"]
+    assert main(["train", "--out", str(tmp_path / "quiet"), "--quiet", *small]) == 0
+    assert "evaluating" not in capsys.readouterr().err
+    assert main(["train", "--out", str(tmp_path / "run"), *small]) == 0
     train = capsys.readouterr().err
     assert main(["evaluate", str(tmp_path / "run"), "--ais", "4", "--subset", "20"]) == 0
     evaluate = capsys.readouterr().err
     assert main(["score", str(tmp_path / "run"), "--out", str(tmp_path / "x.csv")]) == 0
     score = capsys.readouterr().err
     for said, work in [
-        (train, r"evaluating \d+ data with 7 samples each"),
+        (train, "evaluating 30 data with 7 samples each"),  # on the way
+        (train, r"evaluating (?!30 )\d+ data with 7 samples each"),
         (evaluate, "evaluating 20 data with 7 samples each"),
         (evaluate, "annealing 16 chains for each of 20 data"),
         (score, "rows of .*x.csv"),
