@@ -12,11 +12,6 @@ from pyvae.objectives import AAE
 N = 5
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
-
-
 def bound(model, **options):
     objective = AAE(**options)
     objective.bind(model)

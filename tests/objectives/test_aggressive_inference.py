@@ -15,11 +15,6 @@ from pyvae.objectives.aggressive_stage import AggressiveStage
 ROWS = 40
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
-
-
 # The stage
 
 

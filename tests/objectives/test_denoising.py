@@ -12,11 +12,6 @@ from pyvae.objectives.denoising import corrupted
 N = 6
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
-
-
 @pytest.fixture
 def x():
     return torch.rand(9, N, dtype=torch.float64)

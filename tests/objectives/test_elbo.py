@@ -8,11 +8,6 @@ from pyvae.objectives import ELBO, Batch
 D, N = 2, 5
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
-
-
 @pytest.fixture
 def x():
     return torch.randn(6, N, dtype=torch.float64)

@@ -12,11 +12,6 @@ from pyvae.objectives.kl_weight import KLWeight
 GROUPS = ("batch", "datum", "latent")
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
-
-
 def weight(per, bits, beta=2.0):
     return KLWeight("elbo", beta, free_bits=bits, free_bits_per=per)
 

@@ -14,11 +14,6 @@ from pyvae.objectives import AAE, ELBO, FullVB
 N, S = 12, 0.8
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
-
-
 class Mean(Model):
     """p(x|z) = N(theta, S^2) whatever z: the Bayesian estimate of a mean."""
 

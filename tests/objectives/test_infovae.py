@@ -15,11 +15,6 @@ from pyvae.training import build
 D, N = 2, 5
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
-
-
 @pytest.fixture
 def x():
     return torch.randn(64, N, dtype=torch.float64)

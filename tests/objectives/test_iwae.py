@@ -14,11 +14,6 @@ from pyvae.objectives import ELBO, IWAE
 D, N = 2, 5
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
-
-
 @pytest.fixture
 def x():
     return torch.randn(4, N, dtype=torch.float64)

@@ -19,11 +19,6 @@ from pyvae.objectives.factor_vae import permute_dimensions
 D, N = 2, 5
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
-
-
 @pytest.fixture
 def x():
     return torch.randn(6, N, dtype=torch.float64)

@@ -15,11 +15,6 @@ SHAPE = (2, 3)
 HIDDEN = (4, 3, 2)
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
-
-
 @pytest.fixture
 def machine():
     machine = HelmholtzMachine(SHAPE, HIDDEN).double()
