@@ -31,10 +31,11 @@ class SemiSupervised(Objective):
 
     Kingma, Mohamed, Rezende & Welling 2014, eq. 6 to 9. Their alpha, 0.1 N, weighs the classifier
     in a sum over N data; here it is per datum and counts nats beside those of the bound. All
-    classes of all rows go through the model in one batch. p(y) is learned, with a symmetric
-    Dirichlet prior on its weights. A label that is none of the classes is a missing one: below 0,
-    or that of the rows without a label in a file, which comes after all others. Rows that come more
-    than once so that a batch has labels count what the side input "weight" (B,) says in all bounds.
+    pairs of a row and a class that count go through the model in one batch. p(y) is learned,
+    with a symmetric Dirichlet prior on its weights. A label that is none of the classes is a
+    missing one: below 0, or that of the rows without a label in a file, which comes after all
+    others. Rows that come more than once so that a batch has labels count what the side input
+    "weight" (B,) says in all bounds.
 
     The terms are ``elbo``, of L or U per row in nats; ``log_likelihood`` and ``kl`` of z, as means
     over q(y|x) or at the label; ``classification``, -log q(y|x) in nats; and ``accuracy``, both
@@ -108,13 +109,14 @@ class SemiSupervised(Objective):
     def _of_classes(self, model: M2, batch: Batch) -> Result:
         """The loss of a model of a class, and its terms."""
         mean = _mean_over(batch)
-        log_likelihood, kl, log_p = self._of_each_class(model, batch)
-        bound = log_likelihood - kl + log_p[:, None]  # (K, B)
-        every = torch.arange(model.classes, device=bound.device)[:, None]
-        log_q = categorical_log_prob(every, model.class_logits(batch.x), batch_ndim=2)
+        every = torch.arange(model.classes, device=batch.device)[:, None]
         y = torch.full_like(every[0].expand(len(batch)), -1) if batch.y is None else batch.y
         known = (y >= 0) & (y < model.classes)
         own = (every == y) & known  # one-hot, (K, B)
+        log_likelihood, kl = self._of_pairs(model, batch, own | ~known)
+        log_p = torch.log_softmax(model.prior_logits, 0)
+        bound = log_likelihood - kl + log_p[:, None]  # (K, B), where the pair counts
+        log_q = categorical_log_prob(every, model.class_logits(batch.x), batch_ndim=2)
         weight = torch.where(known, own.to(log_q.dtype), log_q.exp())
         entropy = torch.where(known, 0, -(log_q.exp() * log_q).sum(0))
         elbo = mean((weight * bound).sum(0) + entropy)
@@ -133,20 +135,32 @@ class SemiSupervised(Objective):
         }
         return Result(loss, {name: term.detach() for name, term in terms.items()})
 
-    def _of_each_class(self, model: M2, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """E log p(x|z, y) and the KL of z, (K, B) each, and log p(y) (K,)."""
-        codes = torch.eye(model.classes, dtype=model.dtype, device=batch.x.device)
-        y = codes[:, None].expand(-1, len(batch), -1)
-        q, p = model.encode_given(batch.x, y), model.prior_given(y)
+    def _of_pairs(self, model: M2, batch: Batch, counts: Tensor) -> tuple[Tensor, Tensor]:
+        """E log p(x|z, y) and the KL of z, (K, B) each, of the pairs of class and row that count.
+
+        The others are 0. On the CPU they are not computed; elsewhere they are, since shapes that
+        depend on values have to be waited for, and fit neither a compiler's graph nor a device's.
+        """
+        if counts.device.type == "cpu" and not torch.compiler.is_compiling():
+            y, row = counts.nonzero(as_tuple=True)
+        else:
+            pair = torch.arange(counts.numel(), device=counts.device)
+            y, row = pair // len(batch), pair % len(batch)
+        pairs = batch.take(row)
+        code = torch.eye(model.classes, dtype=model.dtype, device=batch.device)[y]
+        q, p = model.encode_given(pairs.x, code), model.prior_given(code)
         need_rsample("semi_supervised", q)
         z, kl = sample_kl("semi_supervised", q, p, self.num_samples, "auto")
-        y = y.expand(*z.shape[:-1], model.classes)
-        latents = torch.cat([y, z.to(y.dtype)], -1)
-        log_likelihood = model.decode(latents, **batch.extras).log_prob(batch.target)
+        latents = torch.cat([code.expand(*z.shape[:-1], -1), z.to(code.dtype)], -1)
+        log_likelihood = model.decode(latents, **pairs.extras).log_prob(pairs.target)
         if self.num_samples > 1:
             log_likelihood = log_likelihood.mean(0)
-            kl = kl.mean(0) if kl.ndim == 3 else kl
-        return log_likelihood, kl, torch.log_softmax(model.prior_logits, 0)
+            kl = kl.mean(0) if kl.ndim == 2 else kl
+
+        def spread(values: Tensor) -> Tensor:
+            return values.new_zeros(counts.shape).index_put((y, row), values)
+
+        return spread(log_likelihood), spread(kl)
 
 
 def _mean_over(batch: Batch) -> Callable[[Tensor], Tensor]:

@@ -32,6 +32,14 @@ def data(rows=6, y=None):
     return Batch(x, torch.arange(rows) % K if y is None else torch.tensor(y))
 
 
+def without_spread(model):
+    """Samples of z become the means of q(z|x, y), which are 0."""
+    with torch.no_grad():
+        for p in model.vae.posterior.parameters():
+            p.zero_()
+        model.vae.posterior.linear.bias[D:] = -60.0
+
+
 def loss(model, batch, **options):
     torch.manual_seed(2)
     return SemiSupervised(**options)(model, batch)
@@ -42,9 +50,7 @@ def test_a_labelled_row_has_the_bound_of_the_conditional_model():
     model, batch = m2(), data()
     with torch.no_grad():
         model.prior_logits.copy_(torch.tensor([0.5, -1.0, 0.0]))
-        for p in model.vae.posterior.parameters():  # no spread: the samples are the means
-            p.zero_()
-        model.vae.posterior.linear.bias[D:] = -60.0
+    without_spread(model)
     terms = loss(model, batch).terms
     codes = one_hot(batch.y, K).float()
     q = model.vae.encode(batch.x, condition=codes)
@@ -59,6 +65,7 @@ def test_a_labelled_row_has_the_bound_of_the_conditional_model():
 def test_a_row_without_a_label_sums_over_the_classes():
     """U is the mean of L under q(y|x) and the entropy; where q(y|x) is sure, it is L itself."""
     model, batch = m2(), data()
+    without_spread(model)
     hidden = Batch(batch.x, torch.full((6,), -1))
     with torch.no_grad():
         model.classifier.output.weight.zero_()
@@ -103,6 +110,30 @@ def test_labels_alone_move_the_classifier_by_cross_entropy():
     assert terms["accuracy"] == right
     difference = loss(model, batch, alpha=3.0).loss - loss(model, batch, alpha=0).loss
     torch.testing.assert_close(difference, 3 * expected)
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+def test_pairs_that_do_not_count_change_nothing(monkeypatch, samples):
+    """The CPU leaves out the classes that a label excludes; a compiled graph computes all pairs."""
+    model, batch = m2(), data(6, [0, 1, -1, 2, -1, -1])
+    without_spread(model)
+    decoded, decode = [], model.decode
+
+    def counted(z, **side):
+        decoded.append(z.shape[-2])
+        return decode(z, **side)
+
+    monkeypatch.setattr(model, "decode", counted)
+
+    def gradients():
+        result = loss(model, batch, num_samples=samples)
+        weights = [p for p in model.parameters() if p.requires_grad]
+        return [*result.terms.values(), *torch.autograd.grad(result.loss, weights)]
+
+    few = gradients()
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    torch.testing.assert_close(gradients(), few)
+    assert decoded == [3 + 3 * K, 6 * K]
 
 
 @pytest.mark.parametrize("phase", ["m1", "m2"])
