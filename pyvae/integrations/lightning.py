@@ -68,9 +68,7 @@ class VAEModule(_LightningModule):  # type: ignore[misc,valid-type]
         """An optimizer for each phase of the objective, and its scheduler where there is one."""
         optimizers, schedulers = [], []
         for phase in self._phases:
-            optimizer = self._make_optimizer(phase.parameters)
-            for group in optimizer.param_groups:
-                group["lr"] *= phase.lr_factor
+            optimizer = phase.own(self._make_optimizer(phase.parameters))
             optimizers.append(optimizer)
             if self._make_scheduler is not None:
                 schedulers.append(self._make_scheduler(optimizer))

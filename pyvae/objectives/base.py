@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from pyvae.batch import Batch
 from pyvae.models.base import Model, unwrapped
@@ -35,11 +36,21 @@ class Phase:
         name: what the objective is called with
         parameters: what this step changes; one without a gradient (None) stays as it is
         lr_factor: its learning rate, in units of the run's
+        betas: of its optimizer, if it is one that has betas, such as Adam; None: the run's
     """
 
     name: str
     parameters: list[nn.Parameter]
     lr_factor: float = 1.0
+    betas: tuple[float, float] | None = None
+
+    def own(self, optimizer: Optimizer) -> Optimizer:
+        """An optimizer of the run's learning rate and options, made that of this phase."""
+        for group in optimizer.param_groups:
+            group["lr"] *= self.lr_factor
+            if self.betas is not None and "betas" in group:
+                group["betas"] = self.betas
+        return optimizer
 
 
 class Objective(nn.Module, ABC):

@@ -174,8 +174,9 @@ def test_an_adversarial_objective_steps_each_of_its_optimizers(tmp_path):
     log = Log()
     fit = trainer(tmp_path, callbacks=[log])
     fit.fit(module, loader(), loader())
-    rates = [optimizer.param_groups[0]["lr"] for optimizer in fit.optimizers]
-    assert rates == [1e-2, 0.5e-2]
+    groups = [optimizer.param_groups[0] for optimizer in fit.optimizers]
+    assert [group["lr"] for group in groups] == [1e-2, 0.5e-2]
+    assert [group["betas"] for group in groups] == [(0.9, 0.999), (0.5, 0.9)]
     for part, old in zip((module.model, factor), before, strict=True):
         assert not any(torch.equal(a, b) for a, b in zip(part.parameters(), old, strict=True))
     assert {"train/loss_model", "train/loss_discriminator", "train/accuracy"} <= log.rows[0].keys()

@@ -19,6 +19,16 @@ def x():
     return torch.randn(6, N, dtype=torch.float64)
 
 
+def test_an_optimizer_becomes_that_of_a_phase():
+    weight = nn.Parameter(torch.ones(3))
+    phase = Phase("discriminator", [weight], lr_factor=0.5, betas=(0.5, 0.9))
+    adam, sgd = torch.optim.Adam([weight], 0.1), torch.optim.SGD([weight], 0.1)
+    group = phase.own(adam).param_groups[0]
+    assert (group["lr"], group["betas"]) == (0.05, (0.5, 0.9))
+    group = phase.own(sgd).param_groups[0]
+    assert group["lr"] == 0.05 and "betas" not in group
+
+
 class Adversarial(Objective):
     """Makhzani et al. 2015: a discriminator tells q(z) from p(z). Two phases, a network, labels."""
 

@@ -149,7 +149,10 @@ def test_each_phase_of_factor_vae_trains_its_own(linear_gaussian, x):
     objective = FactorVAE(gamma=5.0, hidden=(8,), discriminator_lr=0.1)
     objective.bind(model)
     vae, own = objective.phases(model)
-    assert own.lr_factor == 0.1
+    assert (own.lr_factor, own.betas) == (0.1, (0.5, 0.9))
+    for betas in ([0.5], [0.5, 1], [-0.1, 0.9]):
+        with pytest.raises(ValueError, match="must be two numbers from 0 to below 1, got"):
+            FactorVAE(discriminator_betas=betas)
     loss = objective(model, x, phase="discriminator").loss
     assert torch.autograd.grad(loss, vae.parameters, allow_unused=True) == (None,) * len(
         vae.parameters

@@ -44,7 +44,7 @@ class TwoPlayers(Stopping):
 
     def phases(self, model: Model) -> list[Phase]:
         own = list(self.player.parameters())
-        return [Phase("model", list(model.parameters())), Phase("player", own)]
+        return [Phase("model", list(model.parameters())), Phase("player", own, betas=(0.5, 0.9))]
 
     def forward(self, model: Model, batch: Tensor | Batch, *, phase: str | None = None) -> Result:
         if phase != "player":
@@ -194,7 +194,8 @@ def test_each_phase_changes_its_own_parameters_only(tmp_path: Path) -> None:
         return dict(parts.model.state_dict()), trainer
 
     _, trainer = model_after("test_two_players")
-    assert list(trainer.engine.optimizers) == ["model", "player"]
+    betas = {n: o.param_groups[0]["betas"] for n, o in trainer.engine.optimizers.items()}
+    assert betas == {"model": (0.9, 0.999), "player": (0.5, 0.9)}
     assert set(rows(tmp_path / "test_two_players")[-1]) >= {
         "train/loss_model",
         "train/loss_player",

@@ -44,8 +44,8 @@ class Engine:
         forward = ranks.wrap(torch.compile(self.losses) if config.compile else self.losses)
         self.phases = parts.objective.phases(parts.model)
         self.optimizers = {
-            phase.name: build_optimizer(
-                config.optimizer, phase.parameters, config.lr, _options(config)
+            phase.name: phase.own(
+                build_optimizer(config.optimizer, phase.parameters, config.lr, _options(config))
             )
             for phase in self.phases
         }
