@@ -6,9 +6,9 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
+from pyvae.cli.pairs import parse_pairs
 from pyvae.cli.settings import absolute_paths
 from pyvae.cli.targets import checked, said_unwritable
-from pyvae.config import parse_pairs
 
 if TYPE_CHECKING:
     from pyvae.data import DataSplits

@@ -7,8 +7,8 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pyvae.cli.pairs import parse_pairs
 from pyvae.cli.settings import absolute_paths
-from pyvae.config import parse_pairs
 
 if TYPE_CHECKING:
     from pyvae.config import TrainConfig

@@ -8,7 +8,8 @@ import typing
 from pathlib import Path
 from typing import Any
 
-from pyvae.config import PARTS, TrainConfig, parse_pairs
+from pyvae.cli.pairs import parse_pairs
+from pyvae.config import PARTS, TrainConfig
 from pyvae.settings import Setting, flag, settings_of
 
 __all__ = ["absolute_paths", "add_settings", "given_settings"]

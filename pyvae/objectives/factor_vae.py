@@ -88,7 +88,8 @@ class FactorVAE(Objective):
         betas = tuple(discriminator_betas)
         if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
             raise ValueError(
-                f"factor_vae: discriminator_betas must be two numbers from 0 to below 1, got {betas}"
+                "factor_vae: discriminator_betas must be two numbers from 0 to below 1, got "
+                f"{betas}"
             )
         self.gamma = gamma
         self.hidden = tuple(hidden)

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import torch
 
+from pyvae.cli.pairs import parse_pairs
 from pyvae.cli.settings import add_settings, given_settings
-from pyvae.config import PRECISIONS, TrainConfig, parse_pairs
+from pyvae.config import PRECISIONS, TrainConfig
 from pyvae.config_files import read_mapping, read_settings, yaml_text
 from pyvae.errors import UserError
 from pyvae.fitting.space import read_space
