@@ -18,13 +18,15 @@ from lightning_fabric.plugins.environments.lightning import find_free_network_po
 import pyvae
 from pyvae.cli import main
 
+sys.path.append(str(Path(__file__).parent))  # for small_runs.py
+from small_runs import SMALL
+
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small run of six steps."""
     out = tmp_path_factory.mktemp("runs") / "run"
-    small = ["--encoder-args", "hidden=16", "--decoder-args", "hidden=16", "--quiet"]
-    assert main(["train", "--out", str(out), "--steps", "6", "--eval-samples", "0", *small]) == 0
+    assert main(["train", "--out", str(out), *SMALL]) == 0
     return out
 
 

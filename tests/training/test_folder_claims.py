@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from small_runs import ENV, SMALL, files
 
-import pyvae
 from pyvae.cli import main
 from pyvae.config import TrainConfig
 from pyvae.errors import RunError
@@ -21,15 +21,6 @@ from pyvae.training.claim import TakenError, free_names
 from pyvae.training.lock import FolderLock
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-SMALL = ["--encoder-args", "hidden=16", "--decoder-args", "hidden=16", "--quiet"]
-SMALL += ["--steps", "6", "--eval-samples", "0"]
-HOME = str(Path(pyvae.__file__).parents[1])
-ENV = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": HOME}
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_runs_that_start_at_the_same_moment_have_a_folder_each(tmp_path: Path) -> None:

@@ -10,23 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from small_runs import ENV, SMALL, files
 
-import pyvae
 from pyvae.cli import main
 from pyvae.config import TrainConfig
 from pyvae.errors import RunError
 from pyvae.training import RunFolder, Trainer, build, checkpoint
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-SMALL = ["--encoder-args", "hidden=16", "--decoder-args", "hidden=16", "--quiet"]
-SMALL += ["--steps", "6", "--eval-samples", "0"]
-HOME = str(Path(pyvae.__file__).parents[1])
-ENV = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": HOME}
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(
