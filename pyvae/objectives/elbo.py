@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from pyvae.functional import negative_elbo
 from pyvae.models.base import Model
 from pyvae.objectives.base import Batch, Objective, Result
+from pyvae.objectives.bound import negative_elbo_terms
 from pyvae.objectives.kl_weight import KLWeight
 from pyvae.objectives.sampling import (
     KL_ESTIMATORS,
@@ -154,9 +154,7 @@ class ELBO(Objective):
         else:
             z, kl_each = sample_kl("elbo", q, p, self.num_samples, self.estimator)
         log_likelihood_each = model.decode(z, **batch.extras).log_prob(batch.target)
-        loss, means = negative_elbo(log_likelihood_each, kl_each, self.kl_weight.weight)
-        elbo, log_likelihood, kl = means.detach().unbind()
-        terms = {"elbo": elbo, "log_likelihood": log_likelihood, "kl": kl}
+        loss, terms = negative_elbo_terms(log_likelihood_each, kl_each, self.kl_weight.weight)
         if not self.kl_weight.linear:
             charged = kl_latents if self.kl_weight.per_latent else kl_each
             loss = self.kl_weight.cost(charged) - log_likelihood_each.mean()

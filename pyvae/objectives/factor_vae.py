@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pyvae.models.base import Model
 from pyvae.objectives.base import Batch, Objective, Phase, Result
+from pyvae.objectives.bound import negative_elbo_terms
 from pyvae.objectives.discriminator import Discriminator
 from pyvae.objectives.sampling import KL_ESTIMATORS, need_rsample, sample_kl
 from pyvae.registry import objectives
@@ -119,13 +120,8 @@ class FactorVAE(Objective):
             return Result(loss, {"accuracy": accuracy})
         q, p = model.infer(batch)
         z, kl_each = sample_kl("factor_vae", q, p, 1, self.estimator)
-        kl, correlation = kl_each.mean(), self.discriminator(z).mean()
-        log_likelihood = model.decode(z, **batch.extras).log_prob(batch.target).mean()
-        terms = {
-            "elbo": log_likelihood - kl,
-            "log_likelihood": log_likelihood,
-            "kl": kl,
-            "total_correlation": correlation,
-        }
-        loss = kl + self.gamma * correlation - log_likelihood
-        return Result(loss, {name: term.detach() for name, term in terms.items()})
+        correlation = self.discriminator(z).mean()
+        log_likelihood_each = model.decode(z, **batch.extras).log_prob(batch.target)
+        loss, terms = negative_elbo_terms(log_likelihood_each, kl_each)
+        terms["total_correlation"] = correlation.detach()
+        return Result(loss + self.gamma * correlation, terms)

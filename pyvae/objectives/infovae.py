@@ -11,6 +11,7 @@ from torch import Tensor
 from pyvae.functional import mmd
 from pyvae.models.base import Model
 from pyvae.objectives.base import Batch, Objective, Result
+from pyvae.objectives.bound import negative_elbo_terms
 from pyvae.objectives.sampling import KL_ESTIMATORS, need_rsample, sample_kl
 from pyvae.registry import objectives
 
@@ -95,20 +96,20 @@ class InfoVAE(Objective):
     def forward(self, model: Model, batch: Tensor | Batch, *, phase: str | None = None) -> Result:
         batch = Batch.of(batch)
         q, p = model.infer(batch)
-        terms: dict[str, Tensor] = {}
         if self.alpha < 1:
-            z, kl = sample_kl(self.name, q, p, 1, self.estimator)
-            terms["kl"] = kl.mean()
+            z, kl_each = sample_kl(self.name, q, p, 1, self.estimator)
         else:
             need_rsample(self.name, q)
             z = q.rsample()
-        terms["log_likelihood"] = model.decode(z, **batch.extras).log_prob(batch.target).mean()
-        terms["mmd"] = self._mmd(z, model.sample_prior(len(z), batch.extras))
-        loss = (self.alpha + self.lambda_ - 1) * terms["mmd"] - terms["log_likelihood"]
+        log_likelihood_each = model.decode(z, **batch.extras).log_prob(batch.target)
         if self.alpha < 1:
-            loss = loss + (1 - self.alpha) * terms["kl"]
-            terms["elbo"] = terms["log_likelihood"] - terms["kl"]
-        return Result(loss, {name: term.detach() for name, term in terms.items()})
+            loss, terms = negative_elbo_terms(log_likelihood_each, kl_each, 1 - self.alpha)
+        else:
+            loss = -log_likelihood_each.mean()
+            terms = {"log_likelihood": -loss.detach()}
+        divergence = self._mmd(z, model.sample_prior(len(z), batch.extras))
+        terms["mmd"] = divergence.detach()
+        return Result(loss + (self.alpha + self.lambda_ - 1) * divergence, terms)
 
     def _mmd(self, z: Tensor, of_prior: Tensor) -> Tensor:
         # The typical distance of two samples of N(0, I) is sqrt(2 D); "imq" has D in its constant.
