@@ -24,7 +24,7 @@ from pyvae.cli.latents.figures import SCORES
 SYSTEMS = {
     "beta-VAE": "elbo --objective-args beta=2",
     "beta-TCVAE": "tc_vae --objective-args beta=2.5",
-    "FactorVAE": "factor_vae --objective-args gamma=40 hidden=128,128 discriminator_lr=0.5",
+    "FactorVAE": "factor_vae --objective-args gamma=20 hidden=128,128",
 }
 MODEL = (
     "--dataset sprites --latent-dim 6 --encoder-args hidden=128,128 --decoder-args hidden=128,128 "
