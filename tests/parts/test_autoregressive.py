@@ -45,7 +45,7 @@ def make(decoder, shape=(1, 3, 3), likelihood="bernoulli", **options):
     )
     with torch.no_grad():
         for p in model.parameters():  # far from where nothing depends on anything
-            p.add_(0.3 * torch.randn_like(p))
+            p.add_(0.2 * torch.randn_like(p))
     return model.eval()
 
 

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from pyvae.decoders import MADEDecoder, PixelCNNPPDecoder, PixelRNNDecoder
+from pyvae.decoders import MADEDecoder, PixelCNNDecoder, PixelCNNPPDecoder, PixelRNNDecoder
 from pyvae.decoders.autoregressive.lstm import DiagonalBiLSTM, RowLSTM
 from pyvae.models import AutoregressiveModel
 from pyvae.networks import init_weights, positions_of
@@ -18,11 +18,16 @@ def seeded():
 
 def seen_by(net, shape, pixel):
     """Which pixels of an image have a part in the parameters of one."""
+    return slope_of(net, shape, pixel) != 0
+
+
+def slope_of(net, shape, pixel):
+    """That of the parameters of one pixel in each pixel of an image."""
     x = torch.randn(1, *shape, requires_grad=True)
     at = positions_of(shape)[0]
     params = net(torch.zeros(1, 0), x)[0, 0]
     (grad,) = torch.autograd.grad(params[at == pixel].sum(), x)
-    return grad[0, 0] != 0
+    return grad[0, 0]
 
 
 def lstm(gates, cell):
@@ -103,6 +108,21 @@ def test_what_a_pixelrnn_sees_of_the_image(lstm_name):
         # the first convolution reaches one further
         triangle = (columns - j >= rows - i - 2) & (columns - j <= i - rows)
         assert torch.equal(sees, (before < pixel) & triangle)
+
+
+def test_a_pixelcnn_starts_with_an_eye_for_far_pixels():
+    """As torch starts its layers, six rows above counts a thousandth of the row above."""
+    shape = 1, 28, 28
+    nets = [PixelCNNDecoder(0, shape, shape, positions_of(shape)) for _ in range(5)]
+    slopes = torch.stack([slope_of(net, shape, 14 * 28 + 14).abs() for net in nets]).mean(0)
+    assert slopes[14 - 6, 14] > 0.05 * slopes[14 - 1, 14]
+    assert slopes[14, 14 - 6] > 5e-3 * slopes[14, 14 - 1]
+    # What the branches add together is of one size, however many there are.
+    x = torch.rand(8, *shape)
+    for blocks in (2, 20):
+        net = PixelCNNDecoder(0, shape, shape, positions_of(shape), blocks=blocks)
+        ratio = net.features(torch.zeros(8, 0), x).std() / net.first(x).std()
+        assert 1.5 < ratio < 5
 
 
 def test_dropout_belongs_to_training_alone():

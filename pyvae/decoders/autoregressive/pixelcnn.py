@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -15,13 +16,22 @@ __all__ = ["PixelCNNDecoder"]
 
 
 class _Block(PixelBlock):
-    """1x1, masked 3x3, 1x1, around which the input goes."""
+    """1x1, masked 3x3, 1x1, around which the input goes.
 
-    def __init__(self, channels: int, size: int) -> None:
+    Weights start as He et al. 2015 say, for as many inputs as the mask lets through, and the last
+    ones for one of ``blocks`` that add up. As torch starts its layers, a pixel six rows above has a
+    thousandth of the influence of the row above, and training begins with the neighbours alone.
+    """
+
+    def __init__(self, channels: int, size: int, blocks: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(channels, channels // 2, 1)
         self.masked = MaskedConv2d(channels // 2, channels // 2, size, own=True)
         self.last = nn.Conv2d(channels // 2, channels, 1)
+        inputs = channels // 2 * int(self.masked.mask.sum())
+        nn.init.normal_(self.first.weight, std=math.sqrt(2 / channels))
+        nn.init.normal_(self.masked.weight, std=math.sqrt(2 / inputs))
+        nn.init.normal_(self.last.weight, std=math.sqrt(2 / (channels // 2 * blocks)))
 
     def before(self, h: Tensor) -> Tensor:
         return torch.relu(self.first(torch.relu(h)))
@@ -93,5 +103,5 @@ class PixelCNNDecoder(BlockDecoder):
                 f"odd sizes, got channels={channels}, blocks={blocks}, first_size={first_size} "
                 f"and size={size}"
             )
-        each = (_Block(channels, size) for _ in range(blocks))
+        each = (_Block(channels, size, blocks) for _ in range(blocks))
         super().__init__(latent_dim, out_shape, data_shape, positions, channels, first_size, each)
