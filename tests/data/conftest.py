@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from pyvae.data.readers import reader_of
 from pyvae.data.values import read_numbers
 from pyvae.data.whole import join
 from pyvae.registry import readers
+
+sys.path.append(str(Path(__file__).parent))  # for row_files.py
 
 
 @pytest.fixture

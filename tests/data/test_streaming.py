@@ -7,22 +7,33 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-from safetensors.torch import save_file
+from row_files import (
+    COLUMNS,
+    COPIED,
+    IN_PLACE,
+    RNG,
+    X,
+    Y,
+    hdf5_in_chunks,
+    images,
+    npy,
+    npz,
+    sparse_rows,
+    whole,
+)
 
 import pyvae
 from pyvae import data
 from pyvae.cli import main
-from pyvae.data import Batches, DataSplits, memory, stored, view, windows
+from pyvae.data import DataSplits, memory, stored, view
 from pyvae.data import survey as survey_module
 from pyvae.data.binarize import Binarize
 from pyvae.data.encoding import Encoding
@@ -31,90 +42,6 @@ from pyvae.data.stored import StoredBatch
 from pyvae.data.survey import moments, survey
 from pyvae.errors import DataError
 from pyvae.likelihoods.bernoulli import BernoulliLikelihood
-
-RNG = np.random.default_rng(0)
-ROWS, COLUMNS = 230, 12
-X = RNG.integers(0, 9, (ROWS, COLUMNS)).astype("f4")
-X[:, 0] = 1 + np.arange(ROWS)
-Y = np.arange(ROWS) % 4
-
-
-def npy(path: Path) -> Path:
-    np.save(path / "a.npy", X)
-    return path / "a.npy"
-
-
-def npy_by_columns(path: Path) -> Path:
-    np.save(path / "a.npy", np.asfortranarray(X.astype(">f8")))
-    return path / "a.npy"
-
-
-def npz(path: Path) -> Path:
-    np.savez(path / "a.npz", y=Y, x=X)
-    return path / "a.npz"
-
-
-def npz_compressed(path: Path) -> Path:
-    np.savez_compressed(path / "a.npz", y=Y, x=X)
-    return path / "a.npz"
-
-
-def safetensors(path: Path) -> Path:
-    tensors = {"x": torch.from_numpy(X).bfloat16(), "y": torch.from_numpy(Y)}
-    save_file(tensors, path / "a.safetensors")
-    return path / "a.safetensors"
-
-
-def hdf5(path: Path, **options: Any) -> Path:
-    with h5py.File(path / "a.h5", "w") as file:
-        file.create_dataset("X", data=X, **options)
-        file["Y"] = Y
-    return path / "a.h5"
-
-
-def hdf5_in_chunks(path: Path) -> Path:
-    return hdf5(path, chunks=(7, 5), compression="gzip")
-
-
-def sparse_rows(path: Path) -> Path:
-    return _sparse(path, X, "csr_matrix")
-
-
-def sparse_columns(path: Path) -> Path:
-    return _sparse(path, X.T, "csc_matrix")
-
-
-def _sparse(path: Path, lines: np.ndarray, kind: str) -> Path:
-    with h5py.File(path / "a.h5ad", "w") as file:
-        group = file.create_group("X")
-        group.attrs["encoding-type"], group.attrs["shape"] = kind, X.shape
-        owner, place = np.nonzero(lines)
-        group["data"], group["indices"] = lines[owner, place], place
-        group["indptr"] = np.append(0, np.cumsum(np.bincount(owner, minlength=len(lines))))
-        file["Y"] = Y
-    return path / "a.h5ad"
-
-
-def csv(path: Path) -> Path:
-    np.savetxt(path / "a.csv", X, delimiter=",", header=",".join("abcdefghijkl"), comments="")
-    return path / "a.csv"
-
-
-def images(path: Path) -> Path:
-    for row, pixels in enumerate(X.astype("u1").reshape(ROWS, 3, 4)):
-        place = path / "photos" / str(Y[row])
-        place.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(place / f"{row:03}.png")
-    return path / "photos"
-
-
-IN_PLACE = [npy, npy_by_columns, safetensors, hdf5, sparse_rows, sparse_columns]
-COPIED = [npz, npz_compressed, hdf5_in_chunks, csv, images]
-
-
-def whole(split: Any) -> Any:
-    """All rows of a split, read."""
-    return split[:]
 
 
 def assert_alike(held: DataSplits, away: DataSplits) -> None:
@@ -227,67 +154,6 @@ def test_what_is_asked_of_any_data_set(tmp_path: Path) -> None:
             len(s) for s in pair[1].splits.values()
         ]
         assert pair[0].train.extras.keys() == pair[1].train.extras.keys()
-
-
-@pytest.fixture
-def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(windows, "BLOCK", 5 * 4 * COLUMNS)  # five rows
-    monkeypatch.setattr(windows, "BLOCKS", 4)
-    monkeypatch.setattr(stored, "_AT_ONCE", 5 * 4 * COLUMNS)
-
-
-def epoch(batches: Batches) -> Iterator[torch.Tensor]:
-    for _ in range(batches.steps_per_epoch):
-        yield batches.next().x[:, 0]
-
-
-def test_an_epoch_visits_each_row_once_in_shuffled_blocks(
-    tmp_path: Path, small_blocks: None
-) -> None:
-    train = data.load(npy(tmp_path), streaming=True, values="real").train
-    batches = Batches(train, 7, seed=0)
-    first, second = (torch.cat(list(epoch(batches))) for _ in range(2))
-    rows = whole(train).x[:, 0].contiguous()
-    assert torch.equal(first.sort().values, rows) and torch.equal(second.sort().values, rows)
-    assert not torch.equal(first, second)
-    again = torch.cat(list(epoch(Batches(train, 7, seed=0))))
-    assert torch.equal(first, again)
-    assert not torch.equal(first, torch.cat(list(epoch(Batches(train, 7, seed=1)))))
-    # a window is the rows of four blocks of five neighbours, in any order
-    places = torch.searchsorted(rows, first)
-    assert len((places[:20] // 5).unique()) == 4 and not torch.equal(
-        places[:20], places[:20].sort()[0]
-    )
-
-
-@pytest.mark.parametrize("steps", [0, 3, 9, 26, 27, 40])
-def test_batches_can_be_left_and_taken_up(tmp_path: Path, small_blocks: None, steps: int) -> None:
-    train = data.load(npy(tmp_path), streaming=True, values="real").train
-    one, other = Batches(train, 7, seed=3), Batches(train, 7, seed=3)
-    for _ in range(steps):
-        one.next()
-    other.load_state_dict(one.state_dict())
-    for _ in range(30):
-        assert one.next_rows == other.next_rows
-        assert torch.equal(one.next().x, other.next().x)
-
-
-def test_a_batch_in_parts(tmp_path: Path, small_blocks: None) -> None:
-    train = data.load(npy(tmp_path), streaming=True, values="real").train
-    one, other = Batches(train, 25, seed=3), Batches(train, 25, seed=3)
-    for _ in range(10):
-        first, second = other.next_parts(2)
-        assert torch.equal(one.next().x, torch.cat([first.x, second.x]))
-
-
-def test_a_batch_keeps_its_rows_while_others_are_read(tmp_path: Path, small_blocks: None) -> None:
-    """Windows are written over; batches, some of which lie in two windows, are not."""
-    train = data.load(npy(tmp_path), streaming=True, values="real").train
-    batches, kept = Batches(train, 7, seed=3), []
-    for _ in range(3 * batches.steps_per_epoch):
-        batch = batches.next()
-        kept.append((batch.x, batch.x.clone()))
-    assert all(torch.equal(x, then) for x, then in kept)
 
 
 @pytest.mark.parametrize("rows", [5, 64, 230])
