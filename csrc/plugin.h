@@ -10,7 +10,7 @@
 namespace pyvae {
 
 // Grows with every change of this file, of loops/rows.h, or of what their fields mean.
-constexpr int32_t kInterface = 3;
+constexpr int32_t kInterface = 4;
 
 // A density has one kernel for each of these, except those that it does not tell apart.
 enum Variant : int32_t {

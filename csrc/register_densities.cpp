@@ -5,6 +5,7 @@
 //   name(operands, Tensor seed, SymInt[]? shape=None, int batch_ndim=1) -> (z, value)
 // where no shape is that of the first operand.
 #include <c10/core/DeviceGuard.h>
+#include <c10/util/accumulate.h>
 
 #include "ops/densities.h"
 #include "register.h"
@@ -125,9 +126,13 @@ OnePass log_prob_one_pass(const DensityInfo& density, const Values& args, const 
   const int64_t batch_ndim = args.back().toInt();
   if (worth && (batch_ndim != 1 || in[0].dim() != in[1].dim())) return OnePass::none;
   const OnePass pass = one_pass(density, in, batch_ndim, mask);
-  // Sums may turn out useless, so that the operands must be there for a second pass; only the host
-  // can look whether the incoming gradient is one number.
-  return pass == OnePass::sums && !(worth && on_host(device)) ? OnePass::none : pass;
+  if (pass != OnePass::sums) return pass;
+  // Sums may have to be made again, so that the operands must still be there. On a device each
+  // block then looks at the incoming gradients of all rows, which very short rows do not repay.
+  constexpr int64_t kMostRows = 64;  // for a column
+  const auto shape = broadcast<int64_t>(density.op, in, batch_ndim);
+  const int64_t columns = c10::multiply_integers(shape.begin() + batch_ndim, shape.end());
+  return worth && (on_host(device) || shape[0] <= kMostRows * columns) ? pass : OnePass::none;
 }
 
 void register_density(Namespace& space, const DensityInfo& density) {

@@ -110,13 +110,17 @@ ag::variable_list BackwardNode::apply(ag::variable_list&& grads) {
   return result;
 }
 
+// Those of 16 bits, which scaling would round twice, and sums of rows that no one number scales.
+bool BackwardNode::again(std::optional<double> number) const {
+  return rounded || (sums && !number);
+}
+
 // Whether the ready gradients serve. Where they are few and would have to be scaled, the kernel
-// does it all again in one call; a device scales them in one. Those of 16 bits are made again in
-// their place, unless somebody may still need them as they are.
+// does it all again in one call; a device scales them in one. Those that cannot be scaled are made
+// again in their place, unless somebody may still need them as they are.
 bool BackwardNode::usable(const Tensor& grad, std::optional<double> number) const {
   if (overwrote || is_folded(number, grad, folded)) return true;
-  if (sums && !number) return false;
-  if (rounded) return op->refill && !at::isTensorSubclassLike(grad) && mine();
+  if (again(number)) return op->refill && !at::isTensorSubclassLike(grad) && mine();
   const Backend* table = backend(grad.device().type());
   return saved_numel >= 16384 || (table && table->scale);
 }
@@ -132,7 +136,7 @@ void BackwardNode::use(const Tensor& grad, std::optional<double> number,
   if (overwrote && made[1].defined()) ag::impl::bump_version(made[1]);
   if (is_folded(number, grad, folded)) {
     given |= !mine();
-  } else if (rounded) {
+  } else if (again(number)) {
     const c10::DeviceGuard guard(grad.device());
     op->refill(grad, saved.unpack(), folded, made);
   } else if (number || !mine() || !scaled_on_device(made, grad, folded)) {

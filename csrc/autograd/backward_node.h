@@ -32,6 +32,7 @@ struct BackwardNode : ag::Node {
 
  private:
   bool mine() const;  // nothing else can see the ready gradients, now or later
+  bool again(std::optional<double> number) const;
   bool usable(const Tensor& grad, std::optional<double> number) const;
   void use(const Tensor& grad, std::optional<double> number, ag::variable_list& result);
 };

@@ -72,6 +72,10 @@ struct ReduceColumns : Rows {
   int group = 1;             // kept rows that are summed side by side; changes no result
   double* sums = nullptr;    // with several splits: (sum, split, kept row, column)
   double* values = nullptr;  // where wanted, a part of the value: (row, segment)
+  // If all rows have this incoming gradient, the pass has been run for it, and writes nothing but
+  // `done`: whether that is so, as 1 or 0. NaN: it has not. On the host it is never given.
+  double ready = __builtin_nan("");
+  double* done = nullptr;  // with several splits
 };
 
 // The gradient of the operand `target`, which is broadcast along columns: its sum over each (row,
@@ -89,6 +93,7 @@ struct Combine {
   int64_t strides[kMaxDims + 2] = {};      // of `partial`
   int64_t out_strides[kMaxDims + 2] = {};  // of the kept dimensions
   const double* partial = nullptr;
+  const double* done = nullptr;  // where given and not 0, `out` has the sums already
   void* out = nullptr;
   Dtype dtype = Dtype::f32;
 };

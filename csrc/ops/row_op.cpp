@@ -93,19 +93,16 @@ OnePass one_pass(const DensityInfo& density, const Operands& in, int64_t batch_n
                  const Mask& mask) {
   const auto shape = broadcast<int64_t>(density.op, in, batch_ndim);
   OnePass pass = OnePass::rows;
-  bool rounded = false;
   for (size_t i = 0; i < in.size(); ++i) {
     if (!mask[i]) continue;
     const auto dtype = in[i].scalar_type();
     if (!is_kernel_float(dtype)) return OnePass::none;
-    rounded |= in[i].element_size() < 4;
     if (in[i].sizes() == Ints(shape)) continue;
     if (in[i].numel() != c10::multiply_integers(Ints(shape).slice(batch_ndim)))
       return OnePass::none;
     pass = OnePass::sums;
   }
-  // Sums of 16 bits could be neither scaled nor made again row by row.
-  return pass == OnePass::sums && rounded ? OnePass::none : pass;
+  return pass;
 }
 
 Tensor row_value_grad(const DensityInfo& density, const Operands& in, int64_t batch_ndim,

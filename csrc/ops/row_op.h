@@ -30,12 +30,13 @@ Tensor row_value_grad(const DensityInfo& density, const Operands& in, int64_t ba
                       Grads& grads, int overwrite = -1);
 
 // The same gradients again, in the memory of those that were made for the incoming gradient
-// `folded` (those that are defined): of rows that now have another one, `grad` times scale.
+// `folded` (those that are defined): of rows that now have another one, `grad` times scale; sums
+// over rows where any row has another one.
 void row_refill(const DensityInfo& density, const Tensor& grad, const Operands& in,
                 int64_t batch_ndim, double scale, double folded, const Grads& made);
 
 // Which of these gradients can come with the value: none; those of every row apart, which can be
-// scaled row by row; or such as are sums over all rows, of use only where one number scales them.
+// scaled row by row; or such as are sums over all rows, which one number can scale, but no others.
 enum class OnePass { none, rows, sums };
 OnePass one_pass(const DensityInfo& density, const Operands& in, int64_t batch_ndim,
                  const Mask& mask);

@@ -72,8 +72,8 @@ class Scheduler {
 
  private:
   template <class Pass>
-  void add(const Pass& pass, int64_t sums = kNowhere, int64_t values = kNowhere) {
-    made_.steps.push_back({pass, sums, values});
+  void add(const Pass& pass, const Places& at = {}) {
+    made_.steps.push_back({pass, at});
   }
   int64_t take(int64_t doubles) {
     const int64_t at = made_.scratch;
@@ -101,7 +101,7 @@ class Scheduler {
     }
     pass.partial = true;
     const int64_t at = take(parts);
-    add(pass, at);
+    add(pass, {.sums = at});
     combine_values(parts, at);
   }
 
@@ -147,11 +147,15 @@ class Scheduler {
     }
     const auto count = static_cast<int64_t>(targets.size());
     const int64_t parts = with_values ? pass.rows * ceil(pass.cols, segment_) : 0;
-    const int64_t values = with_values ? take(parts) : kNowhere;
-    const int64_t sums = pass.splits > 1 ? take(count * pass.splits * columns) : kNowhere;
-    add(pass, sums, values);
-    if (with_values) combine_values(parts, values);
-    for (int64_t t = 0; pass.splits > 1 && t < count; ++t) {
+    const bool split = pass.splits > 1;
+    if (!limits_.host) pass.ready = goal_.ready;
+    Places at;
+    if (with_values) at.values = take(parts);
+    if (split) at.sums = take(count * pass.splits * columns);
+    if (split && pass.ready == pass.ready) at.done = take(1);
+    add(pass, at);
+    if (with_values) combine_values(parts, at.values);
+    for (int64_t t = 0; split && t < count; ++t) {
       const View& g = pass.view[kGrad + targets[t]];
       Combine c = into(g);
       for (int d = 0; d < pass.kept; ++d) keep(c, pass.sizes[d], g.strides[d]);
@@ -159,7 +163,7 @@ class Scheduler {
       int64_t stride = 1;
       for (int d = c.ndim - 1; d >= 0; stride *= c.sizes[d--]) c.strides[d] = stride;
       sum(c, pass.splits, columns);
-      add(c, sums + t * pass.splits * columns);
+      add(c, {.sums = at.sums + t * pass.splits * columns, .done = at.done});
     }
   }
 
@@ -169,7 +173,7 @@ class Scheduler {
     const View& g = pass.view[kGrad + target] = rows_.view[kGrad + target];
     pass.target = target;
     const int64_t at = take(pass.rows * pass.chunks());
-    add(pass, at);
+    add(pass, {.sums = at});
     Combine c = into(g);
     int64_t strides[kMaxDims], stride = pass.chunks();
     for (int d = pass.ndim - 1; d >= 0; stride *= pass.sizes[d--]) strides[d] = stride;
@@ -182,7 +186,7 @@ class Scheduler {
           keep(c, pass.sizes[d], g.strides[d], strides[d]);
       }
     sum(c, pass.chunks(), 1);
-    add(c, at);
+    add(c, {.sums = at});
   }
 
   void combine_values(int64_t parts, int64_t at) {
@@ -192,7 +196,7 @@ class Scheduler {
     const int64_t group = parts / goal_.values;
     keep(c, goal_.values, 1, group);
     sum(c, group, 1);
-    add(c, at);
+    add(c, {.sums = at});
   }
 
   static Combine into(const View& grad) {
@@ -215,14 +219,18 @@ class Scheduler {
   Schedule made_;
 };
 
-void point(Map& pass, double* sums, double*) {
-  if (sums) pass.value = sums;
+// The same places in memory.
+struct Pointers {
+  double *sums, *values, *done;
+};
+void point(Map& pass, const Pointers& at) {
+  if (at.sums) pass.value = at.sums;
 }
-void point(ReduceColumns& pass, double* sums, double* values) {
-  pass.sums = sums, pass.values = values;
+void point(ReduceColumns& pass, const Pointers& at) {
+  pass.sums = at.sums, pass.values = at.values, pass.done = at.done;
 }
-void point(ReduceRows& pass, double* sums, double*) { pass.sums = sums; }
-void point(Combine& pass, double* sums, double*) { pass.partial = sums; }
+void point(ReduceRows& pass, const Pointers& at) { pass.sums = at.sums; }
+void point(Combine& pass, const Pointers& at) { pass.partial = at.sums, pass.done = at.done; }
 
 // Sums of what the other passes left come last, all at once.
 struct Run {
@@ -247,7 +255,7 @@ void run(Schedule& schedule, const Backend& device, const Kernel& kernel, double
   for (Step& step : schedule.steps)
     std::visit(
         [&](auto& pass) {
-          point(pass, at(step.sums), at(step.values));
+          point(pass, {at(step.at.sums), at(step.at.values), at(step.at.done)});
           passes(pass);
         },
         step.pass);

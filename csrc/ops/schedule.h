@@ -10,12 +10,15 @@
 
 namespace pyvae {
 
-// Where a step's partial sums lie in the memory between the passes, in doubles, and the parts of
-// the values beside them.
+// Where a step's partial sums lie in the memory between the passes, in doubles, and beside them the
+// parts of the values, and whether the sums were there already.
 constexpr int64_t kNowhere = -1;
+struct Places {
+  int64_t sums = kNowhere, values = kNowhere, done = kNowhere;
+};
 struct Step {
   std::variant<Map, ReduceColumns, ReduceRows, Combine> pass;
-  int64_t sums = kNowhere, values = kNowhere;
+  Places at;
 };
 
 struct Schedule {
@@ -29,7 +32,7 @@ struct Goal {
       nullptr;  // numbers of the compute type, `values` of them; null: none, or kElementValue
   int64_t values = 0;
   bool is_double = false;
-  double ready = __builtin_nan("");  // as in Map
+  double ready = __builtin_nan("");  // as in Map and ReduceColumns
 };
 
 // `segment`: columns of one item of ReduceColumns on this device.

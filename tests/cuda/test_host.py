@@ -163,6 +163,12 @@ def test_launches_of_a_training_step(tmp_path):
         assert found[case] == {"pyvae": 6, "torch": 2}, case
     assert found["objective, gradient given"] == {"pyvae": 6, "torch": 1}
     assert found["two gradients scaled"] == found["two gradients made again"] == {"pyvae": 1}
+    # Values and sums in one pass, whose parts are then added up. The backward looks at the incoming
+    # gradients; where they are those of a mean, both kernels leave it at that. Eight rows are one
+    # part, so that only the parts of values are added up.
+    once = {"forward": {"pyvae": 2}, "mean": {"pyvae": 2}, "another": {"pyvae": 2}}
+    assert found["shared"] == found["shared, bfloat16"] == once
+    assert found["shared by few"] == {**once, "mean": {"pyvae": 1}, "another": {"pyvae": 1}}
 
 
 def test_every_kernel_is_clean_under_sanitizers(sanitizers, tmp_path):

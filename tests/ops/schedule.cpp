@@ -85,6 +85,17 @@ void gradients_made_again() {
   expect(pass<Map>(schedule(r, again, kDevice, 0), 0).ready == -0.2, "rows may be ready");
   const double none = pass<Map>(schedule(r, {}, kDevice, 0), 0).ready;
   expect(none != none, "but no number is ready unless it is said");
+
+  const Rows shared = rows_of({2000}, 100, {0, 1});
+  const Schedule sums = schedule(shared, again, kDevice, 0);
+  expect(pass<ReduceColumns>(sums, 0).ready == -0.2, "so may sums over all rows");
+  expect(sums.steps[0].at.done == sums.scratch - 1, "which say whether they were");
+  expect(sums.steps[1].at.done == sums.steps[0].at.done, "to the pass that adds up their parts");
+  const Schedule host = schedule(shared, again, kHost, 512);
+  const double looked = pass<ReduceColumns>(host, 0).ready;
+  expect(looked != looked && host.steps[1].at.done == kNowhere, "the host has looked itself");
+  const Schedule plain = schedule(shared, {}, kDevice, 0);
+  expect(plain.steps[1].at.done == kNowhere && plain.scratch + 1 == sums.scratch, "or had no need");
 }
 
 void nothing_wanted() {
@@ -112,7 +123,7 @@ void a_value_of_each_element() {
   shared.view[kElementValue] = shared.view[kInput];
   const Schedule two = schedule(shared, {}, kHost, 64);
   expect(pass<Map>(two, 0).want == Want::value, "or before those that are sums");
-  expect(two.steps[1].values == kNowhere, "which have no values with them");
+  expect(two.steps[1].at.values == kNowhere, "which have no values with them");
 }
 
 void gradients_of_operands_shared_by_rows() {
@@ -129,7 +140,7 @@ void gradients_of_operands_shared_by_rows() {
   for (const Limits& limits : {kHost, kDevice}) {
     const Schedule s = schedule(r, {memory, 2000, false}, limits, 32);
     pass<ReduceColumns>(s, 0);
-    expect(s.steps.size() == 3 && s.steps[0].values != kNowhere, "with the values, in one pass");
+    expect(s.steps.size() == 3 && s.steps[0].at.values != kNowhere, "with the values, in one pass");
     const Combine& c = pass<Combine>(s, 1);
     expect(c.sizes[0] == 2000 && c.sizes[1] == 4, "which has a part for each segment");
   }

@@ -49,6 +49,27 @@ __device__ __forceinline__ T group_sum(T value, int lanes) {
   return value;
 }
 
+// Where row `row` of the dimensions [0, ndim) begins in a view.
+__device__ __forceinline__ int64_t row_offset(const Rows& a, const View& v, int64_t row, int ndim) {
+  int64_t offset = 0;
+  for (int d = ndim - 1; d >= 0; --d) {
+    const int64_t outer = quotient(row, a.sizes[d]);
+    offset += (row - outer * a.sizes[d]) * v.strides[d];
+    row = outer;
+  }
+  return offset;
+}
+
+// Whether the sums were made for the incoming gradients of all rows. Every block looks at all of
+// them, and finds the same.
+template <class T>
+__device__ __forceinline__ bool all_ready(const ReduceColumns& a) {
+  int others = 0;
+  for (int64_t r = threadIdx.x; r < a.rows && !others; r += kThreads)
+    others = !is_ready<T>(a, row_offset(a, a.view[kGradValue], r, a.ndim));
+  return cuda::block_max<kThreads>(others) == 0;
+}
+
 // Blocks that a multiprocessor should hold: as many as their registers allow without spilling.
 template <class F, class T>
 constexpr int kColumnBlocks = sizeof(T) == 4 && !(kNoise<F> && F::kIn > 2) ? 2 : 1;
@@ -58,6 +79,13 @@ __global__ void __launch_bounds__(kThreads, kColumnBlocks<F, T>)
     columns_kernel(const __grid_constant__ ReduceColumns a, const __grid_constant__ ColumnShape s) {
   constexpr bool kValue = F::kSum && !kNoise<F>;
   using C = ColumnCells<F, T, kPath, kPack, kValue>;
+  if constexpr (kValue) {
+    if (a.ready == a.ready) {
+      const bool ready = all_ready<T>(a);
+      if (a.done && threadIdx.x + blockIdx.x + blockIdx.y == 0) *a.done = ready;
+      if (ready) return;
+    }
+  }
   const int x = threadIdx.x & (s.tx - 1), y = threadIdx.x / s.tx;
   const int64_t split = blockIdx.y, first = split * s.per_split;
   const int64_t end = first + s.per_split, last = end < s.summed ? end : s.summed;
@@ -141,13 +169,7 @@ __global__ void __launch_bounds__(kThreads, kColumnBlocks<F, T>)
         a.sums[((target * a.splits + split) * s.kept_rows + row) * a.cols + j + e] = total;
       } else {
         const View& v = a.view[kGradOf + k];
-        int64_t offset = (j + e) * v.step, left_rows = row;
-        for (int d = a.kept - 1; d >= 0; --d) {
-          const int64_t outer = quotient(left_rows, a.sizes[d]);
-          offset += (left_rows - outer * a.sizes[d]) * v.strides[d];
-          left_rows = outer;
-        }
-        store(v, offset, total);
+        store(v, row_offset(a, v, row, a.kept) + (j + e) * v.step, total);
       }
     }
   }

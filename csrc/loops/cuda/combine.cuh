@@ -23,6 +23,7 @@ struct AllSums {
 __global__ void __launch_bounds__(kThreads) combine_kernel(const __grid_constant__ AllSums all) {
   const Sums& s = all.of[blockIdx.y];
   const Combine& a = s.pass;
+  if (a.done && *a.done != 0) return;
   const int lane = threadIdx.x & (s.lanes - 1);
   const int teams = kThreads / s.lanes, team = threadIdx.x / s.lanes;
   for (int64_t base = int64_t{blockIdx.x} * teams; base < s.count;

@@ -112,8 +112,8 @@ __device__ __forceinline__ void each_item(const Rows& a, const RowShape& s, bool
 }
 
 // Whether a row's gradients were made for the incoming gradient that it has.
-template <class T>
-__device__ __forceinline__ bool is_ready(const Map& a, int64_t offset) {
+template <class T, class Pass>
+__device__ __forceinline__ bool is_ready(const Pass& a, int64_t offset) {
   const View& v = a.view[kGradValue];
   return v.data && a.ready == a.ready && load<T>(v, offset) == static_cast<T>(a.ready);
 }

@@ -84,6 +84,7 @@ def _negative_binomials(
             learned=(*learned, "zi_logits"),
             broadcasts=("inverse_dispersion", "zi_logits"),
             draw=draws,
+            one_pass=True,
         ),
     ]
 

@@ -112,6 +112,22 @@ def log_prob(likelihood: str, dtype: torch.dtype) -> dict:
     return {"pyvae": executor_plugin.launches() - before}
 
 
+def shared(rows: int, dtype: torch.dtype) -> dict[str, dict[str, int]]:
+    """Of a likelihood with a parameter that all rows share: its forward, and its backward for the
+    incoming gradient of a mean and for another one."""
+    x, mean, zi = torch.rand(rows, 40).round(), torch.rand(rows, 40), torch.randn(rows, 40)
+    leaves = [t.to(dtype).requires_grad_() for t in (mean, torch.rand(40), zi)]
+    found = {}
+    for what, weight in (("mean", -1 / rows), ("another", 1.0)):
+        before = executor_plugin.launches()
+        value = F.zero_inflated_negative_binomial_log_prob(x, *leaves)
+        made = executor_plugin.launches()
+        torch.autograd.grad(value, leaves, torch.full((rows,), weight))
+        found["forward"] = {"pyvae": made - before}
+        found[what] = {"pyvae": executor_plugin.launches() - made}
+    return found
+
+
 def main() -> None:
     executor_plugin.use(True)
     short, long = (40,), (2, 64, 65)
@@ -128,6 +144,9 @@ def main() -> None:
         "objective, 256 long rows": objective(torch.float32, 1.0, long, 256),
         "two gradients scaled": log_prob("gaussian_log_prob", torch.float32),
         "two gradients made again": log_prob("gaussian_log_prob", torch.bfloat16),
+        "shared": shared(64, torch.float32),
+        "shared, bfloat16": shared(64, torch.bfloat16),
+        "shared by few": shared(8, torch.float32),
     }
     print(json.dumps(found))
 
