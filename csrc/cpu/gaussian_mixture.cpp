@@ -1,6 +1,5 @@
 #include "../math/gaussian_mixture.h"
 
-#include "../loops/pairs_components.h"
 #include "../loops/pairs_few.h"
 #include "../task.h"
 

@@ -1,9 +1,8 @@
 #include "../math/gaussian_mixture.h"
 
 #include "../loops/cuda/launch.cuh"
-#include "../loops/cuda/pairs_columns_back.cuh"
+#include "../loops/cuda/pairs_columns.cuh"
 #include "../loops/cuda/pairs_components.cuh"
-#include "../loops/cuda/pairs_points.cuh"
 #include "../task.h"
 
 // The tasks of a mixture: their grids, and the kernels that put parts together.
@@ -18,7 +17,6 @@ template <class T>
 int64_t spans_of(int64_t width) {
   return width <= kPairSpan<T> ? 1 : tiles_of(width, kPairSpan<T>);
 }
-constexpr int kTeamWarps = kTeamThreads / cuda::kWarp;
 
 template <class M, class T, bool kGrad>
 void mixture_points_task(const Mixture& a, int64_t, void* stream) {
@@ -28,37 +26,35 @@ void mixture_points_task(const Mixture& a, int64_t, void* stream) {
         mixture_points_1d_kernel<M, T, kGrad>,
         team_grid(tiles_of(a.num_points, column_owners(a)), a.parts, tiles_of(a.problems, lanes)),
         kTeamThreads, 0, stream, a, lanes);
-    if (a.parts > 1)
-      cuda::launch(join_points_1d_kernel<M, T, kGrad>,
-                   team_grid(tiles_of(a.num_points * a.problems, kTeamThreads)), kTeamThreads, 0,
-                   stream, a);
-    return;
+  } else {
+    cuda::launch(
+        mixture_points_kernel<M, T, kGrad>,
+        team_grid(tiles_of(a.num_points, kTeamOwners), a.parts, kGrad ? spans_of<T>(a.width) : 1),
+        kTeamThreads, sizeof(PairTiles<typename M::OfPoint, T>), stream, a);
   }
-  cuda::launch(
-      mixture_points_kernel<M, T, kGrad>,
-      team_grid(tiles_of(a.num_points, kTeamOwners), a.parts, kGrad ? spans_of<T>(a.width) : 1),
-      kTeamThreads, sizeof(PairTiles<typename M::OfPoint, T>), stream, a);
-  if (a.parts > 1)
-    cuda::launch(join_points_kernel<M, T, kGrad>, team_grid(tiles_of(a.num_points, kTeamWarps)),
-                 kTeamThreads, 0, stream, a);
+  if (a.parts == 1) return;
+  const int64_t joined = a.num_points * a.problems * (kGrad && a.width ? a.width : 1);
+  cuda::launch(join_points_kernel<T, kGrad>, team_grid(tiles_of(joined, kTeamThreads)),
+               kTeamThreads, 0, stream, a);
 }
 
 template <class M, class T>
 void mixture_components_task(const Mixture& a, int64_t, void* stream) {
-  const cuda::Grid join = team_grid(tiles_of(a.num_components, kTeamWarps));
   if (by_columns(a)) {
     const int lanes = team_lanes(a);
     cuda::launch(mixture_components_1d_kernel<M, T>,
                  team_grid(tiles_of(a.num_components, column_owners(a)), a.parts,
                            tiles_of(a.problems, lanes)),
                  kTeamThreads, 0, stream, a, lanes);
-    cuda::launch(join_components_1d_kernel<M, T>, join, kTeamThreads, 0, stream, a);
-    return;
+  } else {
+    cuda::launch(mixture_components_kernel<M, T>,
+                 team_grid(tiles_of(a.num_components, kTeamOwners), a.parts, spans_of<T>(a.width)),
+                 kTeamThreads, sizeof(PairTiles<typename M::OfComponent, T>), stream, a);
   }
-  cuda::launch(mixture_components_kernel<M, T>,
-               team_grid(tiles_of(a.num_components, kTeamOwners), a.parts, spans_of<T>(a.width)),
-               kTeamThreads, sizeof(PairTiles<typename M::OfComponent, T>), stream, a);
-  if (a.parts > 1) cuda::launch(join_components_kernel<M, T>, join, kTeamThreads, 0, stream, a);
+  constexpr int kTeamWarps = kTeamThreads / cuda::kWarp;
+  if (a.parts > 1 || by_columns(a))  // whose weights are summed over problems there
+    cuda::launch(join_components_kernel<M, T>, team_grid(tiles_of(a.num_components, kTeamWarps)),
+                 kTeamThreads, 0, stream, a);
 }
 
 template <class M, class T>

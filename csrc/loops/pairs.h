@@ -7,6 +7,7 @@
 // owners x others is stored.
 #pragma once
 
+#include "../math/numeric.h"
 #include "rows.h"
 
 namespace pyvae {
@@ -84,7 +85,7 @@ constexpr int kTeamOwn = 4;      // owners of a thread
 constexpr int kMaxLanes = 8;     // problems side by side: 32 bytes of a row
 constexpr int kMaxParts = 64;
 
-constexpr int64_t tiles_of(int64_t n, int64_t size) { return (n + size - 1) / size; }
+PYVAE_FN constexpr int64_t tiles_of(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
 // Some 400 blocks where the others allow it, each with whole tiles of them.
 inline int64_t parts_of(int64_t blocks, int64_t others) {
@@ -111,7 +112,7 @@ inline int64_t discrepancy_parts(const Discrepancy& a) {
   return parts_of(discrepancy_items(a), a.rows[0] > a.rows[1] ? a.rows[0] : a.rows[1]);
 }
 // Rows with a gradient, all the others of which are both samples.
-inline int64_t pulled_rows(const Discrepancy& a) {
+PYVAE_FN int64_t pulled_rows(const Discrepancy& a) {
   return a.rows[0] + (a.grad[1].data ? a.rows[1] : 0);
 }
 inline int64_t pulling_tiles(const Discrepancy& a) {
@@ -125,4 +126,17 @@ inline int64_t discrepancy_scratch(const Discrepancy& a) {
   return parts == 1 ? 0 : parts * pulled_rows(a) * a.columns;
 }
 
+inline namespace PYVAE_ISA {
+
+template <class T>
+constexpr T kLargest = sizeof(T) == 4 ? T(__FLT_MAX__) : T(__DBL_MAX__);
+
+PYVAE_FN int up_to(int64_t n, int most) { return static_cast<int>(n < most ? n : most); }
+
+// Whether each point has log-weights of its own.
+PYVAE_FN bool per_point(const Mixture& a) {
+  return a.log_weights.data && a.log_weights.strides[0] != 0;
+}
+
+}  // namespace PYVAE_ISA
 }  // namespace pyvae

@@ -77,11 +77,9 @@ struct DiscrepancyLoop {
     others.load({&a.sample[other]}, i, up_to(a.rows[other] - i, kBlock), column, n);
   }
   void measure(int own, int other, int64_t first, int64_t i, int count) {
-    for (int64_t column = 0; column < a.columns; column += kSpan<T>)
-      for (int b = 0; b < count; b += kBlock) {
-        load(own, other, first, i + b, column);
-        distances<Pair>(owners, others, column > 0, pairs + b * kOwners);
-      }
+    all_distances<Pair>(
+        owners, others, a.columns, count,
+        [&](int b, int64_t column) { load(own, other, first, i + b, column); }, pairs);
   }
   // pairs = sum of f(pairs, rate) over the rates
   template <class F>

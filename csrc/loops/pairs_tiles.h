@@ -23,11 +23,6 @@ PYVAE_FN int others_at_a_time(int64_t columns) {
   return columns > kSpan<T> ? kMany : kBlock;
 }
 
-template <class T>
-constexpr T kLargest = sizeof(T) == 4 ? T(__FLT_MAX__) : T(__DBL_MAX__);
-
-PYVAE_FN int up_to(int64_t n, int most) { return static_cast<int>(n < most ? n : most); }
-
 // A column of a matrix as one run.
 PYVAE_FN View down(const View& v) {
   View column = v;
@@ -136,6 +131,21 @@ void distances(const Owners<T, Pair::kOwner>& a, const Others<T, Pair::kOther>& 
   int v = 0;
   for (; v + 2 <= vectors; v += 2) distance_rows<Pair, T, 2>(a, b, v * W, add, out);
   if (v < vectors) distance_rows<Pair, T, 1>(a, b, v * W, add, out);
+}
+
+// out[other][owner] of `count` others, over all columns. load(b, column): puts into the tiles the
+// others from b on, and the columns from `column` on.
+template <class Pair, class T, class Load>
+PYVAE_FN void all_distances(const Owners<T, Pair::kOwner>& a, const Others<T, Pair::kOther>& b,
+                            int64_t columns, int count, const Load& load, T* out) {
+  int64_t column = 0;
+  do {
+    for (int c = 0; c < count; c += kBlock) {
+      load(c, column);
+      distances<Pair>(a, b, column > 0, out + c * kOwners);
+    }
+    column += kSpan<T>;
+  } while (column < columns);
 }
 
 // One sum for each gradient, column and owner.

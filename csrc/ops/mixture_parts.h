@@ -20,16 +20,15 @@ inline int64_t mixture_parts(const Mixture& a, MixturePass pass) {
 // Numbers of the compute type that all parts leave: for each owner two that a logarithm of a sum
 // of exponentials is made of, or one sum of weights, and the pulls.
 inline int64_t mixture_scratch(const Mixture& a, MixturePass pass) {
-  const int64_t width = a.width * a.problems;
-  const int64_t states = by_columns(a) ? a.problems : 1;
-  const int64_t parts = mixture_parts(a, pass);
+  const int64_t columns = a.width * a.problems, parts = mixture_parts(a, pass);
   switch (pass) {
     case MixturePass::value:
-      return parts == 1 ? 0 : parts * a.num_points * 2 * states;
+      return parts == 1 ? 0 : parts * a.num_points * 2 * a.problems;
     case MixturePass::points:
-      return parts == 1 ? 0 : parts * a.num_points * (2 * states + width);
+      return parts == 1 ? 0 : parts * a.num_points * (2 * a.problems + columns);
     case MixturePass::components:  // of columns, weights are summed over in the second kernel
-      return parts == 1 && !by_columns(a) ? 0 : parts * a.num_components * (states + 2 * width);
+      return parts == 1 && !by_columns(a) ? 0
+                                          : parts * a.num_components * (a.problems + 2 * columns);
     default:
       return 0;
   }

@@ -144,6 +144,18 @@ def test_gradients_are_finite_differences(sizes, weights, per_dimension):
         assert gradcheck(lambda *t: log_prob(*t, per_dimension=per_dimension), some, fast_mode=True)
 
 
+@pytest.mark.parametrize("weights", ["shared", "each"])
+@pytest.mark.parametrize("components", [3, 700])
+def test_points_of_no_columns_have_the_weights_alone(components, weights):
+    given = [t.requires_grad_() for t in draw(5, components, 0, weights)]
+    value = log_prob(*given)
+    *empty, of_weights = torch.autograd.grad(value, given, torch.full((5,), 2.0, dtype=F64))
+    assert_close(value, torch.zeros(5, dtype=F64), rtol=0, atol=1e-12)
+    expected = given[-1].detach().exp() * (2 if weights == "each" else 10)
+    assert_close(of_weights, expected, rtol=1e-12, atol=1e-14)
+    assert [g.numel() for g in empty] == [0, 0, 0]
+
+
 @pytest.mark.parametrize("each", [False, True])
 @pytest.mark.parametrize("per_dimension", [False, True])
 def test_a_component_may_be_switched_off(per_dimension, each):

@@ -25,7 +25,7 @@ struct ComponentTeam {
   __device__ __forceinline__ ComponentTeam(const Mixture& given, int64_t tile)
       : a(given), s(*cuda::shared_memory<PairTiles<Pair, T>>()), points(given.points),
         means(given.means), logvars(given.logvars), first(tile * kTeamOwners),
-        owners(at_most(given.num_components - first, kTeamOwners)),
+        owners(up_to(given.num_components - first, kTeamOwners)),
         one_span(given.width <= kPairSpan<T>) {}
 
   __device__ __forceinline__ void load_tiles(int64_t i, int count, int64_t column, int n,
@@ -57,11 +57,11 @@ struct ComponentTeam {
     if (static_cast<int>(threadIdx.x) < count) {
       // A value of -inf has no weights: not exp(-inf + inf).
       const T value = Matrix(a.value).get<T>(i + threadIdx.x, 0);
-      s.of_other[0][threadIdx.x] = value < -kGreatest<T> ? -kGreatest<T> : value;
+      s.of_other[0][threadIdx.x] = value < -kLargest<T> ? -kLargest<T> : value;
       s.of_other[1][threadIdx.x] = Matrix(a.grad_value).get<T>(i + threadIdx.x, 0);
     }
     if (!known) {
-      const int64_t k = first + at_most(mine.owner, owners - 1);
+      const int64_t k = first + up_to(mine.owner, owners - 1);
       constant =
           M::constant(shared_log_weight<T>(a, k), sums.total(s.sums, mine.owner), T(a.width));
       known = true;
@@ -73,7 +73,7 @@ struct ComponentTeam {
       T weight = 0;
       if (c < count && mine.owner < owners) {
         T logit = M::logit(constant, s.pairs[c * kPairStride + mine.owner]);
-        if (weights_each(a)) logit += Matrix(a.log_weights).get<T>(i + c, first + mine.owner);
+        if (per_point(a)) logit += Matrix(a.log_weights).get<T>(i + c, first + mine.owner);
         weight = s.of_other[1][c] * exp(logit - s.of_other[0][c]);
       }
       out(c, weight);
@@ -90,14 +90,14 @@ __global__ void __launch_bounds__(kTeamThreads, kTeamBlocks<T, 3>)
   PairTiles<Pair, T>& s = team.s;
   const OwnerThread& mine = team.mine;
   const int64_t span = static_cast<int64_t>(blockIdx.z) * kPairSpan<T>;
-  const int span_width = at_most(a.width - span, kPairSpan<T>);
+  const int span_width = up_to(a.width - span, kPairSpan<T>);
   const PartOfOthers part(a.num_points, blockIdx.y, a.parts);
   double total = 0;
   TeamPulls<Pair, T> pulls;
   pulls.clear();
 
   for (int64_t i = part.begin; i < part.end; i += kTeamOthers) {
-    const int count = at_most(part.end - i, kTeamOthers);
+    const int count = up_to(part.end - i, kTeamOthers);
     T sum = 0;
     team.weigh(i, count, [&](int c, T weight) {
       s.pairs[c * kPairStride + mine.owner] = weight;
@@ -116,12 +116,11 @@ __global__ void __launch_bounds__(kTeamThreads, kTeamBlocks<T, 3>)
   total += __shfl_xor_sync(cuda::kFullMask, total, 16);
   const bool speaks = mine.half == 0 && mine.owner < team.owners;
   if (a.parts > 1) {
-    const int64_t row = 1 + 2 * a.width;
-    T* left = static_cast<T*>(a.scratch) + (blockIdx.y * a.num_components + team.first) * row;
-    if (speaks && span == 0) left[mine.owner * row] = static_cast<T>(total);
+    const LeftOfComponents<T> left(a, a.num_components, blockIdx.y);
+    if (speaks && span == 0) left.state(0, team.first + mine.owner, 0) = static_cast<T>(total);
     pulls.each(team.at, team.owners, span_width, [&](int k, int j, const T(&sum)[2]) {
-      left[k * row + 1 + span + j] = sum[0];
-      left[k * row + 1 + a.width + span + j] = sum[1];
+      left.pull(0, team.first + k, span + j) = sum[0];
+      left.pull(1, team.first + k, span + j) = sum[1];
     });
     return;
   }
@@ -139,44 +138,47 @@ __global__ void __launch_bounds__(kTeamThreads, kTeamBlocks<T, 3>)
   });
 }
 
-// A warp puts the parts of one component together.
+// A warp puts the parts of one component together, and its weights in all problems.
 template <class M, class T>
 __global__ void __launch_bounds__(kTeamThreads) join_components_kernel(const Mixture a) {
   constexpr int kWarps = kTeamThreads / cuda::kWarp;
   const int lane = threadIdx.x % cuda::kWarp, warp = threadIdx.x / cuda::kWarp;
   const int64_t k = static_cast<int64_t>(blockIdx.x) * kWarps + warp;
   if (k >= a.num_components) return;
-  const int64_t row = 1 + 2 * a.width, next = a.num_components * row;
-  const int parts = static_cast<int>(a.parts);
-  const T* left = static_cast<const T*>(a.scratch) + k * row;
-  double total = 0;
-  for (int p = lane; p < parts; p += cuda::kWarp) total += static_cast<double>(left[p * next]);
-  total = cuda::warp_sum(total);
-  if (lane == 0 && a.weight_sums) a.weight_sums[k] += total;
   const Matrix mean(a.grad_means), logvar(a.grad_logvars);
-  if (!mean.data && !logvar.data) return;
-  for (int64_t j = lane; j < a.width; j += cuda::kWarp) {
+  const bool pulled = a.width;
+  const int64_t width = pulled ? a.width : 1;
+  double of_all = 0;
+  for (int64_t j = lane; j < a.problems * width; j += cuda::kWarp) {
+    double total = 0;
     T sum[2] = {};
 #pragma unroll 4
-    for (int p = 0; p < parts; ++p) {
-      sum[0] += left[p * next + 1 + j];
-      sum[1] += left[p * next + 1 + a.width + j];
+    for (int p = 0; p < a.parts; ++p) {
+      const LeftOfComponents<T> left(a, a.num_components, p);
+      total += static_cast<double>(left.state(0, k, j / width));
+      if (pulled) sum[0] += left.pull(0, k, j), sum[1] += left.pull(1, k, j);
     }
-    M::OfComponent::grad(M::precision(Matrix(a.logvars).get<T>(k, j)), static_cast<T>(total), sum);
-    if (mean.data) mean.put(k, j, sum[0]);
-    if (logvar.data) logvar.put(k, j, sum[1]);
+    if (j % width == 0) of_all += total;
+    if (!pulled) continue;
+    const int64_t column = a.first_problem * width + j;
+    const T precision = M::precision(Matrix(a.logvars).get<T>(k, column));
+    M::OfComponent::grad(precision, static_cast<T>(total), sum);
+    if (mean.data) mean.put(k, column, sum[0]);
+    if (logvar.data) logvar.put(k, column, sum[1]);
   }
+  of_all = cuda::warp_sum(of_all);
+  if (lane == 0 && a.weight_sums) a.weight_sums[k] += of_all;
 }
 
 // The gradient of each point's log-weights. A block takes a tile of components and one of points.
 template <class M, class T>
 __global__ void __launch_bounds__(kTeamThreads, kTeamBlocks<T, 4>)
     mixture_log_weights_kernel(const Mixture a) {
-  const int64_t tiles = (a.num_components + kTeamOwners - 1) / kTeamOwners;
+  const int64_t tiles = tiles_of(a.num_components, kTeamOwners);
   ComponentTeam<M, T> team(a, blockIdx.x % tiles);
   const int64_t i = blockIdx.x / tiles * kTeamOthers;
   const Matrix grad(a.grad_log_weights);
-  const int count = at_most(a.num_points - i, kTeamOthers);
+  const int count = up_to(a.num_points - i, kTeamOthers);
   team.weigh(i, count, [&](int c, T weight) {
     if (c < count && team.mine.owner < team.owners)
       grad.put(i + c, team.first + team.mine.owner, weight);

@@ -19,7 +19,7 @@ template <class K, class T>
 __device__ __forceinline__ void put_rates(const Discrepancy& a, T* rate) {
   if (threadIdx.x >= static_cast<unsigned>(a.num_scales)) return;
   const double scale = load<double>(a.scales, threadIdx.x * a.scales.step);
-  const double r = K::rate(scale, static_cast<double>(a.columns)), most = kGreatest<T>;
+  const double r = K::rate(scale, static_cast<double>(a.columns)), most = kLargest<T>;
   rate[threadIdx.x] = static_cast<T>(r < most ? r : most);
 }
 
@@ -38,7 +38,7 @@ struct PairDistances {
     int64_t column = last;
     do {
       column = is_last_span<T>(columns, column) ? 0 : column + kPairSpan<T>;
-      const int n = at_most(columns - column, kPairSpan<T>);
+      const int n = up_to(columns - column, kPairSpan<T>);
       __syncthreads();
       if (!known || columns > kPairSpan<T>)
         stage<kTeamOwners>(own, first, owners, column, n, s.own[0]);
@@ -78,27 +78,22 @@ __global__ void __launch_bounds__(kTeamThreads, kTeamBlocks<T, 4>)
     discrepancy_value_kernel(const Discrepancy a) {
   PairTiles<Pair, T>& s = *cuda::shared_memory<PairTiles<Pair, T>>();
   __shared__ T rate[kMaxScales];
-  const int64_t tiles[] = {(a.rows[0] + kTeamOwners - 1) / kTeamOwners,
-                           (a.rows[1] + kTeamOwners - 1) / kTeamOwners};
+  const int64_t tiles[] = {tiles_of(a.rows[0], kTeamOwners), tiles_of(a.rows[1], kTeamOwners)};
   const int64_t item = blockIdx.x;
   const bool across = item >= tiles[0] + tiles[1];
   const int mine = !across && item >= tiles[0];
   const int its = across ? 1 : mine;
   const int64_t first = (item - (across ? tiles[0] + tiles[1] : mine ? tiles[0] : 0)) * kTeamOwners;
-  const int64_t others = one_of(a.rows, its);
-  const int64_t other_tiles = (others + kTeamOthers - 1) / kTeamOthers;
-  const int64_t each = (other_tiles + a.parts - 1) / a.parts;
+  const PartOfOthers part(one_of(a.rows, its), blockIdx.y, a.parts);
   const bool skip_self = a.skip_self && !across;
   const PairThread at;
   const Matrix other = one_of(a.sample, its);
   PairDistances<Pair, T> pairs{one_of(a.sample, mine), first, a.columns, 0,
-                               at_most(one_of(a.rows, mine) - first, kTeamOwners)};
+                               up_to(one_of(a.rows, mine) - first, kTeamOwners)};
   put_rates<K>(a, rate);
   double total[1] = {};
-  for (int64_t tile = blockIdx.y * each; tile < other_tiles && tile < (blockIdx.y + 1) * each;
-       ++tile) {
-    const int64_t i = tile * kTeamOthers;
-    const int count = at_most(others - i, kTeamOthers);
+  for (int64_t i = part.begin; i < part.end; i += kTeamOthers) {
+    const int count = up_to(part.end - i, kTeamOthers);
     T sum = 0;
     pairs.find(s, at, other, i, count);
     over_scales(
@@ -126,17 +121,17 @@ __global__ void __launch_bounds__(kTeamThreads, 2)
     discrepancy_gradient_kernel(const Discrepancy a) {
   PairTiles<Pair, T>& s = *cuda::shared_memory<PairTiles<Pair, T>>();
   __shared__ T rate[kMaxScales];
-  const int64_t tiles = (a.rows[0] + kTeamOwners - 1) / kTeamOwners;
+  const int64_t tiles = tiles_of(a.rows[0], kTeamOwners);
   const int mine = blockIdx.x >= tiles;
   const int64_t first = (blockIdx.x - (mine ? tiles : 0)) * kTeamOwners;
-  const int64_t own_tiles = (one_of(a.rows, mine) + kTeamOthers - 1) / kTeamOthers;
-  const int64_t all_tiles = own_tiles + (one_of(a.rows, 1 - mine) + kTeamOthers - 1) / kTeamOthers;
-  const int64_t each = (all_tiles + a.parts - 1) / a.parts;
+  const int64_t own_tiles = tiles_of(one_of(a.rows, mine), kTeamOthers);
+  const int64_t all_tiles = own_tiles + tiles_of(one_of(a.rows, 1 - mine), kTeamOthers);
+  const int64_t each = tiles_of(all_tiles, a.parts);
   const int64_t span = static_cast<int64_t>(blockIdx.z) * kPairSpan<T>;
-  const int span_width = at_most(a.columns - span, kPairSpan<T>);
+  const int span_width = up_to(a.columns - span, kPairSpan<T>);
   const PairThread at;
   PairDistances<Pair, T> pairs{one_of(a.sample, mine), first, a.columns, span,
-                               at_most(one_of(a.rows, mine) - first, kTeamOwners)};
+                               up_to(one_of(a.rows, mine) - first, kTeamOwners)};
   put_rates<K>(a, rate);
   // The slope is one in the squared distance; within a sample each pair counts twice.
   const double slope = load<double>(a.grad_value, 0);
@@ -149,7 +144,7 @@ __global__ void __launch_bounds__(kTeamThreads, 2)
     const int turn = tile >= own_tiles;
     const Matrix other = one_of(a.sample, turn ? 1 - mine : mine);
     const int64_t i = (tile - (turn ? own_tiles : 0)) * kTeamOthers;
-    const int count = at_most(one_of(a.rows, turn ? 1 - mine : mine) - i, kTeamOthers);
+    const int count = up_to(one_of(a.rows, turn ? 1 - mine : mine) - i, kTeamOthers);
     const T factor = one_of(factors, turn);
     pairs.find(s, at, other, i, count);
     over_scales(
@@ -164,9 +159,8 @@ __global__ void __launch_bounds__(kTeamThreads, 2)
   }
 
   if (a.parts > 1) {
-    const int64_t rows = a.rows[0] + (a.grad[1].data ? a.rows[1] : 0);
     T* left = static_cast<T*>(a.scratch) +
-              (blockIdx.y * rows + (mine ? a.rows[0] : 0) + first) * a.columns;
+              (blockIdx.y * pulled_rows(a) + (mine ? a.rows[0] : 0) + first) * a.columns;
     pulls.each(at, pairs.owners, span_width,
                [&](int k, int j, const T(&sum)[1]) { left[k * a.columns + span + j] = sum[0]; });
     return;
@@ -178,7 +172,7 @@ __global__ void __launch_bounds__(kTeamThreads, 2)
 
 template <class T>
 __global__ void __launch_bounds__(kTeamThreads) join_discrepancy_kernel(const Discrepancy a) {
-  const int64_t next = (a.rows[0] + (a.grad[1].data ? a.rows[1] : 0)) * a.columns;
+  const int64_t next = pulled_rows(a) * a.columns;
   const int64_t item = static_cast<int64_t>(blockIdx.x) * kTeamThreads + threadIdx.x;
   if (item >= next) return;
   const T* left = static_cast<const T*>(a.scratch) + item;

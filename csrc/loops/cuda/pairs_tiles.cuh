@@ -3,7 +3,7 @@
 // registers.
 #pragma once
 
-#include "pairs_stage.cuh"
+#include "stage.cuh"
 #include "team.cuh"
 
 namespace pyvae {
@@ -14,9 +14,6 @@ constexpr int kPairSpan = 256 / sizeof(T);  // columns of a tile
 constexpr int kOwnerStride = kColumnStride<kTeamOwners>, kOtherStride = kColumnStride<kTeamOthers>;
 // 16 owners of two neighbouring others are in 32 banks.
 constexpr int kPairStride = kTeamOwners + 16;
-
-template <class T>
-constexpr T kGreatest = sizeof(T) == 4 ? T(__FLT_MAX__) : T(__DBL_MAX__);
 
 constexpr int kSlices = 4;  // of a sum over columns
 
@@ -52,6 +49,16 @@ __device__ __forceinline__ void put_four(T* p, const T (&x)[4]) {
 // Blocks that a multiprocessor should hold: as many as their registers allow without spilling.
 template <class T, int kOfFloat>
 constexpr int kTeamBlocks = sizeof(T) == 4 ? kOfFloat : 2;
+
+// The others of one part: whole tiles.
+struct PartOfOthers {
+  int64_t begin, end;
+  __device__ __forceinline__ PartOfOthers(int64_t others, int64_t part, int64_t parts) {
+    const int64_t each = tiles_of(tiles_of(others, kTeamOthers), parts) * kTeamOthers;
+    begin = part * each;
+    end = begin + each < others ? begin + each : others;
+  }
+};
 
 // The four owners of a thread and, of distances, its four others; of pulls, the first of the
 // columns that are 8 apart. Eight lanes of a warp read 32 owners in a row.
@@ -107,7 +114,7 @@ template <class T, class F>
 __device__ __forceinline__ void each_span(int64_t columns, const F& f) {
   int64_t column = 0;
   do {
-    f(column, at_most(columns - column, kPairSpan<T>));
+    f(column, up_to(columns - column, kPairSpan<T>));
     column += kPairSpan<T>;
   } while (column < columns);
 }

@@ -29,8 +29,6 @@ struct Matrix {
   }
 };
 
-PYVAE_FN int at_most(int64_t n, int most) { return static_cast<int>(n < most ? n : most); }
-
 // From one column of a tile to the next. Four modulo the 32 banks: what a warp stages below goes
 // to banks of its own, and fours of rows stay aligned.
 template <int kRows>
