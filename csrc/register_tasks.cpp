@@ -74,6 +74,10 @@ std::vector<std::string> register_task_ops() {
     return rows_if(
         logistic_mixture_one_pass(args[0].toTensor(), args[1].toTensor(), {mask[0], mask[1]}));
   });
+  logistic.refill = [](const Tensor& grad, const Values& args, double folded, const Grads& made) {
+    logistic_mixture_refill(grad, args[0].toTensor(), args[1].toTensor(), args[2].toInt(),
+                            args[3].toInt(), folded, made[1]);
+  };
 
   // The value comes with the gradient of the points, and serves that of the components.
   one_pass_rows(add<gaussian_mixture_log_prob, gaussian_mixture_log_prob_backward,
@@ -91,15 +95,20 @@ std::vector<std::string> register_task_ops() {
                   return can && worth && on_host(z.device().type()) ? OnePass::sums : OnePass::none;
                 });
 
-  one_pass_rows(add<categorical_log_prob, categorical_log_prob_backward,
-                    categorical_log_prob_value_grad<false>, categorical_log_prob_value_grad<true>>(
-                    *space, {"categorical_log_prob", "Tensor x, Tensor logits, int batch_ndim=1"}),
-                [](const Values& args, const Mask&, bool worth) {
-                  const Tensor x = args[0].toTensor(), logits = args[1].toTensor();
-                  if (worth && (args[2].toInt() != 1 || x.dim() + 1 != logits.dim()))
-                    return OnePass::none;
-                  return rows_if(categorical_one_pass(x, logits, args[2].toInt()));
-                });
+  OpInfo& categorical =
+      add<categorical_log_prob, categorical_log_prob_backward,
+          categorical_log_prob_value_grad<false>, categorical_log_prob_value_grad<true>>(
+          *space, {"categorical_log_prob", "Tensor x, Tensor logits, int batch_ndim=1"});
+  one_pass_rows(categorical, [](const Values& args, const Mask&, bool worth) {
+    const Tensor x = args[0].toTensor(), logits = args[1].toTensor();
+    if (worth && (args[2].toInt() != 1 || x.dim() + 1 != logits.dim())) return OnePass::none;
+    return rows_if(categorical_one_pass(x, logits, args[2].toInt()));
+  });
+  categorical.refill = [](const Tensor& grad, const Values& args, double folded,
+                          const Grads& made) {
+    categorical_refill(grad, args[0].toTensor(), args[1].toTensor(), args[2].toInt(), folded,
+                       made[1]);
+  };
 
   // Operands of the likelihood, mean, logvar, beta, reduction.
   const auto operands = [](const Values& args, size_t from, size_t to) {

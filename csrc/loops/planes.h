@@ -33,6 +33,9 @@ struct Planes {
   double* value = nullptr;       // one number for each image and block
   bool levels = false;           // data are 0 to 255, else already scaled to [-1, 1]
   double scale = 1;              // multiplies every gradient
+  // Images whose incoming gradient is this number may be left alone: they have their gradient. NaN:
+  // there are none, as where parameters are shared.
+  double ready = __builtin_nan("");
   // Where several images of data share their parameters, on a device whose threads have no tiles:
   // room for two numbers of the compute type for each pixel of data.
   void* normalizers = nullptr;

@@ -107,6 +107,20 @@ class Call {
   Tensor backward(const Tensor& incoming) {
     if (empty()) return at::zeros_like(given_);
     const Tensor grad = at::empty_like(given_);
+    write(incoming, grad);
+    return grad;
+  }
+  // The gradient again in its memory, where it was made for another incoming gradient.
+  void refill(const Tensor& incoming, double folded, const Tensor& grad) {
+    if (empty()) return;
+    args_.rows.ready = folded;
+    write(incoming, grad);
+  }
+
+  bool empty() const { return values_ * event_ == 0; }
+
+ private:
+  void write(const Tensor& incoming, const Tensor& grad) {
     const bool shared = grad.numel() != values_ * event_ * args_.classes;
     lay_out(grad, incoming, !shared && event_ * args_.classes <= item_);
     if (shared) {
@@ -115,12 +129,8 @@ class Call {
       args_.kept = last.kept;
     }
     run();
-    return grad;
   }
 
-  bool empty() const { return values_ * event_ == 0; }
-
- private:
   // `small`: an item holds several events, so that rows may run on from one to the next.
   void lay_out(const Tensor& grad, const Tensor& incoming, bool small) {
     const auto rows = [&](bool run_on) {
@@ -195,9 +205,12 @@ std::tuple<Tensor, Tensor> categorical_log_prob_backward(const Optional& grad, c
 
 bool categorical_one_pass(const Tensor& x, const Tensor& logits, int64_t batch_ndim) {
   const auto shape = positions<c10::SymInt>(x, logits, batch_ndim);
-  const auto dtype = logits.scalar_type();
-  return (dtype == at::kFloat || dtype == at::kDouble) &&
-         logits.sym_sizes().slice(0, logits.dim() - 1) == c10::SymIntArrayRef(shape);
+  return logits.sym_sizes().slice(0, logits.dim() - 1) == c10::SymIntArrayRef(shape);
+}
+
+void categorical_refill(const Tensor& grad, const Tensor& x, const Tensor& logits,
+                        int64_t batch_ndim, double folded, const Tensor& made) {
+  Call(x, logits, batch_ndim).refill(grad, folded, made);
 }
 
 template <bool kInplace>
@@ -210,7 +223,7 @@ std::tuple<Tensor, Tensor, Tensor> categorical_log_prob_value_grad(const Tensor&
   const Tensor given = kInplace ? Tensor() : grad;
   if (logits.is_meta()) return {categorical_log_prob(x, logits, batch_ndim), Tensor(), given};
   TORCH_CHECK(categorical_one_pass(x, logits, batch_ndim), kName,
-              ": logits that are broadcast or of 16 bits have no gradient in one pass");
+              ": logits that are broadcast have no gradient in one pass");
   return {Call(x, logits, batch_ndim).forward(grad), Tensor(), given};
 }
 template decltype(categorical_log_prob_value_grad<false>) categorical_log_prob_value_grad<false>;

@@ -115,9 +115,15 @@ class Call {
   // Asks for the gradient, of the values' incoming gradient (if any) times scale.
   Tensor gradient(const Tensor& slope, double scale) {
     const Tensor own = empty_ ? at::zeros_like(original_) : at::empty_like(original_);
-    grad_ = has_planes(own) ? own : at::empty_like(own, at::MemoryFormat::Contiguous);
-    slope_ = slope, a_.scale = scale, a_.grad_plane = grad_.stride(-3);
+    write(slope, scale, own);
     return own;
+  }
+  // The gradient again in its memory, where it was made for another incoming gradient.
+  void refill(const Tensor& slope, double folded, const Tensor& own) {
+    write(slope, 1, own);
+    if (own.is_same(grad_)) a_.ready = folded;
+    run(false);
+    finish(own);
   }
 
   Tensor run(bool wants_value) {
@@ -155,6 +161,10 @@ class Call {
   }
 
  private:
+  void write(const Tensor& slope, double scale, const Tensor& own) {
+    grad_ = has_planes(own) ? own : at::empty_like(own, at::MemoryFormat::Contiguous);
+    slope_ = slope, a_.scale = scale, a_.grad_plane = grad_.stride(-3);
+  }
   // Dimensions that the parameters lack come last: their gradients are sums along them.
   void align() {
     const auto dims = static_cast<int64_t>(batch_.size());
@@ -237,7 +247,14 @@ bool logistic_mixture_one_pass(const Tensor& x, const Tensor& params, Masks<2> m
   for (int64_t d = 0; d < x.dim() - kImage; ++d)
     if (x.sym_size(d) != 1 && x.sym_size(d) != params.sym_size(d + params.dim() - x.dim()))
       return false;
-  return params.scalar_type() == at::kFloat || params.scalar_type() == at::kDouble;
+  return true;
+}
+
+void logistic_mixture_refill(const Tensor& grad, const Tensor& x, const Tensor& params,
+                             int64_t num_mixtures, int64_t batch_ndim, double folded,
+                             const Tensor& made) {
+  Call(batch_of(x, params, num_mixtures, batch_ndim), x, params, num_mixtures, batch_ndim)
+      .refill(grad, folded, made);
 }
 
 }  // namespace pyvae

@@ -119,15 +119,19 @@ __global__ void __launch_bounds__(kClassTeam, 1)
     const int64_t first_group = group ? quotient(row * r.cols + begin, group) : 0;
     double total = 0;
     for (int start = 0; start < count; start += teams) {
-      // Teams that are left without a position go along, and neither read nor write.
       const int own = start + threadIdx.x / lanes, i = own < count ? own : count - 1;
+      const int64_t incoming = group ? first_group + i / group : at.slope;
+      // Teams that are left without a position, or whose gradient is there, go along, and neither
+      // read nor write.
+      const bool there =
+          own < count && !(kGradient && is_ready<T>(r.view[kGradValue], r.ready, incoming));
       const int64_t j = begin + i;
       const P* p = static_cast<const P*>(logits.data) + at.logits + j * logits.step;
       const int64_t c = class_at(a, at.index + j * index.step);
       T value = static_cast<T>(NAN);
       if (lane == 0 && r.value && c >= 0) value = widen(p[c * a.step]);
       Own x(a, lanes, lane, whole);
-      x.scan(p, own < count);
+      x.scan(p, there);
       if (lane == 0 && r.value && own < count) {
         value = F::log_prob(value, F::shift(x.largest), x.sum);
         if (group)
@@ -144,9 +148,9 @@ __global__ void __launch_bounds__(kClassTeam, 1)
             continue;
           }
         }
-        if (own < count) {
+        if (there) {
           T slope = static_cast<T>(NAN);
-          if (c >= 0) slope = class_slope<T>(r, group ? first_group + i / group : at.slope);
+          if (c >= 0) slope = class_slope<T>(r, incoming);
           x.write(p, to, F::factor(slope, x.sum), [&](int64_t first, T(&g)[kPack]) {
 #pragma unroll
             for (int e = 0; e < kPack; ++e) g[e] += c - first == e * x.spread() ? slope : T(0);

@@ -64,9 +64,10 @@ __device__ __forceinline__ int64_t row_offset(const Rows& a, const View& v, int6
 // them, and finds the same.
 template <class T>
 __device__ __forceinline__ bool all_ready(const ReduceColumns& a) {
+  const View& v = a.view[kGradValue];
   int others = 0;
   for (int64_t r = threadIdx.x; r < a.rows && !others; r += kThreads)
-    others = !is_ready<T>(a, row_offset(a, a.view[kGradValue], r, a.ndim));
+    others = !is_ready<T>(v, a.ready, row_offset(a, v, r, a.ndim));
   return cuda::block_max<kThreads>(others) == 0;
 }
 

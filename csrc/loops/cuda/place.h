@@ -62,6 +62,12 @@ PYVAE_FN T load(const View& v, int64_t offset) {
   return load<T>(v.data, v.dtype, offset);
 }
 
+// Whether a gradient is there for this incoming one: for `ready` it was made, NaN for none.
+template <class T>
+PYVAE_FN bool is_ready(const View& incoming, double ready, int64_t offset) {
+  return incoming.data && ready == ready && load<T>(incoming, offset) == static_cast<T>(ready);
+}
+
 // Data of whole numbers has no gradient: nothing is written there.
 template <class T>
 PYVAE_FN void store(void* data, Dtype dtype, int64_t offset, T x) {

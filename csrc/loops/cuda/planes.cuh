@@ -93,7 +93,8 @@ __global__ void __launch_bounds__(kPixelTeam) planes_kernel(const Planes a, int6
     at.move(place, 0, a.ndim);
     const int64_t j = block * a.block + threadIdx.x;
     double value = 0;
-    if (threadIdx.x < a.block && j < a.pixels) {
+    const bool ready = kGrad && is_ready<T>(a.slope, a.ready, at.slope);
+    if (threadIdx.x < a.block && j < a.pixels && !ready) {
       const PixelPlanes<F, T, P> planes(a, at, j);
       if constexpr (kGrad)
         value = write_gradient(planes, slope_of<T>(a, at.slope));

@@ -111,13 +111,6 @@ __device__ __forceinline__ void each_item(const Rows& a, const RowShape& s, bool
   }
 }
 
-// Whether a row's gradients were made for the incoming gradient that it has.
-template <class T, class Pass>
-__device__ __forceinline__ bool is_ready(const Pass& a, int64_t offset) {
-  const View& v = a.view[kGradValue];
-  return v.data && a.ready == a.ready && load<T>(v, offset) == static_cast<T>(a.ready);
-}
-
 template <class F, class T, Want kWant, Path kPath, int kPack>
 __global__ void __launch_bounds__(kThreads, 1)
     map_kernel(const __grid_constant__ Map a, const __grid_constant__ RowShape s) {
@@ -126,7 +119,7 @@ __global__ void __launch_bounds__(kThreads, 1)
       a, s, F::kSum && a.value,
       [&](const Offsets<F, kValue, kGrads>& at, int64_t first, int n, int lane) {
         if constexpr (kWant == Want::grad && F::kSum && !kNoise<F>)
-          if (is_ready<T>(a, at.grad_value)) return T(0);
+          if (is_ready<T>(a.view[kGradValue], a.ready, at.grad_value)) return T(0);
         return sweep<F, T, kValue, kGrads, false, kPath, kPack>(a, at, first, n, lane, s.lanes, 0);
       },
       [&](int64_t item, T total) {
