@@ -12,7 +12,8 @@ import torch
 import pyvae.data
 import pyvae.presets  # registered before a page's registrations are undone
 from pyvae import cli, functional, registry
-from pyvae.config import PARTS, TrainConfig, parse_pairs
+from pyvae.cli.pairs import parse_pairs
+from pyvae.config import PARTS, TrainConfig
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *sorted((ROOT / "docs").glob("*.md"))]
