@@ -144,16 +144,6 @@ double run_segment(const Segment<T>& s, int n, T slope_of_row) {
   return static_cast<double>(both.total());
 }
 
-template <class T>
-PYVAE_FN T sum_of(const T* p, int64_t n) {
-  using V = Vec<T>;
-  V sum(0);
-  int64_t j = 0;
-  for (; j + V::kLanes <= n; j += V::kLanes) sum = sum + V::load(p + j);
-  if (j < n) sum = sum + V::load(p + j, static_cast<int>(n - j));
-  return sum_lanes(sum);
-}
-
 // The patch as view `v` has it, whose rows follow each other along dimension d.
 PYVAE_FN Patch along(const Patch& patch, const View& v, int d) {
   return {patch.rows, patch.cols, patch.rows == 1 ? 0 : v.strides[d]};

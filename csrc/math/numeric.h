@@ -1,5 +1,5 @@
 // The arithmetic every density is written in: one name per function, for float and double here,
-// for SIMD vectors in loops/simd.h (found by argument-dependent lookup).
+// for SIMD vectors in loops/simd/math.h (found by argument-dependent lookup).
 #pragma once
 
 #include <cmath>
