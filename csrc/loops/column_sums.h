@@ -20,7 +20,8 @@ class ColumnSums {
       if (a.view[kGrad + k].data && a.view[kGrad + k].strides[a.ndim - 1] == 0)
         targets_[count_++] = k;
     elements_ = F::kSum && by_element(a);
-    if (!kValue && a.kept == 1 && a.group > 1 && side_by_side<F>(a, 0))
+    // By the columns, not by the group, which depends on the number of threads.
+    if (!kValue && a.kept == 1 && 2 * a.cols <= kSegment<T> && side_by_side<F>(a, 0))
       side_ = kKept;
     else if (F::kSum && a.ndim > a.kept && a.cols < kShortRow && side_by_side<F>(a, a.ndim - 1))
       side_ = kSummed;

@@ -21,6 +21,15 @@ bool is_ready(const Map& a, int64_t offset) {
   T weight;
   return v.data && a.ready == a.ready && *fetch(v, offset, &weight, 1) == static_cast<T>(a.ready);
 }
+// Whether a density has loops over segments of mixed dtypes. Those that compute more than they read
+// take tiles instead, and need no code for it.
+template <class F, class T>
+constexpr bool kTakesMixed = __is_same(T, float) && !F::kHeavy;
+inline bool has_narrow(const Rows& a) {
+  for (const View& v : a.view)
+    if (v.data && is_narrow(v.dtype)) return true;
+  return false;
+}
 // kMixed: operands and results of 8 and 16 bits are turned into the compute type in registers.
 template <class F, class T, Want kWant, bool kMixed>
 void map_rows_of(const Map& a, int64_t begin, int64_t end) {
@@ -61,7 +70,7 @@ void map_rows_of(const Map& a, int64_t begin, int64_t end) {
       if (elements)
         run_many<kValue, kGrad, kMixed>(work, s, a, at, j, {1, n, 0}, 0);
       else
-        total += run_segment<F, T, kValue, kGrad, false, kMixed>(s, n, slope);
+        total += run_segment<F, T, kValue, kGrad, kMixed>(s, n, slope);
       work.template close<kValue, kGrad>(s, a, at, j, n);
     }
     if (a.value) write_value<T>(a, item, total);

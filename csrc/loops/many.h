@@ -2,7 +2,8 @@
 // of which each is a row of its own.
 #pragma once
 
-#include "segment.h"
+#include "cells.h"
+#include "workspace.h"
 
 namespace pyvae {
 inline namespace PYVAE_ISA {
@@ -75,7 +76,7 @@ void run_many(Workspace<F, T>& work, Segment<T>& s, const Rows& a, const Cursor&
   const bool values = kValue && value.data;
   s.slope = work.slope;
   s.term = values ? place(value, to, along(patch, value, d), work.term) : work.term;
-  run_segment<F, T, kValue, kGrad, true, kMixed>(s, patch.rows * patch.cols, T(0));
+  run_cells<F, T, kValue, kGrad, kMixed>(s, patch.rows * patch.cols);
   if (values && s.term == work.term) put(value, to, along(patch, value, d), work.term);
 }
 

@@ -57,34 +57,47 @@ PYVAE_FN F32 widen_vector(const Half* p) {
   return wide;
 #endif
 }
-// To nearest, ties to even.
+// A bfloat in the upper half of each lane, to nearest, ties to even; the lower half is left over. A
+// NaN stays one if its lower half is 0: only a carry from there could make it something else.
+using Bits = Raw<uint32_t>::type;
+PYVAE_FN Bits round_bfloat(F32 x) {
+  const Bits b = (Bits)x.v;
+  return (b | ((b >> 16) & 1)) + 0x7fff;
+}
 PYVAE_FN void narrow_vector(F32 x, Bfloat* p) {
+  const Bits r = x.v == x.v ? round_bfloat(x) : (Bits)x.v;  // arithmetic makes quiet NaNs
 #if PYVAE_VECTOR_BYTES == 64 && defined(__AVX512BW__)
-  // Half a place is added, less one bit where the place is even; nothing to NaN, which stays one
-  // without its lower half, for arithmetic makes quiet ones.
-  const __m512i b = (__m512i)x.v;
-  const __mmask16 number = _mm512_cmp_ps_mask((__m512)x.v, (__m512)x.v, _CMP_EQ_OQ);
-  const __mmask16 odd = _mm512_mask_test_epi32_mask(number, b, _mm512_set1_epi32(0x10000));
-  __m512i r = _mm512_mask_add_epi32(b, number, b, _mm512_set1_epi32(0x7fff));
-  r = _mm512_mask_add_epi32(r, odd, b, _mm512_set1_epi32(0x8000));
   const __m512i places =
       _mm512_set_epi16(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1, 31, 29, 27, 25,
                        23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
-  const __m512i words = _mm512_maskz_permutexvar_epi16(0xffffffff, places, r);
+  const __m512i words = _mm512_maskz_permutexvar_epi16(0xffffffff, places, (__m512i)r);
   _mm256_storeu_si256((__m256i*)p, __builtin_shufflevector(words, words, 0, 1, 2, 3));
-#else
-  const I32::R b = as_int(x).v;
-  const I32::R rounded = (b + 0x7fff + ((b >> 16) & 1)) >> 16;
-  const I32::R r = x.v == x.v ? rounded : rounded * 0 + 0x7fc0;
-#if PYVAE_VECTOR_BYTES == 32 && defined(__AVX2__)
-  const __m256i low = _mm256_and_si256((__m256i)r, _mm256_set1_epi32(0xffff));
-  const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(low, low), 0x08);
+#elif PYVAE_VECTOR_BYTES == 32 && defined(__AVX2__)
+  const __m256i upper = (__m256i)(r >> 16);
+  const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(upper, upper), 0x08);
   _mm_storeu_si128((__m128i*)p, _mm256_castsi256_si128(packed));
 #else
-  const auto bits = __builtin_convertvector(r, Shorts);
+  const auto bits = __builtin_convertvector(r >> 16, Shorts);
   memcpy(p, &bits, sizeof(bits));
 #endif
-#endif
+}
+// x, a NaN as arithmetic makes it. Compilers take a choice between x and something else by x == x
+// for x itself.
+PYVAE_FN float canonical_nan(float x) {
+  const uint32_t b = bits_of(x);
+  return float_of((b & 0x7fffffffu) > 0x7f800000u ? 0x7fc00000u : b);
+}
+// Two vectors of bfloats, those at even places and those at odd ones: no lane moves. What is
+// narrowed is made of bfloats and canonical NaNs, so that its NaNs have a lower half of 0.
+PYVAE_FN void widen_two(const Bfloat* p, F32& even, F32& odd) {
+  Bits b;
+  memcpy(&b, p, sizeof(b));
+  even = F32((F32::R)(b << 16));
+  odd = F32((F32::R)(b & 0xffff0000u));
+}
+PYVAE_FN void narrow_two(F32 even, F32 odd, Bfloat* p) {
+  const Bits b = (round_bfloat(even) >> 16) | (round_bfloat(odd) & 0xffff0000u);
+  memcpy(p, &b, sizeof(b));
 }
 PYVAE_FN void narrow_vector(F32 x, Half* p) {
 #if PYVAE_VECTOR_BYTES == 64 && defined(__AVX512F__)

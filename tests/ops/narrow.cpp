@@ -47,6 +47,30 @@ bool narrows(const float (&x)[W]) {
   return right;
 }
 
+// Two vectors of bfloats that lie between each other, of numbers and of NaNs as arithmetic on
+// bfloats has them.
+bool two(const float (&x)[W]) {
+  Bfloat given[2 * W], narrow[2 * W];
+  float made[2][W];
+  for (int i = 0; i < 2 * W; ++i) given[i].bits = static_cast<uint16_t>(bits_of(x[i % W]) >> 16);
+  F32 even, odd;
+  widen_two(given, even, odd);
+  even.store(made[0]), odd.store(made[1]);
+  bool right = true;
+  for (int i = 0; i < 2 * W; ++i) right &= bits_of(made[i % 2][i / 2]) == bits_of(widen(given[i]));
+  for (int i = 0; i < W; ++i) {
+    made[0][i] = bits_of(x[i]) & 0xffff ? canonical_nan(x[i]) : x[i];
+    made[1][W - 1 - i] = made[0][i];
+  }
+  narrow_two(F32::load(made[0]), F32::load(made[1]), narrow);
+  for (int i = 0; i < 2 * W; ++i) {
+    const float from = made[i % 2][i / 2];
+    const bool same = narrow[i].bits == Narrow<Bfloat>::from(from).bits;
+    right &= std::isnan(from) ? std::isnan(widen(narrow[i])) : same;
+  }
+  return right;
+}
+
 }  // namespace
 
 int main() {
@@ -60,7 +84,7 @@ int main() {
         x[i] = float_of((first + i) << 16 | low);
         if (std::isnan(x[i])) x[i] = float_of(bits_of(x[i]) | 0x00400000);  // as arithmetic has it
       }
-      right = right && narrows<Bfloat>(x) && narrows<Half>(x);
+      right = right && narrows<Bfloat>(x) && narrows<Half>(x) && two(x);
     }
     if (!right) return std::printf("not so from %x on\n", first), 1;
   }

@@ -36,6 +36,36 @@ def test_a_shared_operand_of_many_samples():
     for_threads(run)
 
 
+@pytest.mark.parametrize("kept", [1, 3, 8])
+@pytest.mark.parametrize("columns", [1, 40, 700])
+def test_gradients_summed_over_samples(kept, columns):
+    """Rows of a mean for many samples each: as many go side by side as there are for a thread."""
+    x, logvar = torch.randn(2, kept, 200, columns).unbind()
+    mean = torch.randn(kept, 1, columns, requires_grad=True)
+
+    def run():
+        value = F.gaussian_log_prob(x, mean, logvar, batch_ndim=2)
+        return torch.autograd.grad(value, mean, torch.linspace(1, 2, value.numel()).view_as(value))
+
+    for_threads(run)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("columns", range(1, 40, 2))
+def test_short_rows_wherever_a_thread_begins(columns, dtype):
+    """A row's bits do not depend on which rows go side by side with it."""
+    given = torch.randn(3, 7_011, columns, dtype=dtype).unbind()
+    grad = torch.linspace(1, 2, 7_011)
+
+    def run(first=0):
+        part = [g[first:] for g in given]
+        backward = torch.ops.pyvae.laplace_log_prob_backward
+        return [F.laplace_log_prob(*part), *backward(grad[first:], *part, 1, [True] * 3)]
+
+    for_threads(run)
+    assert all(torch.equal(a, b[7:]) for a, b in zip(run(7), run(), strict=True))
+
+
 def test_a_large_call_runs_on_every_thread():
     """The equalities above say nothing where all is done by one thread."""
     if (os.cpu_count() or 1) < 2:
