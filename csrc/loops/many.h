@@ -31,6 +31,11 @@ void spread_slopes(const Rows& a, int64_t offset, int d, const Patch& patch, T* 
     for (int i = 0; i < patch.rows * patch.cols; ++i) out[i] = scale;
   } else if (patch.rows == 1 && step == 1) {
     for (int j = 0; j < patch.cols; ++j) out[j] = p[j] * scale;
+  } else if (step == 0 && patch.cols >= kShortRow) {
+    for (int g = 0; g < patch.rows; ++g) {
+      const T slope = p[g * stride] * scale;
+      for (int j = 0; j < patch.cols; ++j) out[g * patch.cols + j] = slope;
+    }
   } else {
     for (int j = 0; j < patch.cols; ++j)
       for (int g = 0; g < patch.rows; ++g)
