@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from small_runs import SMALL
 
 from pyvae.cli import main
 from pyvae.config import TrainConfig
@@ -16,9 +17,6 @@ from pyvae.errors import UserError
 from pyvae.training import RunFolder, build
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-SMALL = ["--encoder-args", "hidden=16", "--decoder-args", "hidden=16", "--quiet"]
-SMALL += ["--steps", "6", "--eval-samples", "0"]
 
 
 def test_initial_weights_are_no_trained_model(tmp_path: Path, refused: Callable[..., str]) -> None:
