@@ -24,6 +24,10 @@ class MLPDecoder(Decoder):
         out_shape: the shape of the likelihood's parameters
         hidden: the width of each hidden layer
         activation: the name of the function after each hidden layer
+        dropout: the share of values that are set to 0 after each hidden layer, while training
+
+    Raises:
+        ValueError: an unknown activation, or dropout that is no share below 1.
 
     >>> import torch
     >>> MLPDecoder(20, (1, 28, 28))(torch.zeros(5, 3, 20)).shape
@@ -36,10 +40,11 @@ class MLPDecoder(Decoder):
         out_shape: Sequence[int],
         hidden: Sequence[int] = (256, 256),
         activation: str = "relu",
+        dropout: float = 0.0,
     ) -> None:
         super().__init__(latent_dim, out_shape)
         sizes = [latent_dim, *hidden]
-        self.layers = nn.Sequential(*mlp_layers(sizes, activation))
+        self.layers = nn.Sequential(*mlp_layers(sizes, activation, dropout))
         self.output = nn.Linear(sizes[-1], math.prod(out_shape))
 
     def forward(self, z: Tensor) -> Tensor:

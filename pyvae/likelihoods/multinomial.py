@@ -21,7 +21,7 @@ class MultinomialLikelihood(CountLikelihood):
     The total of a row, the side input ``library`` (*batch,), is taken as known: all that is
     explained is which variables it fell on. Liang, Krishnan, Hoffman & Jebara 2018 (Mult-VAE),
     whose rows are what a user clicked on. The encoder sees rows of length 1, x / |x|, as in the
-    paper; the dropout of its input belongs to the encoder.
+    paper; the dropout of its input is ``input_dropout`` of the encoder.
 
     Args:
         data_shape: the shape of one datum

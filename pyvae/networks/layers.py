@@ -16,6 +16,7 @@ __all__ = [
     "activation_layer",
     "beside",
     "check_latent_shape",
+    "dropout_layers",
     "grid_shape",
     "halved_sizes",
     "image_shape",
@@ -52,11 +53,19 @@ def activation_layer(name: str) -> nn.Module:
     return ACTIVATIONS[name]()
 
 
-def mlp_layers(sizes: Sequence[int], activation: str) -> list[nn.Module]:
-    """Linear layers between these sizes, each followed by the activation."""
+def dropout_layers(share: float, name: str = "dropout") -> list[nn.Module]:
+    """The layer that sets this share of values to 0 while training; none for a share of 0."""
+    if not 0 <= share < 1:
+        raise ValueError(f"{name} is a share of at least 0 and below 1, got {share}")
+    return [nn.Dropout(share)] if share else []
+
+
+def mlp_layers(sizes: Sequence[int], activation: str, dropout: float = 0.0) -> list[nn.Module]:
+    """Linear layers between these sizes, each followed by the activation and dropout."""
     layers: list[nn.Module] = []
     for before, after in pairwise(sizes):
         layers += [nn.Linear(before, after), activation_layer(activation)]
+        layers += dropout_layers(dropout)
     return layers
 
 

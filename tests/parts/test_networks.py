@@ -11,7 +11,7 @@ from torch import nn
 from pyvae import VAE
 from pyvae.config import TrainConfig
 from pyvae.models import HelmholtzMachine
-from pyvae.networks import init_weights
+from pyvae.networks import init_weights, mlp_layers
 from pyvae.presets import with_preset
 from pyvae.training import build
 
@@ -91,3 +91,29 @@ def test_presets_start_as_their_papers(preset: str, init: str) -> None:
 def test_bad_starts_raise(arguments: tuple[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         init_weights(nn.Linear(2, 2), *arguments)
+
+
+def test_dropout_zeroes_its_share_while_training_alone() -> None:
+    torch.manual_seed(0)
+    vae = VAE(
+        (100,), 50, encoder_args={"dropout": 0.25, "input_dropout": 0.5}, likelihood="gaussian"
+    )
+    assert isinstance(vae.encoder, nn.Module)
+    x = torch.ones(200, 100)
+    seen = vae.encoder.input(x)
+    assert (seen == 0).double().mean().item() == pytest.approx(0.5, abs=0.02)
+    assert seen.mean().item() == pytest.approx(1, abs=0.03)  # the others are scaled up
+    after = nn.Sequential(*mlp_layers([100, 50, 50], "sigmoid", 0.25))(x)
+    assert (after == 0).double().mean().item() == pytest.approx(0.25, abs=0.02)
+    assert not torch.equal(vae.encoder(x), vae.encoder(x))
+    vae.eval()
+    assert torch.equal(vae.encoder(x), vae.encoder(x))
+
+
+@pytest.mark.parametrize("name", ["dropout", "input_dropout"])
+@pytest.mark.parametrize("share", [-0.1, 1.0])
+def test_dropout_is_a_share(name: str, share: float) -> None:
+    with pytest.raises(
+        ValueError, match=f"{name} is a share of at least 0 and below 1, got {share}"
+    ):
+        VAE((4,), 2, encoder_args={name: share})
