@@ -23,7 +23,8 @@ class SemiSupervised(Objective):
     r"""The bound of rows with a label and of rows without, and a classifier's loss on the former.
 
     .. math::
-        L(x, y) &= E_{q(z|x, y)}[\log p(x|z, y)] + \log p(y) - \mathrm{KL}(q(z|x, y) \,\|\, p(z)) \\
+        L(x, y) &= E_{q(z|x, y)}[\log p(x|z, y)] + \log p(y)
+                       - \beta\, \mathrm{KL}(q(z|x, y) \,\|\, p(z)) \\
         U(x) &= \sum_y q(y|x)\, (L(x, y) - \log q(y|x)) \\
         \text{loss} &= -\frac1B \Big[ \sum_{\text{labelled}} L(x, y)
                        + \sum_{\text{others}} U(x) \Big]
@@ -37,13 +38,15 @@ class SemiSupervised(Objective):
     others. Rows that come more than once so that a batch has labels count what the side input
     "weight" (B,) says in all bounds.
 
-    The terms are ``elbo``, of L or U per row in nats; ``log_likelihood`` and ``kl`` of z, as means
-    over q(y|x) or at the label; ``classification``, -log q(y|x) in nats; and ``accuracy``, both
-    over the labelled rows of the batch (0 where it has none). With ``m1m2`` the first three are
-    those of M1, and ``elbo_of_codes`` is the bound of M2.
+    The terms are ``elbo``, of L or U per row in nats and with beta = 1; ``log_likelihood`` and
+    ``kl`` of z, as means over q(y|x) or at the label; ``classification``, -log q(y|x) in nats; and
+    ``accuracy``, both over the labelled rows of the batch (0 where it has none). With ``m1m2`` the
+    first three are those of M1, and ``elbo_of_codes`` is the bound of M2.
 
     Args:
         alpha: the weight of the classifier's loss
+        beta: the weight of the KL of z (with ``m1m2``, of that of M2). Above 1 the code says less
+            of the data, so that the class has to say more (Higgins et al. 2017)
         concentration: of the Dirichlet prior; 1: flat
         num_samples: samples of z for each datum and class
 
@@ -61,15 +64,20 @@ class SemiSupervised(Objective):
     needs_labels = True
 
     def __init__(
-        self, alpha: float = 1.0, concentration: float = 1.0, num_samples: int = 1
+        self,
+        alpha: float = 1.0,
+        concentration: float = 1.0,
+        num_samples: int = 1,
+        beta: float = 1.0,
     ) -> None:
         super().__init__()
-        if alpha < 0 or concentration <= 0 or num_samples < 1:
+        if min(alpha, beta) < 0 or concentration <= 0 or num_samples < 1:
             raise ValueError(
-                f"semi_supervised: alpha must not be negative, concentration positive and "
-                f"num_samples at least 1, got {alpha}, {concentration} and {num_samples}"
+                f"semi_supervised: alpha and beta must not be negative, concentration positive and "
+                f"num_samples at least 1, got {alpha}, {beta}, {concentration} and {num_samples}"
             )
-        self.alpha, self.concentration, self.num_samples = alpha, concentration, num_samples
+        self.alpha, self.beta = alpha, beta
+        self.concentration, self.num_samples = concentration, num_samples
 
     def forward(self, model: Model, batch: Tensor | Batch, *, phase: str | None = None) -> Result:
         batch = Batch.of(batch)
@@ -120,16 +128,17 @@ class SemiSupervised(Objective):
         weight = torch.where(known, own.to(log_q.dtype), log_q.exp())
         entropy = torch.where(known, 0, -(log_q.exp() * log_q).sum(0))
         elbo = mean((weight * bound).sum(0) + entropy)
+        kl_of_code = mean((weight * kl).sum(0))
         labelled = known.sum().clamp(min=1)
         classification = -torch.where(own, log_q, 0).sum() / labelled
         right = known & (log_q.argmax(0) == y)
-        loss = self.alpha * classification - elbo
+        loss = self.alpha * classification + (self.beta - 1) * kl_of_code - elbo
         if self.concentration != 1:
             loss = loss - (self.concentration - 1) * log_p.sum() / self.rows()
         terms = {
             "elbo": elbo,
             "log_likelihood": mean((weight * log_likelihood).sum(0)),
-            "kl": mean((weight * kl).sum(0)),
+            "kl": kl_of_code,
             "classification": classification,
             "accuracy": right.sum() / labelled,
         }

@@ -112,6 +112,17 @@ def test_labels_alone_move_the_classifier_by_cross_entropy():
     torch.testing.assert_close(difference, 3 * expected)
 
 
+@pytest.mark.parametrize("y", [[0, 1, 2, 0, 1, 2], [0, 1, -1, 2, -1, -1]])
+def test_beta_weighs_the_kl_of_the_code(y):
+    model, batch = m2(), data(6, y)
+    once, more = loss(model, batch), loss(model, batch, beta=3.0)
+    assert once.terms["kl"] > 0
+    torch.testing.assert_close(more.loss - once.loss, 2 * once.terms["kl"])
+    assert more.terms == once.terms
+    with pytest.raises(ValueError, match="alpha and beta must not be negative"):
+        SemiSupervised(beta=-1)
+
+
 @pytest.mark.parametrize("samples", [1, 3])
 def test_pairs_that_do_not_count_change_nothing(monkeypatch, samples):
     """The CPU leaves out the classes that a label excludes; a compiled graph computes all pairs."""
@@ -243,7 +254,7 @@ def test_what_does_not_fit_is_said():
         SemiSupervised()(VAE((1, 4, 4), 2), data())
     with pytest.raises(ValueError, match="at least 2 classes, got 1"):
         M2((1, 4, 4), classes=1)
-    with pytest.raises(ValueError, match="alpha must not be negative"):
+    with pytest.raises(ValueError, match="alpha and beta must not be negative"):
         SemiSupervised(alpha=-1.0)
     with pytest.raises(NotImplementedError, match="VAE tells no classes apart; m2 and m1m2 do"):
         VAE((1, 4, 4), 2).class_logits(torch.zeros(1, 1, 4, 4))
