@@ -12,6 +12,7 @@ from pyvae.models.base import Model
 from pyvae.models.m1m2 import M1M2
 from pyvae.models.m2 import M2
 from pyvae.objectives.base import Batch, Objective, Phase, Result
+from pyvae.objectives.kl_weight import KLWeight
 from pyvae.objectives.sampling import need_rsample, sample_kl
 from pyvae.registry import objectives
 
@@ -47,6 +48,8 @@ class SemiSupervised(Objective):
         alpha: the weight of the classifier's loss
         beta: the weight of the KL of z (with ``m1m2``, of that of M2). Above 1 the code says less
             of the data, so that the class has to say more (Higgins et al. 2017)
+        warm_up_steps, warm_up_epochs: how long beta takes to come to its value; 0: has it at once
+        warm_up_from: where it comes from, from above where the bound itself is what shall be left
         concentration: of the Dirichlet prior; 1: flat
         num_samples: samples of z for each datum and class
 
@@ -69,15 +72,34 @@ class SemiSupervised(Objective):
         concentration: float = 1.0,
         num_samples: int = 1,
         beta: float = 1.0,
+        warm_up_steps: int = 0,
+        warm_up_epochs: int = 0,
+        warm_up_from: float = 0.0,
     ) -> None:
         super().__init__()
-        if min(alpha, beta) < 0 or concentration <= 0 or num_samples < 1:
+        if alpha < 0 or concentration <= 0 or num_samples < 1:
             raise ValueError(
-                f"semi_supervised: alpha and beta must not be negative, concentration positive and "
-                f"num_samples at least 1, got {alpha}, {beta}, {concentration} and {num_samples}"
+                f"semi_supervised: alpha must not be negative, concentration positive and "
+                f"num_samples at least 1, got {alpha}, {concentration} and {num_samples}"
             )
-        self.alpha, self.beta = alpha, beta
-        self.concentration, self.num_samples = concentration, num_samples
+        self.alpha, self.concentration, self.num_samples = alpha, concentration, num_samples
+        self.kl_weight = KLWeight(
+            "semi_supervised",
+            beta,
+            warm_up_steps=warm_up_steps,
+            warm_up_epochs=warm_up_epochs,
+            warm_up_from=warm_up_from,
+        )
+
+    def notes(self, steps: int, epochs: int) -> list[str]:
+        return self.kl_weight.notes(steps, epochs)
+
+    def step_begin(self, step: int, epoch: int) -> None:
+        self.kl_weight.begin(step, epoch)
+
+    @property
+    def scheduled(self) -> bool:
+        return self.kl_weight.scheduled
 
     def forward(self, model: Model, batch: Tensor | Batch, *, phase: str | None = None) -> Result:
         batch = Batch.of(batch)
@@ -132,7 +154,7 @@ class SemiSupervised(Objective):
         labelled = known.sum().clamp(min=1)
         classification = -torch.where(own, log_q, 0).sum() / labelled
         right = known & (log_q.argmax(0) == y)
-        loss = self.alpha * classification + (self.beta - 1) * kl_of_code - elbo
+        loss = self.alpha * classification + (self.kl_weight.weight - 1) * kl_of_code - elbo
         if self.concentration != 1:
             loss = loss - (self.concentration - 1) * log_p.sum() / self.rows()
         terms = {

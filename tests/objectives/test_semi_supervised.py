@@ -119,8 +119,20 @@ def test_beta_weighs_the_kl_of_the_code(y):
     assert once.terms["kl"] > 0
     torch.testing.assert_close(more.loss - once.loss, 2 * once.terms["kl"])
     assert more.terms == once.terms
-    with pytest.raises(ValueError, match="alpha and beta must not be negative"):
+    with pytest.raises(ValueError, match="beta must not be negative"):
         SemiSupervised(beta=-1)
+
+
+def test_beta_comes_from_above():
+    """So that what is trained at the end is the bound itself."""
+    model, batch = m2(), data()
+    falling = SemiSupervised(beta=1.0, warm_up_steps=4, warm_up_from=5.0)
+    assert falling.scheduled and not SemiSupervised(beta=3.0).scheduled
+    assert "beta will reach 3" in falling.notes(3, 1)[0] and not falling.notes(5, 1)
+    for step, beta in enumerate([5.0, 4.0, 3.0, 2.0, 1.0, 1.0]):
+        falling.step_begin(step, 0)
+        torch.manual_seed(2)
+        assert falling(model, batch).loss == loss(model, batch, beta=beta).loss
 
 
 @pytest.mark.parametrize("samples", [1, 3])
@@ -254,7 +266,7 @@ def test_what_does_not_fit_is_said():
         SemiSupervised()(VAE((1, 4, 4), 2), data())
     with pytest.raises(ValueError, match="at least 2 classes, got 1"):
         M2((1, 4, 4), classes=1)
-    with pytest.raises(ValueError, match="alpha and beta must not be negative"):
+    with pytest.raises(ValueError, match="alpha must not be negative"):
         SemiSupervised(alpha=-1.0)
     with pytest.raises(NotImplementedError, match="VAE tells no classes apart; m2 and m1m2 do"):
         VAE((1, 4, 4), 2).class_logits(torch.zeros(1, 1, 4, 4))
