@@ -9,9 +9,12 @@ import torch
 from torch.nn.functional import cross_entropy, one_hot
 
 from pyvae import VAE
+from pyvae.cli import main
+from pyvae.data import load
 from pyvae.functional import bernoulli_log_prob
 from pyvae.models import M1M2, M2
 from pyvae.objectives import Batch, SemiSupervised
+from pyvae.training import RunFolder
 
 K, D = 3, 2
 
@@ -259,6 +262,31 @@ def test_few_labels_go_a_long_way():
         optimizer.step()
     found = model.class_logits(x[:200]).argmax(1)
     assert (found == kind).float().mean() > 0.97
+
+
+@pytest.mark.recorded
+def test_m2_halves_the_error_of_the_labels_alone(data_dir, tmp_path):
+    """On MNIST with ten labels a class; the same classifier, with and without the other digits."""
+    options = ["--epochs", "8", "--precision", "bf16", "--eval-samples", "0", "--quiet"]
+    assert main(["train", "--preset", "m2", "--out", str(tmp_path / "run"), *options]) == 0
+    both = RunFolder(tmp_path / "run").model()
+    mnist = load("mnist", labels_per_class=10, labelled_share=0)
+    kept = mnist.train.y >= 0
+    grey, y = mnist.train.x[kept].float() / 255, mnist.train.y[kept]
+    alone = M2(**both.config).train()
+    optimizer = torch.optim.Adam(alone.classifier.parameters(), 1e-3)
+    for _ in range(1000):
+        optimizer.zero_grad()
+        cross_entropy(alone.class_logits(grey.bernoulli()), y).backward()
+        optimizer.step()
+
+    def error(model):
+        with torch.no_grad():
+            found = model.eval().class_logits(mnist.test.x.float() / 255).argmax(1)
+        return (found != mnist.test.y).double().mean()
+
+    assert len(y) == 100
+    assert error(both) <= error(alone) / 2
 
 
 def test_what_does_not_fit_is_said():
