@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from pyvae.models.base import Model
-from pyvae.objectives.base import Batch, Objective, Result
+from pyvae.objectives.base import Batch, Result
 from pyvae.objectives.bound import negative_elbo_terms
-from pyvae.objectives.kl_weight import KLWeight
+from pyvae.objectives.kl_weight import KLWeight, WeightsKL
 from pyvae.objectives.sampling import (
     KL_ESTIMATORS,
     need_density,
@@ -29,7 +29,7 @@ ESTIMATORS = {"A": "sampled", "B": "analytic"}  # as Kingma & Welling call them
 
 
 @objectives.register("elbo")
-class ELBO(Objective):
+class ELBO(WeightsKL):
     r"""The negative evidence lower bound, by either SGVB estimator.
 
     .. math::
@@ -132,16 +132,6 @@ class ELBO(Objective):
         self.score = ScoreFunction(baseline, num_samples) if self.estimator == "reinforce" else None
         self.weight_prior = weight_prior
         self.weight_scale = weight_scale
-
-    def notes(self, steps: int, epochs: int) -> list[str]:
-        return self.kl_weight.notes(steps, epochs)
-
-    def step_begin(self, step: int, epoch: int) -> None:
-        self.kl_weight.begin(step, epoch)
-
-    @property
-    def scheduled(self) -> bool:
-        return self.kl_weight.scheduled
 
     def forward(self, model: Model, batch: Tensor | Batch, *, phase: str | None = None) -> Result:
         batch = Batch.of(batch)

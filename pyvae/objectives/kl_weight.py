@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-__all__ = ["KLWeight"]
+from pyvae.objectives.base import Objective
+
+__all__ = ["KLWeight", "WeightsKL"]
 
 GROUPS = ("batch", "datum", "latent")
 
@@ -191,3 +193,23 @@ class KLWeight:
         if self.free_bits_per == "batch":
             return kl.mean()
         return kl.mean(0) if kl.ndim > 1 else kl
+
+
+class WeightsKL(Objective):
+    """An objective whose KL has a weight, which training moves.
+
+    Attributes:
+        kl_weight: the weight, set where the objective is made
+    """
+
+    kl_weight: KLWeight
+
+    def notes(self, steps: int, epochs: int) -> list[str]:
+        return self.kl_weight.notes(steps, epochs)
+
+    def step_begin(self, step: int, epoch: int) -> None:
+        self.kl_weight.begin(step, epoch)
+
+    @property
+    def scheduled(self) -> bool:
+        return self.kl_weight.scheduled

@@ -11,8 +11,8 @@ from pyvae.functional import categorical_log_prob
 from pyvae.models.base import Model
 from pyvae.models.m1m2 import M1M2
 from pyvae.models.m2 import M2
-from pyvae.objectives.base import Batch, Objective, Phase, Result
-from pyvae.objectives.kl_weight import KLWeight
+from pyvae.objectives.base import Batch, Phase, Result
+from pyvae.objectives.kl_weight import KLWeight, WeightsKL
 from pyvae.objectives.sampling import need_rsample, sample_kl
 from pyvae.registry import objectives
 
@@ -20,7 +20,7 @@ __all__ = ["SemiSupervised"]
 
 
 @objectives.register("semi_supervised")
-class SemiSupervised(Objective):
+class SemiSupervised(WeightsKL):
     r"""The bound of rows with a label and of rows without, and a classifier's loss on the former.
 
     .. math::
@@ -90,16 +90,6 @@ class SemiSupervised(Objective):
             warm_up_epochs=warm_up_epochs,
             warm_up_from=warm_up_from,
         )
-
-    def notes(self, steps: int, epochs: int) -> list[str]:
-        return self.kl_weight.notes(steps, epochs)
-
-    def step_begin(self, step: int, epoch: int) -> None:
-        self.kl_weight.begin(step, epoch)
-
-    @property
-    def scheduled(self) -> bool:
-        return self.kl_weight.scheduled
 
     def forward(self, model: Model, batch: Tensor | Batch, *, phase: str | None = None) -> Result:
         batch = Batch.of(batch)
